@@ -1,0 +1,104 @@
+/**
+ * The proposer: what a compute concludes from its safekeepers' acknowledgements. A plain reducer, because it runs for
+ * every acknowledgement of every commit; the lifecycle around it is the compute's machine. No I/O, clock or randomness:
+ * times arrive with the inputs.
+ *
+ * The rules, after Raft and Neon's walproposer: only positions at or after the term's start count (entries of an older
+ * term are never committed on their own, Raft figure 8); a position is durable when a majority of the safekeepers has
+ * flushed it and, under `archived` durability, the object store holds everything up to it.
+ */
+export type Durability = 'archived' | 'quorum'
+
+export interface MemberProgress {
+  readonly zone: string
+  flushed: number
+  /** When `flushed` last grew or a resend was started, ms. */
+  movedAt: number
+}
+
+export interface Proposer {
+  readonly term: number
+  /** First position of the term: the tail that the election chose. */
+  readonly termStart: number
+  readonly durability: Durability
+  readonly members: readonly MemberProgress[]
+  archived: number
+  /** When `archived` last grew or archive duty was moved, ms. */
+  archivedAt: number
+  dutyZone: string
+  durable: number
+}
+
+/** A safekeeper that has not moved for so long, though there is log for it, is sent the log again. */
+export const RESEND_AFTER_MS = 150
+/** Archive duty moves when the archive stands still for so long while a majority has more. */
+export const DUTY_TIMEOUT_MS = 2_000
+
+export function createProposer(
+  term: number,
+  termStart: number,
+  durability: Durability,
+  zones: readonly string[],
+  archived: number,
+  dutyZone: string,
+  at: number,
+): Proposer {
+  const members = zones.map((zone) => ({ zone, flushed: 0, movedAt: at }))
+  return { term, termStart, durability, members, archived, archivedAt: at, dutyZone, durable: 0 }
+}
+
+/** Takes one acknowledgement in; returns true if `durable` grew. Acknowledgements may be late, doubled or out of order. */
+export function acknowledge(state: Proposer, zone: string, flushed: number, archived: number, at: number): boolean {
+  for (const member of state.members) {
+    if (member.zone !== zone || flushed <= member.flushed) continue
+    member.flushed = flushed
+    member.movedAt = at
+  }
+  if (archived > state.archived) {
+    state.archived = archived
+    state.archivedAt = at
+  }
+  const durable = durablePosition(state)
+  if (durable <= state.durable) return false
+  state.durable = durable
+  return true
+}
+
+/** The highest position that a majority has flushed, 0 if that is before the term's start. */
+export function majorityFlushed(state: Proposer): number {
+  const rank = Math.floor(state.members.length / 2) + 1
+  let best = 0
+  for (const candidate of state.members) {
+    if (candidate.flushed < state.termStart || candidate.flushed <= best) continue
+    let holders = 0
+    for (const member of state.members) if (member.flushed >= candidate.flushed) holders++
+    if (holders >= rank) best = candidate.flushed
+  }
+  return best
+}
+
+function durablePosition(state: Proposer): number {
+  const flushed = majorityFlushed(state)
+  if (state.durability === 'quorum') return flushed
+  const durable = Math.min(flushed, state.archived)
+  return durable < state.termStart ? 0 : durable
+}
+
+/** Safekeepers to send the log again to, from their flushed position. Marks them, so that each waits its turn. */
+export function stalledMembers(state: Proposer, end: number, at: number): readonly MemberProgress[] {
+  const stalled = state.members.filter((member) => member.flushed < end && at - member.movedAt >= RESEND_AFTER_MS)
+  for (const member of stalled) member.movedAt = at
+  return stalled
+}
+
+/** The zone that archive duty must move to because the present one does not archive, or undefined if all is well. */
+export function dutyToMove(state: Proposer, at: number): string | undefined {
+  const flushed = majorityFlushed(state)
+  if (state.archived >= flushed || at - state.archivedAt < DUTY_TIMEOUT_MS) return undefined
+  const candidates = state.members.filter((member) => member.flushed > state.archived)
+  const present = candidates.findIndex((member) => member.zone === state.dutyZone)
+  const next = candidates[(present + 1) % candidates.length]
+  state.archivedAt = at
+  if (next) state.dutyZone = next.zone
+  return next?.zone
+}

@@ -1,0 +1,176 @@
+/**
+ * The acceptor: what a safekeeper promises. A plain reducer, because it runs for every frame; the state is one object
+ * that its owner keeps and that only the functions here change. No disk, network or clock: the owner makes true on disk
+ * what a function says, in the order its comment gives, before anybody hears of it.
+ *
+ * After Raft and Neon's safekeeper:
+ *  - A vote is given for a strictly higher term only, and the term is on disk before the answer leaves.
+ *  - A term's frames are taken only after its election was heard of: then the log is cut to where it agrees with the
+ *    proposer's, and only then does `flushed` count for that term.
+ *  - The history is adopted whole and may run past the log: it is cut to the log's end whenever it is used.
+ *  - Nothing that is known to be settled (archived and on a majority) is ever cut off.
+ */
+import type { FrameHeader } from '../../events/frame.ts'
+import type { Elected, TermHistory, VoteRequest, VoteResponse } from '../../events/safekeeper-wire.ts'
+import { commonPoint, cutHistory, lastTermOf } from '../compute/election.ts'
+
+export interface Acceptor {
+  readonly zone: string
+  readonly diskId: string
+  /** Highest term seen; on disk. */
+  term: number
+  /** As adopted from the last election heard of; on disk. */
+  history: TermHistory
+  /** First position of the local log. */
+  begin: number
+  /** Written, not necessarily flushed. */
+  end: number
+  /** Chain at `end`. */
+  chain: number
+  flushed: number
+  /** In the object store under the present term, as this safekeeper made sure itself. */
+  archived: number
+  /** Archived and on a majority, by the word of an elected writer. Local log below may go. */
+  settled: number
+  /** Term whose archiving is this safekeeper's duty, 0 if none. */
+  dutyTerm: number
+  /** May hold less than was acknowledged from here: see VoteResponse. On disk. */
+  fresh: boolean
+}
+
+/** What a disk says of itself when it is opened. */
+export type Opened = Pick<
+  Acceptor,
+  'zone' | 'diskId' | 'term' | 'history' | 'begin' | 'end' | 'chain' | 'settled' | 'fresh'
+>
+
+/** The state for a log that was opened and checked, all of it flushed. */
+export function openAcceptor(opened: Opened): Acceptor {
+  return { ...opened, flushed: opened.end, archived: 0, dutyTerm: 0 }
+}
+
+/**
+ * Decides on a vote. Flush first; if it returns true, put `state.term` on disk before answering with `voteResponse`,
+ * and archive no longer.
+ */
+export function vote(state: Acceptor, request: VoteRequest): boolean {
+  if (request.term <= state.term) return false
+  raiseTerm(state, request.term)
+  return true
+}
+
+/** The answer to a vote request, whatever the verdict. */
+export function voteResponse(state: Acceptor, granted: boolean): VoteResponse {
+  const history = cutHistory(state.history, state.flushed)
+  const { zone, term, flushed, chain, diskId, fresh } = state
+  return { zone, granted, term, lastTerm: lastTermOf(history), flushed, chain, history, diskId, fresh }
+}
+
+/** True once the election of the present term has been heard of: frames of it are taken, and `flushed` counts for it. */
+export function isElected(state: Acceptor): boolean {
+  return state.term > 0 && lastTermOf(state.history) === state.term
+}
+
+export type ElectedDecision =
+  /** My term is higher: answer with it. */
+  | { readonly type: 'ignore' }
+  | { readonly type: 'refuse'; readonly problem: string }
+  /** A repetition: nothing changes, answer as after the first. */
+  | { readonly type: 'known' }
+  /** Put the term on disk, cut the log to `truncateTo`, put the history on disk, then `adopt`. */
+  | { readonly type: 'cut'; readonly truncateTo: number }
+  /** Put the term on disk, drop the log, begin one at `start`, put the history on disk, then `adopt`. */
+  | { readonly type: 'restart'; readonly start: number; readonly chain: number }
+
+/** Decides on an election; flush first. Changes nothing but the term: see `raiseTerm`. */
+export function elected(state: Acceptor, message: Elected): ElectedDecision {
+  if (message.term < state.term) return { type: 'ignore' }
+  if (lastTermOf(message.history) !== message.term) return refuse(`its history does not end with term ${message.term}`)
+  if (isKnown(state, message)) return { type: 'known' }
+  const common = commonPoint(message.history, Number.POSITIVE_INFINITY, state.history, state.end) ?? 0
+  if (common !== message.truncateTo) {
+    return refuse(`the logs part at ${common}, the proposer says ${message.truncateTo}`)
+  }
+  return message.start === message.truncateTo && common >= state.begin
+    ? decideCut(state, common)
+    : decideRestart(state, message)
+}
+
+/** Takes the election in, after the log on disk has been made what was decided: `log` is how it now stands. */
+export function adopt(state: Acceptor, message: Elected, log: Pick<Acceptor, 'begin' | 'end' | 'chain'>): void {
+  raiseTerm(state, message.term)
+  state.history = message.history
+  state.begin = log.begin
+  state.end = log.end
+  state.flushed = log.end
+  state.chain = log.chain
+}
+
+/** Takes note of a higher term, which ends archive duty. Put it on disk before anything is done under it. */
+export function raiseTerm(state: Acceptor, term: number): void {
+  if (term <= state.term) return
+  state.term = term
+  state.archived = 0
+  state.dutyTerm = 0
+}
+
+/**
+ * `append`: write it, then `appended`. `overlap`: begins before the end; if the bytes in common are the same, what lies
+ * beyond may be appended. `diverged`: the writer's log is not the one that this safekeeper holds: its log or the
+ * writer's is damaged.
+ */
+export type AppendVerdict = 'append' | 'overlap' | 'gap' | 'fenced' | 'not-elected' | 'diverged'
+
+/** Decides on a frame whose header and payload have been checked. Allocates nothing. */
+export function append(state: Acceptor, frame: FrameHeader): AppendVerdict {
+  if (frame.term < state.term) return 'fenced'
+  if (frame.term > state.term || !isElected(state)) return 'not-elected'
+  if (frame.begin > state.end) return 'gap'
+  if (frame.begin < state.end) return 'overlap'
+  return frame.chainBefore === state.chain ? 'append' : 'diverged'
+}
+
+/** The frame has been written, not flushed. */
+export function appended(state: Acceptor, frame: FrameHeader): void {
+  state.end = frame.begin + frame.length
+  state.chain = frame.chainAfter
+  noteSettled(state, frame.archived)
+}
+
+/** The writer's word on what is archived and on a majority; what this log does not hold cannot be vouched for. */
+export function noteSettled(state: Acceptor, position: number): void {
+  if (position > state.settled) state.settled = Math.min(position, state.end)
+}
+
+/** Everything below `position` is on disk. True if this disk has just caught up: put `fresh` on disk before answering. */
+export function flushedTo(state: Acceptor, position: number): boolean {
+  if (position > state.flushed) state.flushed = position
+  if (!state.fresh || !isElected(state)) return false
+  // From its start on, a term's log holds all that was acknowledged before it.
+  if (state.flushed < state.history[state.history.length - 1]!.begin) return false
+  state.fresh = false
+  return true
+}
+
+function isKnown(state: Acceptor, { term, history }: Elected): boolean {
+  const mine = state.history[state.history.length - 1]
+  const its = history[history.length - 1]
+  return state.term === term && mine?.term === term && mine.begin === its?.begin
+}
+
+function decideCut(state: Acceptor, truncateTo: number): ElectedDecision {
+  if (truncateTo >= state.settled) return { type: 'cut', truncateTo }
+  return refuse(`it would cut the log to ${truncateTo}, and everything up to ${state.settled} is settled`)
+}
+
+/** A log may be forgotten only in favour of one that begins within the archive, at or after all that is settled. */
+function decideRestart(state: Acceptor, message: Elected): ElectedDecision {
+  const { truncateTo, start, startChain, archivedFrom } = message
+  if (start < truncateTo) return refuse(`it would forget the log from ${start} on, which is good up to ${truncateTo}`)
+  if (startChain === undefined) return refuse(`it does not say with which chain the log begins at ${start}`)
+  if (start > archivedFrom) return refuse(`the log cannot begin at ${start}: it is archived up to ${archivedFrom}`)
+  if (start >= state.settled) return { type: 'restart', start, chain: startChain }
+  return refuse(`the log cannot begin at ${start}: everything up to ${state.settled} is settled`)
+}
+
+const refuse = (problem: string): ElectedDecision => ({ type: 'refuse', problem })
