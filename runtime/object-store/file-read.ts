@@ -1,0 +1,75 @@
+/**
+ * Reading objects of the file store. Opening and stat(2) happen on the calling thread, for they cost microseconds where a
+ * hop to the thread pool costs tens; bytes are read, and the disk is waited for, in the pool. Nothing is cached: the
+ * kernel does that.
+ */
+import { closeSync, constants, fstatSync, fsync, openSync, read } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { promisify } from 'node:util'
+import { type StoreDirectory, syncDirectory } from './file-directory.ts'
+import { fileFailure, isAbsent, objectMissing } from './file-errors.ts'
+import type { ByteRange } from './object-store.ts'
+
+const readLater = promisify(read)
+const fsyncLater = promisify(fsync)
+
+/**
+ * An object younger than this may not have reached the disk: its writer may be about to sync it, or may have been killed
+ * before it could. Linux writes dirty pages back after 30 s by default; this leaves a margin. Whoever reads a young
+ * object whole (the log, a journal) is about to build on it, so it is synced first. Ranges are exempt, since they are
+ * read of objects that something durable refers to.
+ */
+const YOUNG_MS = 120_000
+
+/** Throws ObjectMissing or a member of FileFailure. */
+export async function readObject(
+  directory: StoreDirectory,
+  key: string,
+  range: ByteRange | undefined,
+  nowMs: number,
+): Promise<Uint8Array> {
+  const path = directory.pathOf(key)
+  try {
+    const file = openSync(path, constants.O_RDONLY)
+    try {
+      const status = fstatSync(file)
+      if (!status.isFile()) throw objectMissing(key, directory.root)
+      if (range === undefined && nowMs - status.mtimeMs < YOUNG_MS) {
+        await fsyncLater(file)
+        if (!directory.takesNameAlong(status.nlink)) syncDirectory(dirname(path))
+      }
+      const offset = range?.offset ?? 0
+      const length = Math.max(0, Math.min(range?.length ?? status.size, status.size - offset))
+      return await readFully(file, offset, length)
+    } finally {
+      closeSync(file)
+    }
+  } catch (error) {
+    throw isAbsent(error) ? objectMissing(key, directory.root) : fileFailure(error, 'reading an object', path)
+  }
+}
+
+/** Bytes. Throws ObjectMissing or a member of FileFailure. */
+export async function sizeOfObject(directory: StoreDirectory, key: string): Promise<number> {
+  const path = directory.pathOf(key)
+  try {
+    const status = await stat(path)
+    if (!status.isFile()) throw objectMissing(key, directory.root)
+    return status.size
+  } catch (error) {
+    throw isAbsent(error) ? objectMissing(key, directory.root) : fileFailure(error, 'looking at an object', path)
+  }
+}
+
+/** Memory of its own, not of Node's pool: readers pass it on to other threads. Short only if the file shrank. */
+async function readFully(file: number, offset: number, length: number): Promise<Uint8Array> {
+  const target = Buffer.allocUnsafeSlow(length)
+  let done = 0
+  while (done < length) {
+    const { bytesRead } = await readLater(file, target, done, length - done, offset + done)
+    if (bytesRead === 0) break
+    done += bytesRead
+  }
+  return target.subarray(0, done)
+}

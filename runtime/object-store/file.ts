@@ -1,0 +1,92 @@
+/**
+ * The file store: `file:///directory`, the embedded default. An object is a file under its key; file-create.ts says how a
+ * name is taken once and durably, file-mend.ts what happens after a power failure. Any number of processes of one host
+ * may use the same directory; no lock file, no daemon and no index is involved, so there is nothing to recover.
+ */
+import { unlink } from 'node:fs/promises'
+import { pathToFileURL } from 'node:url'
+import type * as Effect from 'effect/Effect'
+import { attempt } from './attempt.ts'
+import { createLater, createNow } from './file-create.ts'
+import { StoreDirectory } from './file-directory.ts'
+import { codeOf, type FileFailure, fileFailure, isAbsent } from './file-errors.ts'
+import { listObjects } from './file-list.ts'
+import { replaceTorn } from './file-mend.ts'
+import { readObject, sizeOfObject } from './file-read.ts'
+import { checkKey, checkPrefix, checkRange } from './keys.ts'
+import type { ObjectStoreShape } from './object-store.ts'
+
+/** The port with the two synchronous operations that only this store has. */
+export type FileStore = ObjectStoreShape & Required<Pick<ObjectStoreShape, 'createNow' | 'replaceTorn'>>
+
+export interface FileStoreOptions {
+  /** Milliseconds since 1970, to tell young files from old ones. */
+  readonly nowMs?: () => number
+}
+
+/** Opens the store in `root`, an absolute path, and makes the directory (0700) if there is none. */
+export function openFileStore(root: string, options: FileStoreOptions = {}): Effect.Effect<FileStore, FileFailure> {
+  return attempt(async () => fileStore(root, options))
+}
+
+function fileStore(root: string, { nowMs = Date.now }: FileStoreOptions): FileStore {
+  const directory = openDirectory(root, nowMs())
+  return {
+    url: pathToFileURL(root).href,
+    create: (key, body) =>
+      attempt(async () => {
+        checkKey(key)
+        return createLater(directory, key, body)
+      }),
+    createNow: (key, body) => {
+      checkKey(key)
+      return createNow(directory, key, body)
+    },
+    replaceTorn: (key, isWhole, body) => {
+      checkKey(key)
+      return replaceTorn(directory, key, isWhole, body)
+    },
+    read: (key, range) =>
+      attempt(async () => {
+        checkKey(key)
+        checkRange(key, range)
+        return readObject(directory, key, range, nowMs())
+      }),
+    size: (key) =>
+      attempt(async () => {
+        checkKey(key)
+        return sizeOfObject(directory, key)
+      }),
+    list: (prefix, listing = {}) =>
+      attempt(async () => {
+        checkPrefix(prefix)
+        return listObjects(directory, prefix, listing)
+      }),
+    remove: (key) =>
+      attempt(async () => {
+        checkKey(key)
+        await removeFile(directory.pathOf(key))
+        await removeFile(directory.mendedPathOf(key))
+      }),
+  }
+}
+
+function openDirectory(root: string, nowMs: number): StoreDirectory {
+  try {
+    const directory = new StoreDirectory(root)
+    directory.sweep(nowMs)
+    return directory
+  } catch (error) {
+    throw fileFailure(error, 'opening the store', root)
+  }
+}
+
+async function removeFile(path: string): Promise<void> {
+  try {
+    await unlink(path)
+  } catch (error) {
+    // A folder is not an object, so there is none of this name.
+    if (isAbsent(error) || codeOf(error) === 'EISDIR') return
+    throw fileFailure(error, 'removing an object', path)
+  }
+}
