@@ -1,0 +1,82 @@
+/**
+ * What the loop needs of the world, and the subjects it speaks on. Types only, and names: whatever a port does is done
+ * in production by the neighbouring folders and in simulation by the kernel.
+ */
+import type { ActorEffect, Snapshot } from '../../actors/definition.ts'
+import type { ActorEvent, Envelope } from '../../events/envelope.ts'
+import type { Journal } from '../log/journal.ts'
+
+/** A message as the bus delivers it. */
+export interface SystemMessage {
+  readonly data: Uint8Array
+  readonly reply?: string | undefined
+}
+
+export interface SystemPorts {
+  readonly project: string
+  readonly bus: {
+    readonly publish: (subject: string, data: Uint8Array) => void
+    /** Returns what ends the subscription. */
+    readonly subscribe: (subject: string, handler: (message: SystemMessage) => void) => () => void
+  }
+  readonly clock: { readonly nowMs: () => number }
+  /** Unique strings. */
+  readonly ids: { readonly next: () => string }
+  readonly timers: {
+    /** Calls `fire` once, not before `atMs`; replaces a timer of the same name. */
+    readonly set: (name: string, atMs: number, fire: () => void) => void
+    readonly cancel: (name: string) => void
+  }
+  /** Asked once for every journaled actor that is hosted. */
+  readonly openJournal: (kind: string, id: string) => Journal
+  /** Told of what cannot be answered to anyone: an effect that threw, a snapshot that could not be stored. */
+  readonly report: (actor: string, doing: string, error: unknown) => void
+}
+
+/** Effects that the loop performs itself; all others are the host's. */
+export type OwnEffect<Eff extends ActorEffect> = Exclude<Eff, { readonly type: 'record' | 'reply' | 'send' }>
+
+export interface EffectScope<State extends string, Context, Event> {
+  readonly actor: string
+  readonly snapshot: Snapshot<State, Context>
+  /** The event that led to the effect. */
+  readonly cause: Envelope
+  /** For effects with more than one result, like a Postgres that is ready now and exits later. */
+  readonly tell: (event: Event) => void
+  /** Says `event` to the actor `<kind>.<id>`, wherever it is hosted. May get lost. */
+  readonly send: (to: string, event: ActorEvent) => void
+}
+
+// biome-ignore lint/suspicious/noConfusingVoidType: a performer without a result returns nothing.
+export type PerformResult<Event> = Event | ReadonlyArray<Event> | undefined | void
+
+/**
+ * Performs one effect. What it returns, now or later, comes back to the actor as events whose cause is the effect's. It is
+ * started in order and not waited for. It must turn failures into events: one that throws leaves its actor waiting.
+ */
+export type Perform<State extends string, Context, Event, Eff extends ActorEffect> = (
+  effect: OwnEffect<Eff>,
+  scope: EffectScope<State, Context, Event>,
+) => PerformResult<Event> | Promise<PerformResult<Event>>
+
+export interface ActorInspection {
+  /** `<kind>.<id>`. */
+  readonly actor: string
+  readonly state: string
+  readonly term: number
+  /** Events so far: of the journal, or since hosting began. */
+  readonly sequence: number
+  readonly queued: number
+  readonly timers: Readonly<Record<string, number>>
+  readonly summary: Readonly<Record<string, unknown>>
+}
+
+/** Where messages for an actor go. */
+export function actorSubject(project: string, actor: string): string {
+  return `loch.${project}.actor.${actor}`
+}
+
+/** Where what happened to an actor is published. */
+export function eventsSubject(project: string, actor: string): string {
+  return `loch.${project}.events.${actor}`
+}

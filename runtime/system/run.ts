@@ -1,0 +1,35 @@
+/**
+ * The doors between the loop, which is plain asynchronous code, and what may fail: effects of Effect, whose failure itself
+ * the loop hands to whoever asked, and effects of actors, whose failure must never reach the loop.
+ */
+import * as Cause from 'effect/Cause'
+import * as Effect from 'effect/Effect'
+import * as Exit from 'effect/Exit'
+import type { LochError } from '../errors.ts'
+import type { PerformResult } from './ports.ts'
+
+/** Runs `effect`; rejects with the LochError it fails with, or with its defect. */
+export async function run<A>(effect: Effect.Effect<A, LochError>): Promise<A> {
+  const exit = await Effect.runPromiseExit(effect)
+  if (Exit.isSuccess(exit)) return exit.value
+  throw Cause.squash(exit.cause)
+}
+
+/** Starts an actor's effect and tells its results, now or later; what it throws goes to `failed`. */
+export function startEffect<Event extends object>(
+  perform: () => PerformResult<Event> | Promise<PerformResult<Event>>,
+  tell: (event: Event) => void,
+  failed: (error: unknown) => void,
+): void {
+  const told = (result: PerformResult<Event>) => {
+    if (!result) return
+    for (const event of Array.isArray(result) ? (result as ReadonlyArray<Event>) : [result as Event]) tell(event)
+  }
+  try {
+    const result = perform()
+    if (result instanceof Promise) result.then(told).catch(failed)
+    else told(result)
+  } catch (error) {
+    failed(error)
+  }
+}
