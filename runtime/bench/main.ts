@@ -1,0 +1,72 @@
+/**
+ * `npm run bench`: Loch against plain Postgres of the same binaries, in turn, in one run. `--quick` stays under three
+ * minutes, `--json` prints one row a line. Everything it makes lies below one temporary directory and is removed.
+ */
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { LochProcess } from '../e2e/loch-process.ts'
+import { locateBinaries } from '../postgres/binaries.ts'
+import { prepareBinaries } from '../postgres/binary-tree.ts'
+import { hostMemory } from '../postgres/host-memory.ts'
+import { settingsFor } from '../postgres/settings.ts'
+import { unprivilegedUser } from '../postgres/user.ts'
+import { attachCost } from './attach-cost.ts'
+import { AnyTwoOfThree, PlainPostgres } from './clusters.ts'
+import { bulkLoad, crashRecovery, type Effort, memory, selects, storeTraffic, type Systems, transactions } from './measures.ts'
+import { holds, type Row, toJson, toTable } from './rows.ts'
+
+const { values } = parseArgs({
+  options: { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } },
+})
+
+const effort: Effort = {
+  rounds: values.quick ? 1 : 3,
+  seconds: values.quick ? 6 : 20,
+  scale: 10,
+  progress: (line) => process.stderr.write(`${line}\n`),
+}
+
+/** Loch's own choice of buffers, so that both sides have the same. */
+function sharedBuffers(): string {
+  const options = { role: 'primary', listen: { host: '', port: 1 }, socketDirectory: '/', host: hostMemory() } as const
+  const setting = settingsFor(options).find((candidate) => candidate.name === 'shared_buffers')
+  return `shared_buffers=${setting!.value}`
+}
+
+async function measure(root: string): Promise<Row[]> {
+  const user = unprivilegedUser()
+  const binaries = await prepareBinaries({ source: locateBinaries(), directory: join(root, 'binaries'), user })
+  const settings = [sharedBuffers()]
+  const plain = await PlainPostgres.create(binaries, user, root, 'plain', settings)
+  const anyTwo = await AnyTwoOfThree.create(binaries, user, root, settings)
+  const archived = await LochProcess.create()
+  const quorum = await LochProcess.create(['--durability', 'quorum'])
+  const systems: Systems = { plain, anyTwo, archived, quorum }
+  try {
+    await archived.start()
+    await quorum.start()
+    const rows = [...(await bulkLoad(systems, effort)), ...(await transactions(systems, effort))]
+    rows.push(...(await selects(systems, effort)), ...(await storeTraffic(systems, effort)), ...memory(systems))
+    rows.push(...(await crashRecovery(systems, effort)), ...(await attachCost(root, effort)))
+    return rows
+  } finally {
+    for (const system of [archived, quorum]) await system.dispose()
+    await anyTwo.stop()
+    await plain.stop()
+    await binaries.dispose()
+  }
+}
+
+const root = mkdtempSync(join(tmpdir(), 'loch-bench-'))
+let rows: Row[] = []
+try {
+  // The unprivileged user of Postgres must be able to pass.
+  chmodSync(root, 0o755)
+  rows = await measure(root)
+} finally {
+  rmSync(root, { recursive: true, force: true })
+}
+process.stdout.write(values.json ? `${rows.map(toJson).join('\n')}\n` : `${toTable(rows)}\n`)
+process.exitCode = rows.length > 0 && rows.every(holds) ? 0 : 1

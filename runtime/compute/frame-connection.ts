@@ -1,0 +1,91 @@
+/**
+ * Connects the socket that the FUSE worker writes frames to, and keeps it connected. It speaks just enough of the NATS
+ * client protocol to be let in and stay in (INFO, CONNECT, PING, PONG); everything else goes through the bus. Frames are
+ * never read, queued or retried here.
+ */
+import * as net from 'node:net'
+import type { SharedLog } from './shared-log.ts'
+
+const RECONNECT_AFTER_MS = 100
+
+export interface FrameConnection {
+  close(): void
+}
+
+/** `report` hears of refusals by the server; reconnecting goes on until `close`. */
+export function connectFrames(log: SharedLog, url: string, name: string, report: (line: string) => void): FrameConnection {
+  let closed = false
+  let socket: net.Socket | undefined
+  const open = (): void => {
+    if (closed) return
+    socket = openSocket(log, new URL(url), name, report)
+    socket.once('close', () => setTimeout(open, RECONNECT_AFTER_MS).unref())
+  }
+  open()
+  return {
+    close() {
+      closed = true
+      socket?.destroy()
+    },
+  }
+}
+
+function openSocket(log: SharedLog, url: URL, name: string, report: (line: string) => void): net.Socket {
+  const socket = net.connect({ host: url.hostname, port: Number(url.port || 4222), noDelay: true })
+  let text = ''
+  socket.on('data', (chunk) => {
+    text += chunk.toString('latin1')
+    for (let end = text.indexOf('\r\n'); end >= 0; end = text.indexOf('\r\n')) {
+      answer(log, socket, url, name, text.slice(0, end), report)
+      text = text.slice(end + 2)
+    }
+  })
+  // An error is followed by 'close', which reconnects.
+  socket.on('error', () => {})
+  dropBeforeClose(log, socket)
+  return socket
+}
+
+/** The descriptor may be reused by the kernel the moment it is closed: no thread may hold it then. */
+function dropBeforeClose(log: SharedLog, socket: net.Socket): void {
+  const destroy = socket._destroy.bind(socket)
+  socket._destroy = (error, done) => {
+    log.withSocket(() => {
+      log.socket = -1
+    })
+    destroy(error, done)
+  }
+}
+
+function answer(
+  log: SharedLog,
+  socket: net.Socket,
+  url: URL,
+  name: string,
+  line: string,
+  report: (line: string) => void,
+): void {
+  if (line.startsWith('INFO ')) {
+    socket.write(`CONNECT ${JSON.stringify(connectOptions(url, name))}\r\nPING\r\n`)
+  } else if (line === 'PONG') {
+    log.socket = descriptorOf(socket)
+  } else if (line === 'PING') {
+    // Under the lock, so that the answer never lands inside a frame.
+    log.withSocket(() => socket.write('PONG\r\n'))
+  } else if (line.startsWith('-ERR')) {
+    report(`NATS refused the log connection: ${line}`)
+    socket.destroy()
+  }
+}
+
+function connectOptions(url: URL, name: string): Record<string, unknown> {
+  const user = decodeURIComponent(url.username)
+  const credentials = url.password ? { user, pass: decodeURIComponent(url.password) } : user ? { auth_token: user } : {}
+  return { verbose: false, pedantic: false, echo: false, lang: 'loch', version: '1', protocol: 1, name, ...credentials }
+}
+
+/** Node has no public name for it; -1 makes the worker leave sending to the main thread. */
+function descriptorOf(socket: net.Socket): number {
+  const handle = (socket as unknown as { _handle?: { fd?: number } })._handle
+  return handle?.fd ?? -1
+}

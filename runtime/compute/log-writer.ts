@@ -1,0 +1,187 @@
+/**
+ * The main thread's half of the commit path: acknowledgements come in, `durable` moves, waiting fsyncs are answered, and
+ * a safekeeper that missed something is sent it again. It never appends: only the FUSE worker does.
+ *
+ * Rule 2 lives here: an acknowledgement that names a higher term is fatal. Every waiting fsync gets EIO, the log is
+ * failed for good, and the compute hears of it.
+ */
+import * as fs from 'node:fs'
+import { FRAME_HEADER_BYTES, FRAME_PAYLOAD_BYTES_MAX, chainOver, writeFrameHeader } from '../../events/frame.ts'
+import { type AppendAck, decodeAck } from '../../events/safekeeper-wire.ts'
+import {
+  acknowledge,
+  dutyToMove,
+  majorityFlushed,
+  type Proposer,
+  stalledMembers,
+} from '../../actors/compute/proposer.ts'
+import { type SharedLog } from './shared-log.ts'
+
+export const EIO = 5
+const TICK_MS = 50
+
+export interface LogWriterPorts {
+  readonly subscribe: (subject: string, handler: (data: Uint8Array) => void) => { unsubscribe(): void }
+  /** Publishes one frame to one safekeeper. */
+  readonly publishTo: (zone: string, frame: Uint8Array) => void
+  readonly moveDuty: (zone: string) => void
+  /** The safekeeper must hear of the election (again) before it takes appends; also if the ring no longer has its tail. */
+  readonly reelect: (zone: string, flushed: number) => void
+  readonly fenced: (term: number) => void
+  readonly report: (line: string) => void
+  readonly nowMs: () => number
+}
+
+export class LogWriter {
+  readonly proposer: Proposer
+  private readonly log: SharedLog
+  private readonly fuse: number
+  private readonly writer: Uint8Array
+  private readonly ports: LogWriterPorts
+  private readonly subscription: { unsubscribe(): void }
+  private readonly ticker: NodeJS.Timeout
+  private readonly okReply = Buffer.alloc(16)
+  private readonly errorReply = Buffer.alloc(16)
+  private readonly watchers: Array<{ readonly position: number; readonly done: (durable: boolean) => void }> = []
+
+  /** `fuse` is the device's descriptor: replies to fsyncs are written to it, without going back to the worker. */
+  constructor(
+    log: SharedLog,
+    proposer: Proposer,
+    fuse: number,
+    ackSubject: string,
+    writer: Uint8Array,
+    ports: LogWriterPorts,
+  ) {
+    this.log = log
+    this.proposer = proposer
+    this.fuse = fuse
+    this.writer = writer
+    this.ports = ports
+    this.okReply.writeUInt32LE(16, 0)
+    this.errorReply.writeUInt32LE(16, 0)
+    this.errorReply.writeInt32LE(-EIO, 4)
+    this.subscription = ports.subscribe(ackSubject, (data) => this.onAck(data))
+    this.ticker = setInterval(() => this.tick(), TICK_MS)
+  }
+
+  /** Resolves with true once `position` is durable, with false if the log failed first. */
+  whenDurable(position: number): Promise<boolean> {
+    if (this.log.failure !== 0) return Promise.resolve(false)
+    if (this.log.durable >= position) return Promise.resolve(true)
+    return new Promise((done) => this.watchers.push({ position, done }))
+  }
+
+  /** Nothing more becomes durable through this writer. Waiting fsyncs get EIO. */
+  fail(): void {
+    this.log.fail(EIO, this.answerError)
+    this.settleWatchers()
+  }
+
+  close(): void {
+    clearInterval(this.ticker)
+    this.subscription.unsubscribe()
+    this.fail()
+  }
+
+  private onAck(data: Uint8Array): void {
+    const ack = decodeAck(data)
+    if (!ack || this.log.failure !== 0) return
+    if (ack.term > this.proposer.term) return this.onFenced(ack.term)
+    if (ack.term !== this.proposer.term) return this.ports.reelect(ack.zone, ack.flushed)
+    this.take(ack)
+  }
+
+  private take(ack: AppendAck): void {
+    if (acknowledge(this.proposer, ack.zone, ack.flushed, ack.archived, this.ports.nowMs())) this.advance()
+    this.log.archived = this.proposer.archived
+    if (ack.status === 'gap') this.resendTo(ack.zone, ack.flushed)
+    if (ack.status === 'not-elected') this.ports.reelect(ack.zone, ack.flushed)
+    if (ack.status === 'failed') this.ports.report(`safekeeper ${ack.zone} cannot append at ${ack.flushed}`)
+  }
+
+  private advance(): void {
+    const { durable } = this.proposer
+    this.log.advance(durable, Math.max(durable, this.log.base), this.answerOk)
+    this.settleWatchers()
+  }
+
+  private onFenced(term: number): void {
+    this.fail()
+    this.ports.fenced(term)
+  }
+
+  private tick(): void {
+    const now = this.ports.nowMs()
+    if (this.log.failure !== 0) return
+    for (const member of stalledMembers(this.proposer, this.log.sent, now)) this.resendTo(member.zone, member.flushed)
+    const zone = dutyToMove(this.proposer, now)
+    if (zone !== undefined) {
+      this.ports.report(`archive stands at ${this.proposer.archived}, majority at ${majorityFlushed(this.proposer)}: duty to ${zone}`)
+      this.ports.moveDuty(zone)
+    }
+  }
+
+  /** Sends [from, sent) from the ring to one safekeeper; what the ring no longer holds is the election's to repair. */
+  private resendTo(zone: string, from: number): void {
+    const { sent } = this.log
+    if (from >= sent) return
+    let chain = this.log.holds(from) ? this.log.chainAt(from) : undefined
+    if (chain === undefined) return this.ports.reelect(zone, from)
+    let begin = from
+    while (begin < sent) {
+      const frame = this.frameFromRing(begin, this.frameEnd(begin, sent), chain)
+      if (!this.log.holds(begin)) return this.ports.reelect(zone, begin)
+      this.ports.publishTo(zone, frame)
+      chain = chainOver(frame.subarray(FRAME_HEADER_BYTES), chain)
+      begin += frame.length - FRAME_HEADER_BYTES
+    }
+  }
+
+  /** The furthest remembered frame boundary that one frame can reach from `begin`. */
+  private frameEnd(begin: number, sent: number): number {
+    if (sent - begin <= FRAME_PAYLOAD_BYTES_MAX) return sent
+    let end = begin
+    const size = Buffer.alloc(4)
+    for (;;) {
+      this.log.copyOut(end, end + 4, size, 0)
+      const next = end + size.readUInt32LE(0)
+      if (next <= end || (next - begin > FRAME_PAYLOAD_BYTES_MAX && end > begin)) return end > begin ? end : sent
+      end = next
+    }
+  }
+
+  private frameFromRing(begin: number, end: number, chainBefore: number): Buffer {
+    const frame = Buffer.alloc(FRAME_HEADER_BYTES + end - begin)
+    this.log.copyOut(begin, end, frame, FRAME_HEADER_BYTES)
+    const chainAfter = chainOver(frame.subarray(FRAME_HEADER_BYTES), chainBefore)
+    const { term, archived } = this.proposer
+    const header = { term, begin, length: end - begin, chainBefore, chainAfter, flags: 0, archived }
+    writeFrameHeader(frame, 0, header, this.writer)
+    return frame
+  }
+
+  private settleWatchers(): void {
+    const failed = this.log.failure !== 0
+    for (let index = this.watchers.length - 1; index >= 0; index--) {
+      const watcher = this.watchers[index]!
+      if (!failed && watcher.position > this.log.durable) continue
+      this.watchers.splice(index, 1)
+      watcher.done(!failed)
+    }
+  }
+
+  private readonly answerOk = (low: number, high: number): void => this.reply(this.okReply, low, high)
+  private readonly answerError = (low: number, high: number): void => this.reply(this.errorReply, low, high)
+
+  private reply(header: Buffer, low: number, high: number): void {
+    header.writeUInt32LE(low, 8)
+    header.writeUInt32LE(high, 12)
+    try {
+      fs.writeSync(this.fuse, header)
+    } catch (error) {
+      // ENOENT: the request was interrupted or the mount is gone; nobody waits for this answer any more.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.ports.report(`fsync reply: ${String(error)}`)
+    }
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * The worker's end of the log: entries go into the ring, frames go out on the socket. It runs on the FUSE thread for
+ * every logged write, so it copies once (from the request into the ring), allocates nothing per entry, and never waits
+ * except for room in the ring, which is how a slow log slows its writer down.
+ */
+import { writeFrameHeader, FRAME_HEADER_BYTES, FRAME_PAYLOAD_BYTES_MAX } from '../../events/frame.ts'
+import { checksum } from '../../events/checksum.ts'
+import { encodeEntry, WRITE_ENTRY_HEAD_BYTES, writeWriteEntryHead, type LogEntry } from '../../events/log-entry.ts'
+import type { LogSink } from '../volume/types.ts'
+import { RING_BYTES, RING_RESERVE_BYTES, type SharedLog } from './shared-log.ts'
+
+/** Sends one frame: `parts` are its header and payload, in order. Returns false while there is no connection. */
+export type FrameOut = (parts: readonly Uint8Array[], bytes: number) => boolean
+
+/** A quiet log gathers this much before it sends unasked. */
+const QUIET_BYTES = 256 * 1024
+
+export class RingSink implements LogSink {
+  nowMs = 0
+  private readonly log: SharedLog
+  private readonly term: number
+  private readonly writer: Uint8Array
+  private readonly out: FrameOut
+  private readonly head = Buffer.alloc(WRITE_ENTRY_HEAD_BYTES)
+  private readonly header = Buffer.alloc(FRAME_HEADER_BYTES)
+  /** Chain over everything sent so far. */
+  chain: number
+
+  constructor(log: SharedLog, term: number, writer: Uint8Array, out: FrameOut) {
+    this.log = log
+    this.term = term
+    this.writer = writer
+    this.out = out
+    this.chain = log.baseChain
+  }
+
+  get end(): number {
+    return this.log.end
+  }
+
+  appendWrite(ino: number, offset: number, source: Uint8Array, from: number, length: number): number {
+    writeWriteEntryHead(this.head, 0, ino, offset, length, this.nowMs)
+    const begin = this.log.end
+    this.put(begin, this.head, 0, WRITE_ENTRY_HEAD_BYTES)
+    this.put(begin + WRITE_ENTRY_HEAD_BYTES, source, from, length)
+    return this.finish(begin + WRITE_ENTRY_HEAD_BYTES + length)
+  }
+
+  append(entry: LogEntry): number {
+    const bytes = encodeEntry(entry)
+    const begin = this.log.end
+    this.put(begin, bytes, 0, bytes.length)
+    return this.finish(begin + bytes.length)
+  }
+
+  /** Waits until the next operation's entries fit; false if the log failed meanwhile. */
+  reserve(): boolean {
+    if (this.log.ringFree < RING_RESERVE_BYTES) {
+      this.send()
+      this.log.awaitRing(RING_RESERVE_BYTES)
+    }
+    return this.log.failure === 0
+  }
+
+  /** Sends all that was appended and not yet sent, unless the log is quiet and there is little of it. */
+  sendEagerly(): void {
+    if (this.log.quiet && this.log.end - this.log.sent < QUIET_BYTES) return
+    this.send()
+  }
+
+  /** Sends all that was appended and not yet sent. What cannot be sent now is resent from the ring by the main thread. */
+  send(): void {
+    while (this.log.sent < this.log.end) {
+      const begin = this.log.sent
+      const length = this.frameLength(begin)
+      this.sendFrame(begin, length)
+      this.log.sent = begin + length
+    }
+  }
+
+  /** Frames hold whole entries, so that every acknowledged position is one at which the log may end. */
+  private frameLength(begin: number): number {
+    const all = this.log.end - begin
+    if (all <= FRAME_PAYLOAD_BYTES_MAX) return all
+    let length = 0
+    for (;;) {
+      const size = this.sizeAt(begin + length)
+      if (length > 0 && length + size > FRAME_PAYLOAD_BYTES_MAX) return length
+      length += size
+    }
+  }
+
+  private sizeAt(position: number): number {
+    this.log.copyOut(position, position + 4, this.head, 0)
+    return this.head.readUInt32LE(0)
+  }
+
+  private sendFrame(begin: number, length: number): void {
+    const start = begin % RING_BYTES
+    const first = this.log.ring.subarray(start, Math.min(start + length, RING_BYTES))
+    const second = this.log.ring.subarray(0, length - first.length)
+    const chainBefore = this.chain
+    this.log.markFrame(begin, chainBefore)
+    this.chain = checksum(first, chainBefore)
+    if (second.length > 0) this.chain = checksum(second, this.chain)
+    const { archived } = this.log
+    writeFrameHeader(
+      this.header,
+      0,
+      { term: this.term, begin, length, chainBefore, chainAfter: this.chain, flags: 0, archived },
+      this.writer,
+    )
+    this.out(second.length > 0 ? [this.header, first, second] : [this.header, first], FRAME_HEADER_BYTES + length)
+  }
+
+  private put(position: number, source: Uint8Array, from: number, length: number): void {
+    const { ring } = this.log
+    const start = position % RING_BYTES
+    const first = Math.min(length, RING_BYTES - start)
+    ring.set(source.subarray(from, from + first), start)
+    if (first < length) ring.set(source.subarray(from + first, from + length), 0)
+  }
+
+  private finish(end: number): number {
+    this.log.end = end
+    return end
+  }
+}

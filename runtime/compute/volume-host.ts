@@ -1,0 +1,178 @@
+/**
+ * The main thread's side of a volume: it starts the worker, feeds it the fold, and does for it what takes time: reading
+ * pages and index blocks from object storage, storing segments and snapshots. It owns no page and no log byte.
+ */
+import { Worker, MessageChannel, type MessagePort } from 'node:worker_threads'
+import * as Effect from 'effect/Effect'
+import { describe, isLochError } from '../errors.ts'
+import type { ObjectStoreShape } from '../object-store/object-store.ts'
+import { type PageLocation, type Wanted } from '../volume/types.ts'
+import { PAGE_BYTES } from '../../events/log-entry.ts'
+import { checksum } from '../../events/checksum.ts'
+import { segmentKey } from '../log/keys.ts'
+import type { FromVolume, ToServingVolume, ToVolume, VolumeWorkerData } from './volume-messages.ts'
+
+export interface VolumeHostPorts {
+  readonly store: ObjectStoreShape
+  readonly timeline: string
+  /** Stores a snapshot's objects and announces it; resolves to false if it could not. */
+  readonly storeSnapshot: (message: Extract<FromVolume, { kind: 'snapshot' }>) => Promise<boolean>
+  readonly wake: () => void
+  readonly unsent: () => void
+  /** The volume cannot go on: the compute must stop. */
+  readonly broken: (problem: string) => void
+  readonly report: (line: string) => void
+}
+
+const RETRY_MS = 500
+
+export class VolumeHost {
+  private readonly worker: Worker
+  private readonly ports: VolumeHostPorts
+  private term = 0
+  private inbox: MessagePort | undefined
+  private readonly expected = new Map<FromVolume['kind'], (message: FromVolume) => void>()
+  private gone = false
+
+  constructor(data: VolumeWorkerData, ports: VolumeHostPorts) {
+    this.ports = ports
+    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+    this.worker = new Worker(new URL(`./volume-worker.${extension}`, import.meta.url), { workerData: data })
+    this.worker.on('message', (message: FromVolume) => void this.onMessage(message))
+    this.worker.on('error', (error) => this.broke(String(error.stack ?? error)))
+    this.worker.on('exit', () => {
+      this.gone = true
+      for (const settle of this.expected.values()) settle({ kind: 'stopped' })
+    })
+  }
+
+  async restore(fileTable: Uint8Array | undefined): Promise<void> {
+    const done = this.next('restored')
+    this.toWorker({ kind: 'restore', fileTable })
+    await done
+  }
+
+  /** Folds log bytes that begin at `position`; resolves when they are part of the volume. */
+  async fold(bytes: Uint8Array, position: number): Promise<void> {
+    const done = this.next('folded')
+    this.toWorker({ kind: 'fold', bytes, position })
+    await done
+  }
+
+  /** From here on the worker answers the mount and appends to the log. */
+  async serve(message: Omit<Extract<ToVolume, { kind: 'serve' }>, 'kind' | 'inbox'>): Promise<void> {
+    const channel = new MessageChannel()
+    this.term = message.term
+    this.inbox = channel.port1
+    const done = this.next('serving')
+    this.worker.postMessage({ ...message, kind: 'serve', inbox: channel.port2 }, [channel.port2])
+    await done
+  }
+
+  /** Seals everything and takes a snapshot; resolves to the log position that covers it. */
+  async flush(): Promise<number> {
+    const done = this.next('flushed')
+    this.toWorker({ kind: 'flush' })
+    const message = await done
+    return message.kind === 'flushed' ? message.position : 0
+  }
+
+  /** Ends the worker; whatever was not sealed is gone, as after a crash. */
+  async stop(): Promise<void> {
+    if (this.gone) return
+    const done = this.next('stopped')
+    this.toWorker({ kind: 'stop' })
+    await done
+    await this.worker.terminate()
+  }
+
+  private next(kind: FromVolume['kind']): Promise<FromVolume> {
+    if (this.gone) return Promise.resolve({ kind: 'stopped' })
+    return new Promise((resolve) => this.expected.set(kind, resolve))
+  }
+
+  private toWorker(message: ToVolume, transfer: ArrayBuffer[] = []): void {
+    if (!this.inbox) return this.worker.postMessage(message, transfer)
+    this.inbox.postMessage(message, transfer)
+    this.ports.wake()
+  }
+
+  private async onMessage(message: FromVolume): Promise<void> {
+    switch (message.kind) {
+      case 'fetch':
+        return this.fetch(message.wanted)
+      case 'seal':
+        return this.storeSegment(message)
+      case 'snapshot':
+        return this.toWorker({ kind: 'snapshotWritten', ok: await this.ports.storeSnapshot(message) })
+      case 'unsent':
+        return this.ports.unsent()
+      case 'broken':
+        return this.broke(message.problem)
+      case 'restored':
+      case 'folded':
+      case 'serving':
+      case 'flushed':
+      case 'stopped': {
+        const settle = this.expected.get(message.kind)
+        this.expected.delete(message.kind)
+        return settle?.(message)
+      }
+    }
+  }
+
+  private broke(problem: string): void {
+    this.ports.broken(problem)
+  }
+
+  private async storeSegment(message: Extract<FromVolume, { kind: 'seal' }>): Promise<void> {
+    const { seal, buffer, length } = message
+    let ok = true
+    if (length > 0) {
+      const key = segmentKey(this.ports.timeline, this.term, message.number)
+      ok = await this.attempt(`segment ${key}`, this.ports.store.create(key, [new Uint8Array(buffer, 0, length)]))
+    }
+    // A store that fails is asked again by the next seal; not at once, or a dead store would spin us.
+    if (!ok) await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+    const answer: ToServingVolume = { kind: 'sealed', seal, ok, buffer }
+    this.toWorker(answer, [buffer])
+  }
+
+  private async fetch(wanted: Wanted): Promise<void> {
+    for (;;) {
+      const bytes = await this.read(wanted)
+      if (bytes || this.gone) return this.toWorker({ kind: 'fetched', wanted, bytes })
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+    }
+  }
+
+  /** The bytes, or undefined after a failure worth repeating. */
+  private async read(wanted: Wanted): Promise<Uint8Array | undefined> {
+    const { store, timeline, report } = this.ports
+    const key = wanted.kind === 'page' ? segmentKey(timeline, wanted.location.segmentTerm, wanted.location.segmentNumber) : wanted.key
+    const range = wanted.kind === 'page' ? pageRange(wanted.location) : { offset: wanted.offset, length: wanted.length }
+    try {
+      const bytes = await Effect.runPromise(store.read(key, range))
+      if (wanted.kind === 'index' || checksum(bytes) === wanted.location.checksum) return bytes
+      report(`page ${wanted.block} of inode ${wanted.ino} in ${key}: the checksum does not match`)
+    } catch (error) {
+      report(isLochError(error) ? describe(error) : `${key}: ${String(error)}`)
+    }
+    return undefined
+  }
+
+  private async attempt(what: string, effect: Effect.Effect<'created' | 'exists', unknown>): Promise<boolean> {
+    try {
+      const result = await Effect.runPromise(effect)
+      if (result === 'exists') this.ports.report(`${what} exists already: another writer holds our term`)
+      return result === 'created'
+    } catch (error) {
+      this.ports.report(isLochError(error) ? describe(error) : `${what}: ${String(error)}`)
+      return false
+    }
+  }
+}
+
+function pageRange(location: PageLocation): { offset: number; length: number } {
+  return { offset: location.slot * PAGE_BYTES, length: PAGE_BYTES }
+}

@@ -1,0 +1,113 @@
+/**
+ * The thread that owns the volume. First it folds: the main thread hands it a snapshot and log bytes. Then it serves:
+ * it blocks in read(2) on /dev/fuse, and everything else it must hear of comes through the inbox, announced by a wake
+ * request in the same queue. One thread, one owner: no lock guards the volume, and the log has one appender.
+ *
+ * A request is answered first and its log bytes are sent right after, so that Postgres is already on its way to fsync
+ * while the frame is on its way to the safekeepers.
+ */
+import { crc32 } from 'node:zlib'
+import { parentPort, workerData } from 'node:worker_threads'
+import { useChecksum } from '../../events/checksum.ts'
+import { decodeEntry, entrySize } from '../../events/log-entry.ts'
+import { describe, isLochError } from '../errors.ts'
+import { NEEDS_SEAL, type Wanted, WANTS_BYTES } from '../volume/types.ts'
+import { Volume } from '../volume/volume.ts'
+import { PageFile } from './page-file.ts'
+import { ServingVolume } from './serving-volume.ts'
+import type { FromVolume, ToVolume, VolumeWorkerData } from './volume-messages.ts'
+
+const port = parentPort!
+const data = workerData as VolumeWorkerData
+useChecksum((bytes, before) => crc32(bytes, before))
+
+const post = (message: FromVolume, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer)
+
+const pages = new PageFile(data.slotFile, data.slotCount)
+const volume = new Volume({ pages })
+
+/** Log bytes not yet folded, because an entry needs bytes that are on their way. */
+interface Folding {
+  readonly bytes: Buffer
+  readonly position: number
+  at: number
+}
+
+const queue: Folding[] = []
+let fetching = 0
+
+function fold(): void {
+  while (queue.length > 0 && fetching === 0) {
+    const part = queue[0]!
+    if (!foldPart(part)) return
+    queue.shift()
+    post({ kind: 'folded', position: part.position + part.bytes.length })
+  }
+}
+
+function foldPart(part: Folding): boolean {
+  while (part.at < part.bytes.length) {
+    const size = entrySize(part.bytes, part.at)
+    const entry = size > 0 ? decodeEntry(part.bytes, part.at) : undefined
+    if (!entry) throw new Error(`log entry at position ${part.position + part.at} is of a newer version or not whole`)
+    const result = volume.apply(entry, part.position + part.at + size)
+    if (result === WANTS_BYTES) {
+      requestWanted()
+      return false
+    }
+    if (result === NEEDS_SEAL) throw new Error('the page cache is smaller than the log to fold: raise --cache-size')
+    part.at += size
+  }
+  return true
+}
+
+function requestWanted(): void {
+  for (const wanted of volume.wanted) {
+    fetching++
+    post({ kind: 'fetch', wanted })
+  }
+}
+
+function deliver(wanted: Wanted, bytes: Uint8Array): void {
+  if (wanted.kind === 'page') volume.deliverPage(wanted.ino, wanted.block, bytes)
+  else volume.deliverIndexBlock(wanted.key, wanted.offset, bytes)
+}
+
+port.on('message', (message: ToVolume) => {
+  try {
+    beforeServing(message)
+  } catch (error) {
+    post({ kind: 'broken', problem: isLochError(error) ? describe(error) : String(error) })
+  }
+})
+
+function beforeServing(message: ToVolume): void {
+  switch (message.kind) {
+    case 'restore':
+      if (message.fileTable) volume.restore(message.fileTable)
+      return post({ kind: 'restored' })
+    case 'fold':
+      queue.push({ bytes: Buffer.from(message.bytes), position: message.position, at: 0 })
+      return fold()
+    case 'fetched':
+      fetching--
+      if (!message.bytes) throw new Error('a page or index block that the fold needs could not be read')
+      deliver(message.wanted, message.bytes)
+      return fold()
+    case 'serve':
+      new ServingVolume(volume, message, post).run()
+      return stop()
+    case 'stop':
+      return stop()
+    case 'sealed':
+    case 'snapshotWritten':
+    case 'flush':
+      throw new Error(`${message.kind} before the volume serves`)
+  }
+}
+
+function stop(): void {
+  pages.close()
+  post({ kind: 'stopped' })
+  port.close()
+}
