@@ -78,7 +78,7 @@ interface Description<Input, State extends string, Context extends BaseContext, 
   readonly unpublished: ReadonlyArray<Event['type']>
   readonly contextOf: (input: Input) => Context
   /** What the host says when the deadline `name` of `context.timers` has come. */
-  readonly onTimer: (name: string, at: number) => Event
+  readonly onTimer: (name: string, at: number) => NoInfer<Event>
   /** The term that the actor's envelopes carry. */
   readonly termOf: (context: Context) => number
   /** A few values for status output. */
@@ -112,7 +112,7 @@ export interface Plan<Input, State extends string, Context extends BaseContext, 
 
 /** `defineActor<Effect>()(plan)`: the effects are named by the caller, all else is inferred. */
 export function defineActor<Effect extends ActorEffect>() {
-  return <Input, State extends string, Context extends BaseContext, Event extends ActorEvent>(
+  return <Input, State extends string, Context extends BaseContext, const Event extends ActorEvent>(
     plan: Plan<Input, State, Context, Event>,
   ): Definition<Input, State, Context, Event, Effect> => {
     const { table, guards, actions, ...description } = plan

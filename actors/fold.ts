@@ -4,7 +4,15 @@
  * state and folded state cannot come from different code (rule 4).
  */
 import type { ActorEvent } from '../events/envelope.ts'
-import { type ActorEffect, type BaseContext, type Definition, type Outcome, type Snapshot, step } from './definition.ts'
+import {
+  type ActorEffect,
+  type BaseContext,
+  type Definition,
+  type Outcome,
+  type RecordEffect,
+  type Snapshot,
+  step,
+} from './definition.ts'
 
 export interface Decision<State extends string, Context, Event, Effect> {
   /** With what is transient changed already; valid only once `facts` are durable. */
@@ -29,7 +37,7 @@ export function decide<
   const facts: Event[] = []
   const effects: Effect[] = []
   for (const effect of stepped.effects) {
-    if (effect.type === 'record') facts.push((effect as ActorEffect & { readonly event: Event }).event)
+    if (effect.type === 'record') facts.push((effect as ActorEffect as RecordEffect<Event>).event)
     else effects.push(effect)
   }
   return { snapshot: stepped.snapshot, facts, effects, outcome: stepped.outcome }

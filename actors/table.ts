@@ -58,7 +58,7 @@ export function refused(why: string, as: RefusalTag = 'Refused'): Refused {
   return { refused: why, as }
 }
 
-export function when<Guard extends string, V extends object>(guard: Guard, verdict: V): When<Guard, V> {
+export function when<Guard extends string, const V extends object>(guard: Guard, verdict: V): When<Guard, V> {
   return { ...verdict, when: guard }
 }
 

@@ -40,6 +40,7 @@ export interface DataPaths {
 export const FORMAT_VERSION = 1
 const FORMAT_PREFIX = 'loch '
 const RUNTIME_ROOT = '/run/loch'
+const OWN_NAMES: readonly string[] = ['objects', 'zones', 'logs', 'run', 'password']
 
 /**
  * Opens `path` for this process alone, making it (0700) if there is none. `runtimeRoot` is for tests.
@@ -100,9 +101,12 @@ function refuseForeign(path: string): void {
   })
 }
 
-/** What an interrupted first start can leave before the format file stands. */
+/**
+ * What an interrupted first start can leave before the format file stands, and what somebody leaves who deletes everything
+ * but the object store, which must be enough to start from.
+ */
 function isOurs(name: string): boolean {
-  return name.startsWith('.format.')
+  return name.startsWith('.format.') || OWN_NAMES.includes(name)
 }
 
 function checkFormat(path: string): void {

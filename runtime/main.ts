@@ -7,11 +7,13 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import * as Effect from 'effect/Effect'
 import * as Fiber from 'effect/Fiber'
+import * as Schedule from 'effect/Schedule'
 import type * as Scope from 'effect/Scope'
 import type { Durability } from '../events/timeline.ts'
 import { connectBus, type NatsBus } from './bus/nats.ts'
 import { serveControl } from './control/api.ts'
 import type { ReadyReport } from './control/banner.ts'
+import { orderEndpoint } from './control/endpoint-orders.ts'
 import { formatListen, type ListenAddress } from './control/flags.ts'
 import { controlHandlers } from './control/handlers.ts'
 import { checkHost } from './control/host-check.ts'
@@ -54,6 +56,9 @@ export interface UpOutput {
   /** Called once, when clients can connect. */
   readonly ready: (report: ReadyReport) => void
 }
+
+/** Until a zone leads nobody answers, which NATS says at once. */
+const WAKE_RETRY_INTERVAL_MS = 50
 
 interface World {
   readonly options: UpOptions
@@ -98,10 +103,7 @@ const serve = Effect.fnUntraced(function* (
   yield* serveApi(world, project, broker, store, listen, supervisor)
   yield* acquireStatusFile(world, broker, store, listen)
   yield* startZones(world, supervisor)
-  yield* step(
-    'Start a compute',
-    attempt(() => supervisor.serving),
-  )
+  yield* step('Start a compute', startCompute(project, broker.bus, supervisor))
   output.ready({
     listen,
     password,
@@ -222,6 +224,22 @@ function startZones({ output }: World, supervisor: Supervisor): Effect.Effect<vo
       ),
   )
 }
+
+/** Wakes the endpoint, whatever it slept for, as soon as a zone leads; then waits until clients can connect. */
+const startCompute = Effect.fnUntraced(function* (
+  { project, endpoint }: Project,
+  bus: NatsBus,
+  { serving }: Supervisor,
+): Effect.fn.Return<void, LochError> {
+  const wake = orderEndpoint(bus, project, endpoint, 'Wake').pipe(
+    Effect.retry(Schedule.spaced(WAKE_RETRY_INTERVAL_MS)),
+    Effect.andThen(Effect.never),
+  )
+  yield* Effect.raceFirst(
+    attempt(() => serving),
+    wake,
+  )
+})
 
 function serveApi(
   { directory, stop, report }: World,

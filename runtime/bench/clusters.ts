@@ -2,10 +2,10 @@
  * What Loch is compared with: plain Postgres of the same binaries on the local disk, alone and with three local standbys
  * of which any two must flush each commit. Same buffers, same checkpoint distance, local fsync, the defaults otherwise.
  */
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { appendFileSync, chownSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { withClient, } from '../e2e/ledger.ts'
+import { withClient } from '../e2e/ledger.ts'
 import { freePort, until } from '../e2e/loch-process.ts'
 import type { PostgresBinaries } from '../postgres/binary-tree.ts'
 import { initializeCluster } from '../postgres/cluster.ts'
@@ -20,7 +20,13 @@ export interface Cluster {
   restart(): Promise<void>
 }
 
-const SETTINGS = ['max_wal_size=1GB', 'checkpoint_timeout=5min', 'max_connections=100', 'wal_level=replica', 'max_wal_senders=8']
+const SETTINGS = [
+  'max_wal_size=1GB',
+  'checkpoint_timeout=5min',
+  'max_connections=100',
+  'wal_level=replica',
+  'max_wal_senders=8',
+]
 
 export class PlainPostgres implements Cluster {
   readonly url: string
@@ -130,7 +136,10 @@ export class AnyTwoOfThree implements Cluster {
       await until(async () => (await client.query('select 1 from pg_stat_replication')).rowCount === 3)
       await client.query("alter system set synchronous_standby_names = 'ANY 2 (a,b,c)'")
       await client.query('select pg_reload_conf()')
-      await until(async () => (await client.query("select 1 from pg_stat_replication where sync_state = 'quorum'")).rowCount === 3)
+      await until(
+        async () =>
+          (await client.query("select 1 from pg_stat_replication where sync_state = 'quorum'")).rowCount === 3,
+      )
     })
     return new AnyTwoOfThree(primary, standbys)
   }

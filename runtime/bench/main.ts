@@ -14,7 +14,16 @@ import { settingsFor } from '../postgres/settings.ts'
 import { unprivilegedUser } from '../postgres/user.ts'
 import { attachCost } from './attach-cost.ts'
 import { AnyTwoOfThree, PlainPostgres } from './clusters.ts'
-import { bulkLoad, crashRecovery, type Effort, memory, selects, storeTraffic, type Systems, transactions } from './measures.ts'
+import {
+  bulkLoad,
+  crashRecovery,
+  type Effort,
+  memory,
+  type Systems,
+  selects,
+  storeTraffic,
+  transactions,
+} from './measures.ts'
 import { holds, type Row, toJson, toTable } from './rows.ts'
 
 const { values } = parseArgs({
@@ -49,7 +58,7 @@ async function measure(root: string): Promise<Row[]> {
     await quorum.start()
     const rows = [...(await bulkLoad(systems, effort)), ...(await transactions(systems, effort))]
     rows.push(...(await selects(systems, effort)), ...(await storeTraffic(systems, effort)), ...memory(systems))
-    rows.push(...(await crashRecovery(systems, effort)), ...(await attachCost(root, effort)))
+    rows.push(...(await crashRecovery(systems, effort)), ...(await attachCost(effort)))
     return rows
   } finally {
     for (const system of [archived, quorum]) await system.dispose()

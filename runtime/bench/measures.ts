@@ -4,8 +4,8 @@
  */
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { LochProcess, until } from '../e2e/loch-process.ts'
 import { withClient } from '../e2e/ledger.ts'
+import { type LochProcess, until } from '../e2e/loch-process.ts'
 import type { AnyTwoOfThree, PlainPostgres } from './clusters.ts'
 import { benchmark, initialize } from './pgbench.ts'
 import { median, type Row } from './rows.ts'
@@ -50,12 +50,33 @@ export async function transactions(systems: Systems, effort: Effort): Promise<Ro
     }
     effort.progress(`16 clients: ${line(many, round)}; 1 client: ${line(one, round)}`)
   }
-  const ratio = (a: readonly number[], b: readonly number[]): number => median(a.map((value, index) => value / b[index]!))
+  const ratio = (a: readonly number[], b: readonly number[]): number =>
+    median(a.map((value, index) => value / b[index]!))
   return [
-    { measure: 'TPC-B 16 clients, archived ÷ plain', value: ratio(many.archived, many.plain), unit: '×', bound: { min: 0.35 } },
-    { measure: 'TPC-B 16 clients, archived ÷ ANY 2 of 3', value: ratio(many.archived, many.anyTwo), unit: '×', bound: { min: 0.8 } },
-    { measure: 'TPC-B 1 client, archived ÷ ANY 2 of 3', value: ratio(one.archived, one.anyTwo), unit: '×', bound: { min: 0.8 } },
-    { measure: 'TPC-B 16 clients, quorum ÷ ANY 2 of 3', value: ratio(many.quorum, many.anyTwo), unit: '×', bound: { min: 1 } },
+    {
+      measure: 'TPC-B 16 clients, archived ÷ plain',
+      value: ratio(many.archived, many.plain),
+      unit: '×',
+      bound: { min: 0.35 },
+    },
+    {
+      measure: 'TPC-B 16 clients, archived ÷ ANY 2 of 3',
+      value: ratio(many.archived, many.anyTwo),
+      unit: '×',
+      bound: { min: 0.8 },
+    },
+    {
+      measure: 'TPC-B 1 client, archived ÷ ANY 2 of 3',
+      value: ratio(one.archived, one.anyTwo),
+      unit: '×',
+      bound: { min: 0.8 },
+    },
+    {
+      measure: 'TPC-B 16 clients, quorum ÷ ANY 2 of 3',
+      value: ratio(many.quorum, many.anyTwo),
+      unit: '×',
+      bound: { min: 1 },
+    },
     { measure: 'TPC-B 1 client, archived ÷ plain', value: ratio(one.archived, one.plain), unit: '×' },
     { measure: 'TPC-B 16 clients, plain', value: median(many.plain), unit: 'tps' },
     { measure: 'TPC-B 16 clients, archived', value: median(many.archived), unit: 'tps' },
@@ -99,8 +120,16 @@ export async function storeTraffic(systems: Systems, effort: Effort): Promise<Ro
   await withClient(url, (client) => client.query('checkpoint'))
   const [after, writtenAfter] = [measureStore(objects), await bytesWritten(url)]
   return [
-    { measure: 'object store bytes ÷ bytes Postgres wrote', value: (after.bytes - before.bytes) / (writtenAfter - written), unit: '×' },
-    { measure: 'PUTs per 1,000 commits, 16 clients', value: ((after.count - before.count) * 1000) / transactions, unit: '' },
+    {
+      measure: 'object store bytes ÷ bytes Postgres wrote',
+      value: (after.bytes - before.bytes) / (writtenAfter - written),
+      unit: '×',
+    },
+    {
+      measure: 'PUTs per 1,000 commits, 16 clients',
+      value: ((after.count - before.count) * 1000) / transactions,
+      unit: '',
+    },
   ]
 }
 
@@ -132,7 +161,10 @@ export async function crashRecovery(systems: Systems, effort: Effort): Promise<R
   for (let round = 0; round < effort.rounds; round++) {
     await withClient(systems.archived.url, (client) => client.query('checkpoint'))
     await benchmark(systems.archived.url, { clients: 8, seconds: Math.min(10, effort.seconds) })
-    const pid = systems.archived.status().zones.flatMap((zone) => zone.computes).find((compute) => compute.postgresPid)?.postgresPid
+    const pid = systems.archived
+      .status()
+      .zones.flatMap((zone) => zone.computes)
+      .find((compute) => compute.postgresPid)?.postgresPid
     if (!pid) throw new Error('status names no running Postgres')
     const started = performance.now()
     process.kill(pid, 'SIGKILL')
@@ -155,7 +187,9 @@ async function commits(url: string): Promise<boolean> {
 }
 
 export function memory(systems: Systems): Row[] {
-  const zone = systems.archived.status().zones.find((candidate) => candidate.computes.some((compute) => compute.postgresPid))
+  const zone = systems.archived
+    .status()
+    .zones.find((candidate) => candidate.computes.some((compute) => compute.postgresPid))
   const value = (zone?.memoryBytes ?? Number.NaN) / 1024 / 1024
   return [{ measure: 'memory of the zone process with the compute', value, unit: 'MB', bound: { max: 200 } }]
 }

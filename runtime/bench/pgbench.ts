@@ -41,7 +41,9 @@ export function run(program: string, args: readonly string[], env: Record<string
     })
     child.on('error', reject)
     child.on('close', (code) =>
-      code === 0 ? resolve(output) : reject(new Error(`${program} ${args.join(' ')} ended with ${code}: ${output.slice(-2000)}`)),
+      code === 0
+        ? resolve(output)
+        : reject(new Error(`${program} ${args.join(' ')} ended with ${code}: ${output.slice(-2000)}`)),
     )
   })
 }

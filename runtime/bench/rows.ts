@@ -22,12 +22,20 @@ export function boundText(row: Row): string {
 }
 
 export function toJson(row: Row): string {
-  return JSON.stringify({ measure: row.measure, value: row.value, unit: row.unit, bound: row.bound ?? null, holds: holds(row) })
+  return JSON.stringify({
+    measure: row.measure,
+    value: row.value,
+    unit: row.unit,
+    bound: row.bound ?? null,
+    holds: holds(row),
+  })
 }
 
 /** Markdown, so that the result can be stored as it is printed. */
 export function toTable(rows: readonly Row[]): string {
-  const lines = rows.map((row) => `| ${row.measure} | ${format(row.value)} ${row.unit} | ${boundText(row)} | ${holds(row) ? 'yes' : 'NO'} |`)
+  const lines = rows.map(
+    (row) => `| ${row.measure} | ${format(row.value)} ${row.unit} | ${boundText(row)} | ${holds(row) ? 'yes' : 'NO'} |`,
+  )
   return ['| measure | value | bound | holds |', '| --- | --- | --- | --- |', ...lines].join('\n')
 }
 

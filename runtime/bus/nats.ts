@@ -1,6 +1,6 @@
 /**
- * The bus over NATS, by the `nats` client library. The library stays behind this file: nothing else imports it, except
- * for the types of its services API. Credentials travel in the address and are never part of an error.
+ * The bus over NATS, by the `nats` client library. The library stays behind this file: nothing else imports it, and who
+ * serves its services API takes the types from here. Credentials travel in the address and are never part of an error.
  *
  * Once connected, the bus reconnects for ever. What is published while the connection is down is lost, as the port says:
  * the library keeps it for the next attempt only, so no command of yesterday surfaces in a reconnect.
@@ -15,6 +15,8 @@ import * as bus from './bus.ts'
 import { connectFailed, malformedSubject, payloadTooLarge, payloadTooSmall } from './nats-errors.ts'
 import { Requests } from './requests.ts'
 import { isPublishable, isSubscribable } from './subject.ts'
+
+export type { ServiceMsg } from 'nats'
 
 export interface ConnectOptions {
   /** Shown by NATS's own tools: which process this is. */

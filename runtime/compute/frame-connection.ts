@@ -13,7 +13,12 @@ export interface FrameConnection {
 }
 
 /** `report` hears of refusals by the server; reconnecting goes on until `close`. */
-export function connectFrames(log: SharedLog, url: string, name: string, report: (line: string) => void): FrameConnection {
+export function connectFrames(
+  log: SharedLog,
+  url: string,
+  name: string,
+  report: (line: string) => void,
+): FrameConnection {
   let closed = false
   let socket: net.Socket | undefined
   const open = (): void => {

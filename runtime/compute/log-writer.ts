@@ -6,8 +6,6 @@
  * failed for good, and the compute hears of it.
  */
 import * as fs from 'node:fs'
-import { FRAME_HEADER_BYTES, FRAME_PAYLOAD_BYTES_MAX, chainOver, writeFrameHeader } from '../../events/frame.ts'
-import { type AppendAck, decodeAck } from '../../events/safekeeper-wire.ts'
 import {
   acknowledge,
   dutyToMove,
@@ -15,10 +13,17 @@ import {
   type Proposer,
   stalledMembers,
 } from '../../actors/compute/proposer.ts'
-import { type SharedLog } from './shared-log.ts'
+import { chainOver, FRAME_HEADER_BYTES, FRAME_PAYLOAD_BYTES_MAX, writeFrameHeader } from '../../events/frame.ts'
+import { type AppendAck, decodeAck } from '../../events/safekeeper-wire.ts'
+import type { SharedLog } from './shared-log.ts'
 
 export const EIO = 5
 const TICK_MS = 50
+/**
+ * How far the object store may lag behind under `quorum` durability: beyond, the ring is not released and the writer
+ * waits. Under `archived` durability it cannot lag behind what is durable at all.
+ */
+export const ARCHIVE_LAG_BYTES_MAX = 64 * 1024 * 1024
 
 export interface LogWriterPorts {
   readonly subscribe: (subject: string, handler: (data: Uint8Array) => void) => { unsubscribe(): void }
@@ -27,6 +32,10 @@ export interface LogWriterPorts {
   readonly moveDuty: (zone: string) => void
   /** The safekeeper must hear of the election (again) before it takes appends; also if the ring no longer has its tail. */
   readonly reelect: (zone: string, flushed: number) => void
+  /** Publishes one frame to all safekeepers. */
+  readonly publish: (frame: Uint8Array) => void
+  /** A safekeeper answered under our own term. */
+  readonly heard: (zone: string) => void
   readonly fenced: (term: number) => void
   readonly report: (line: string) => void
   readonly nowMs: () => number
@@ -87,23 +96,33 @@ export class LogWriter {
   private onAck(data: Uint8Array): void {
     const ack = decodeAck(data)
     if (!ack || this.log.failure !== 0) return
-    if (ack.term > this.proposer.term) return this.onFenced(ack.term)
-    if (ack.term !== this.proposer.term) return this.ports.reelect(ack.zone, ack.flushed)
-    this.take(ack)
+    if (ack.term > this.proposer.term) this.onFenced(ack.term)
+    else if (ack.term < this.proposer.term) this.ports.reelect(ack.zone, ack.flushed)
+    else this.take(ack)
   }
 
   private take(ack: AppendAck): void {
+    this.ports.heard(ack.zone)
     if (acknowledge(this.proposer, ack.zone, ack.flushed, ack.archived, this.ports.nowMs())) this.advance()
-    this.log.archived = this.proposer.archived
+    if (this.proposer.archived > this.log.archived) {
+      this.log.archived = this.proposer.archived
+      this.release()
+    }
     if (ack.status === 'gap') this.resendTo(ack.zone, ack.flushed)
     if (ack.status === 'not-elected') this.ports.reelect(ack.zone, ack.flushed)
     if (ack.status === 'failed') this.ports.report(`safekeeper ${ack.zone} cannot append at ${ack.flushed}`)
   }
 
   private advance(): void {
-    const { durable } = this.proposer
-    this.log.advance(durable, Math.max(durable, this.log.base), this.answerOk)
+    this.release()
     this.settleWatchers()
+  }
+
+  /** `durable` or `archived` grew: answers fsyncs and gives room in the ring back, as far as the archive keeps up. */
+  private release(): void {
+    const { durable, archived } = this.proposer
+    const released = Math.max(Math.min(durable, archived + ARCHIVE_LAG_BYTES_MAX), this.log.released)
+    this.log.advance(Math.max(durable, this.log.durable), released, this.answerOk)
   }
 
   private onFenced(term: number): void {
@@ -117,25 +136,37 @@ export class LogWriter {
     for (const member of stalledMembers(this.proposer, this.log.sent, now)) this.resendTo(member.zone, member.flushed)
     const zone = dutyToMove(this.proposer, now)
     if (zone !== undefined) {
-      this.ports.report(`archive stands at ${this.proposer.archived}, majority at ${majorityFlushed(this.proposer)}: duty to ${zone}`)
+      this.ports.report(
+        `archive stands at ${this.proposer.archived}, majority at ${majorityFlushed(this.proposer)}: duty to ${zone}`,
+      )
       this.ports.moveDuty(zone)
     }
   }
 
-  /** Sends [from, sent) from the ring to one safekeeper; what the ring no longer holds is the election's to repair. */
+  /** The worker had no socket for the frames from `begin` on: they go out over the bus. What gets lost is sent again. */
+  sendUnsent(begin: number): void {
+    this.publishFrom(begin, this.ports.publish)
+  }
+
+  /** Sends [from, sent) to one safekeeper; what the ring no longer holds is the election's to repair. */
   private resendTo(zone: string, from: number): void {
+    if (from >= this.log.sent) return
+    if (!this.publishFrom(from, (frame) => this.ports.publishTo(zone, frame))) this.ports.reelect(zone, from)
+  }
+
+  /** False if the ring does not hold all of it, or no frame is known to begin there. */
+  private publishFrom(from: number, publish: (frame: Uint8Array) => void): boolean {
     const { sent } = this.log
-    if (from >= sent) return
     let chain = this.log.holds(from) ? this.log.chainAt(from) : undefined
-    if (chain === undefined) return this.ports.reelect(zone, from)
-    let begin = from
-    while (begin < sent) {
+    if (chain === undefined) return false
+    for (let begin = from; begin < sent; ) {
       const frame = this.frameFromRing(begin, this.frameEnd(begin, sent), chain)
-      if (!this.log.holds(begin)) return this.ports.reelect(zone, begin)
-      this.ports.publishTo(zone, frame)
+      if (!this.log.holds(begin)) return false
+      publish(frame)
       chain = chainOver(frame.subarray(FRAME_HEADER_BYTES), chain)
       begin += frame.length - FRAME_HEADER_BYTES
     }
+    return true
   }
 
   /** The furthest remembered frame boundary that one frame can reach from `begin`. */

@@ -1,40 +1,176 @@
 /**
- * A compute's way to the head of a timeline's log: collect votes, choose the tail, make the safekeepers agree on it.
- * The rules (who may vote, which tail wins, where histories part) are pure and live in actors/; this file only asks,
- * waits and sends. Nothing here decides durability.
+ * A compute's way to the head of a timeline's log: collect votes, choose the tail, make a majority of the safekeepers hold
+ * it. The rules (who may vote, which tail wins, where histories part) are pure and live in actors/; this file only asks,
+ * waits and sends. Nothing here decides durability, and nothing is shown outside before a majority refuses older terms.
  */
-import * as Effect from 'effect/Effect'
-import { chooseTail, commonPoint, type Tail } from '../../actors/compute/election.ts'
-import type { Durability } from '../../actors/compute/proposer.ts'
-import { FRAME_HEADER_BYTES, FRAME_PAYLOAD_BYTES_MAX, readFrameHeader, writeFrameHeader } from '../../events/frame.ts'
-import {
-  decodeElectedResponse,
-  decodeVoteResponse,
-  encodeDuty,
-  encodeElected,
-  encodeRead,
-  encodeVote,
-  type TermBegin,
-  subjects,
-  type VoteResponse,
-} from '../../events/safekeeper-wire.ts'
-import type { BusShape } from '../bus/bus.ts'
+import { type ArchiveTail, chooseTail, commonPoint, nextHistory, type Tail } from '../../actors/compute/election.ts'
+import { majorityOf } from '../../actors/quorum.ts'
+import { chainSeed } from '../../events/frame.ts'
+import type { TermHistory, VoteResponse } from '../../events/safekeeper-wire.ts'
+import type { TermGrant } from '../../events/timeline.ts'
 import { Fenced, QuorumLost } from '../errors.ts'
-import { archiveEnd, type ArchiveEnd, readArchive } from '../log/archive.ts'
-import type { ObjectStoreShape } from '../object-store/object-store.ts'
+import { findArchiveTail } from '../log/archive.ts'
+import { run } from '../system/run.ts'
+import type { ReignPorts } from './reign-ports.ts'
+import { type ElectionOrder, elect, requestVotes } from './safekeeper-requests.ts'
+import { bringUpToTail } from './tail-repair.ts'
 
-export interface ReignPorts {
-  readonly bus: BusShape
-  readonly store: ObjectStoreShape
-  readonly project: string
-  readonly timeline: string
-  /** Zones that hold a safekeeper of the timeline. */
-  readonly zones: readonly string[]
-  /** Zone of the compute itself: another one is preferred for archive duty, this process has enough to do. */
-  readonly zone: string
-  readonly compute: string
-  readonly durability: Durability
-  readonly writer: Uint8Array
-  readonly nowMs: () => number
-  readonly report: (line: string) => void
+/** What an election leaves: all that attaching and writing need to know. */
+export interface Reign {
+  readonly term: number
+  readonly grant: TermGrant
+  readonly tail: Tail
+  /** The term's own history, itself included. */
+  readonly history: TermHistory
+  /** Where the fold begins: the newest snapshot, or the log's start. */
+  readonly base: { readonly term: number; readonly position: number; readonly chain: number }
+  /** How far the tail's own log is in the object store. */
+  readonly archived: { readonly position: number; readonly chain: number }
+  readonly dutyZone: string
+  /** Zones whose log is the tail's whole log: any of them can be read from. */
+  readonly holders: readonly string[]
+}
+
+/** A gap longer than this is not sent again but left to the archive: the safekeeper begins anew where that ends. */
+const RESEND_BYTES_MAX = 4 * 1024 * 1024
+
+/** Errors: Fenced if a higher term exists, QuorumLost if too few count, and the store's. */
+export async function establishReign(ports: ReignPorts, grant: TermGrant): Promise<Reign> {
+  const base = grant.snapshot ?? { term: 0, position: 0, chain: chainSeed(ports.timeline) }
+  const [votes, archive] = await Promise.all([
+    requestVotes(ports, grant.term),
+    run(findArchiveTail(ports.store, ports.timeline, base)),
+  ])
+  const tail = choose(ports, grant, votes, archive)
+  const reign = describeReign(ports, grant, base, tail, archive, votes)
+  await fence(ports, reign, votes)
+  return reign
+}
+
+function choose(
+  ports: ReignPorts,
+  grant: TermGrant,
+  votes: readonly VoteResponse[],
+  archive: ArchiveTail | undefined,
+): Tail {
+  // Until the first snapshot the cluster is being created, and nobody has been promised anything.
+  const joined = grant.snapshot === undefined ? [] : grant.zones
+  const choice = chooseTail(votes, archive, {
+    term: grant.term,
+    zones: grant.zones,
+    durability: grant.durability,
+    joined,
+  })
+  if (choice.type === 'chosen') return choice.tail
+  if (choice.type === 'fenced') throw fencedBy(ports, grant.term, choice.term)
+  throw new QuorumLost({
+    component: `timeline ${ports.timeline}`,
+    value: `term ${grant.term}`,
+    problem: choice.reason,
+    remedy: 'Start the missing zones; the compute goes on asking.',
+  })
+}
+
+function describeReign(
+  ports: ReignPorts,
+  grant: TermGrant,
+  base: Reign['base'],
+  tail: Tail,
+  archive: ArchiveTail | undefined,
+  votes: readonly VoteResponse[],
+): Reign {
+  const isLevel = (vote: VoteResponse) => vote.flushed === tail.position && vote.lastTerm === tail.lastTerm
+  return {
+    term: grant.term,
+    grant,
+    tail,
+    history: nextHistory(tail, grant.term),
+    base,
+    archived: archivedOnTail(base, tail, archive),
+    dutyZone: chooseDutyZone(ports, votes),
+    holders: votes.filter(isLevel).map(({ zone }) => zone),
+  }
+}
+
+/** The part of the archive that is known to be on the chosen tail; only whole, because the chain is known at its end. */
+function archivedOnTail(base: Reign['base'], tail: Tail, archive: ArchiveTail | undefined): Reign['archived'] {
+  if (!archive || archive.end < base.position) return base
+  const common = commonPoint(tail.history, tail.position, archive.history, archive.end)
+  if (common === archive.end) return { position: archive.end, chain: archive.chain }
+  return common === tail.position ? { position: tail.position, chain: tail.chain } : base
+}
+
+/** Another zone than the compute's own if there is one: this one has enough to do. The fullest log first. */
+function chooseDutyZone(ports: ReignPorts, votes: readonly VoteResponse[]): string {
+  const sorted = [...votes].sort((left, right) => right.flushed - left.flushed)
+  return (sorted.find(({ zone }) => zone !== ports.zone) ?? sorted[0])?.zone ?? ports.zone
+}
+
+/** Where a safekeeper's log is to be cut or begun so that it continues as the reign's. */
+export function orderFor(reign: Reign, vote: VoteResponse, dutyZone: string): ElectionOrder {
+  const truncateTo = commonPoint(reign.history, Number.POSITIVE_INFINITY, vote.history, vote.flushed) ?? 0
+  const { archived } = reign
+  const beginsAnew = archived.position - truncateTo > RESEND_BYTES_MAX
+  const place = beginsAnew ? { start: archived.position, startChain: archived.chain } : { start: truncateTo }
+  return { truncateTo, startChain: undefined, ...place, archivedFrom: archived.position, dutyZone }
+}
+
+/** Every voter hears of the election and gets what it lacks of the tail; enough of them must then hold it. */
+async function fence(ports: ReignPorts, reign: Reign, votes: readonly VoteResponse[]): Promise<void> {
+  const needed = majorityOf(reign.grant.zones.length)
+  const outcomes = votes.map(async (vote) => {
+    const order = orderFor(reign, vote, reign.dutyZone)
+    const answer = await elect(ports, reign, vote.zone, order)
+    if (answer.flushed >= reign.tail.position) return
+    await bringUpToTail(ports, reign, vote.zone, { position: answer.flushed, chain: answer.chain })
+  })
+  const settled = await firstSettled(outcomes, needed)
+  if (settled.ok >= needed) return
+  const higher = settled.problems.find((problem) => problem instanceof Fenced)
+  if (higher) throw higher
+  throw new QuorumLost({
+    component: `timeline ${ports.timeline}`,
+    value: `term ${reign.term}`,
+    problem: `${settled.ok} of ${needed} safekeepers took the log up to ${reign.tail.position}: ${settled.problems.map(String).join('; ')}`,
+    remedy: 'See the logs of the zones; the compute tries again under a new term.',
+    cause: settled.problems,
+  })
+}
+
+interface Settled {
+  readonly ok: number
+  readonly problems: readonly unknown[]
+}
+
+/** Resolves as soon as `needed` have succeeded, or all have ended. The others go on in the background. */
+function firstSettled(outcomes: ReadonlyArray<Promise<void>>, needed: number): Promise<Settled> {
+  return new Promise((resolve) => {
+    const problems: unknown[] = []
+    let ok = 0
+    const ended = () => {
+      if (ok >= needed || ok + problems.length === outcomes.length) resolve({ ok, problems })
+    }
+    if (outcomes.length === 0) resolve({ ok, problems })
+    for (const outcome of outcomes) {
+      outcome.then(
+        () => {
+          ok++
+          ended()
+        },
+        (problem: unknown) => {
+          problems.push(problem)
+          ended()
+        },
+      )
+    }
+  })
+}
+
+export function fencedBy(ports: Pick<ReignPorts, 'timeline'>, term: number, higher: number): Fenced {
+  return new Fenced({
+    component: `timeline ${ports.timeline}`,
+    value: `term ${term}`,
+    problem: `term ${higher} has been promised`,
+    remedy: 'Nothing is to be done: another compute has taken over.',
+  })
 }

@@ -3,9 +3,10 @@
  * every logged write, so it copies once (from the request into the ring), allocates nothing per entry, and never waits
  * except for room in the ring, which is how a slow log slows its writer down.
  */
-import { writeFrameHeader, FRAME_HEADER_BYTES, FRAME_PAYLOAD_BYTES_MAX } from '../../events/frame.ts'
+
 import { checksum } from '../../events/checksum.ts'
-import { encodeEntry, WRITE_ENTRY_HEAD_BYTES, writeWriteEntryHead, type LogEntry } from '../../events/log-entry.ts'
+import { FRAME_HEADER_BYTES, FRAME_PAYLOAD_BYTES_MAX, writeFrameHeader } from '../../events/frame.ts'
+import { encodeEntry, type LogEntry, WRITE_ENTRY_HEAD_BYTES, writeWriteEntryHead } from '../../events/log-entry.ts'
 import type { LogSink } from '../volume/types.ts'
 import { RING_BYTES, RING_RESERVE_BYTES, type SharedLog } from './shared-log.ts'
 

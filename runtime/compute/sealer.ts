@@ -24,10 +24,11 @@ export class Sealer {
   private readonly volume: Volume
   private readonly term: number
   private readonly post: (message: FromVolume, transfer: ArrayBuffer[]) => void
-  private readonly inFlight = new Map<number, Seal>()
+  private readonly inFlight = new Map<number, { readonly seal: Seal; readonly number: number }>()
   private readonly waiters: SyncWaiter[] = []
   private readonly spare: ArrayBuffer[] = []
   private lastSeal = 0
+  private lastSegment = 0
   private lastPosition = 0
   /** Seals wanted beyond those that may fly at once. */
   private wanted = false
@@ -76,24 +77,30 @@ export class Sealer {
     }
   }
 
+  /** Names are given once: whatever is stored under the term takes the next number. */
+  nextSegmentNumber(): number {
+    return ++this.lastSegment
+  }
+
   private capture(seal: Seal): void {
-    const number = ++this.lastSeal
+    const order = ++this.lastSeal
+    const number = this.nextSegmentNumber()
     const length = seal.pageCount * PAGE_BYTES
     const buffer = this.spare.pop() ?? new ArrayBuffer(SEGMENT_PAGES_MAX * PAGE_BYTES)
     this.volume.readSeal(seal, Buffer.from(buffer, 0, length))
-    this.inFlight.set(number, seal)
+    this.inFlight.set(order, { seal, number })
     // A seal of sizes only has no pages to store; it still takes its turn.
-    this.post({ kind: 'seal', seal: number, number, buffer, length }, [buffer])
+    this.post({ kind: 'seal', seal: order, number, buffer, length }, [buffer])
   }
 
   /** The main thread stored the segment, or could not. Completion order is log order, whatever the order of capture. */
-  finish(number: number, ok: boolean, buffer: ArrayBuffer): void {
-    const seal = this.inFlight.get(number)
-    if (!seal) return
-    this.inFlight.delete(number)
+  finish(order: number, ok: boolean, buffer: ArrayBuffer): void {
+    const flying = this.inFlight.get(order)
+    if (!flying) return
+    this.inFlight.delete(order)
     if (this.spare.length < SEALS_IN_FLIGHT_MAX) this.spare.push(buffer)
-    if (ok) this.lastPosition = this.volume.completeSeal(seal, this.term, number)
-    else this.volume.abandonSeal(seal)
+    if (ok) this.lastPosition = this.volume.completeSeal(flying.seal, this.term, flying.number)
+    else this.volume.abandonSeal(flying.seal)
     if (!ok || this.wanted) this.start()
     this.settle()
   }

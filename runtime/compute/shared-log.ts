@@ -25,7 +25,17 @@ const MARK_CHAINS_AT = MARKS_AT + FRAME_MARKS * 8
 const RING_AT = MARK_CHAINS_AT + FRAME_MARKS * 4
 
 const Word = { base: 0, end: 1, sent: 2, durable: 3, archived: 4, released: 5 } as const
-const Flag = { failure: 0, quiet: 1, wakePending: 2, progress: 3, waiting: 4, socket: 5, socketLock: 6, chain: 7, marks: 8 } as const
+const Flag = {
+  failure: 0,
+  quiet: 1,
+  wakePending: 2,
+  progress: 3,
+  waiting: 4,
+  socket: 5,
+  socketLock: 6,
+  chain: 7,
+  marks: 8,
+} as const
 const SlotState = { free: 0, waiting: 1, taken: 2 } as const
 
 /** Called with the FUSE request id of each fsync that may now be answered. */
@@ -120,7 +130,8 @@ export class SharedLog {
 
   /** Runs `write` while no other thread writes to the socket. Held for one write, so waiting is rare and short. */
   withSocket(write: () => void): void {
-    while (Atomics.compareExchange(this.flags, Flag.socketLock, 0, 1) !== 0) Atomics.wait(this.flags, Flag.socketLock, 1, 1)
+    while (Atomics.compareExchange(this.flags, Flag.socketLock, 0, 1) !== 0)
+      Atomics.wait(this.flags, Flag.socketLock, 1, 1)
     try {
       write()
     } finally {

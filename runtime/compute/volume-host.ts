@@ -2,34 +2,37 @@
  * The main thread's side of a volume: it starts the worker, feeds it the fold, and does for it what takes time: reading
  * pages and index blocks from object storage, storing segments and snapshots. It owns no page and no log byte.
  */
-import { Worker, MessageChannel, type MessagePort } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import * as Effect from 'effect/Effect'
-import { describe, isLochError } from '../errors.ts'
-import type { ObjectStoreShape } from '../object-store/object-store.ts'
-import { type PageLocation, type Wanted } from '../volume/types.ts'
-import { PAGE_BYTES } from '../../events/log-entry.ts'
 import { checksum } from '../../events/checksum.ts'
+import { PAGE_BYTES } from '../../events/log-entry.ts'
+import { Damaged, describe, isLochError, ObjectMissing } from '../errors.ts'
 import { segmentKey } from '../log/keys.ts'
-import type { FromVolume, ToServingVolume, ToVolume, VolumeWorkerData } from './volume-messages.ts'
+import type { ObjectStoreShape } from '../object-store/object-store.ts'
+import { run } from '../system/run.ts'
+import type { PageLocation, Wanted } from '../volume/types.ts'
+import type { FromVolume, SnapshotMessage, ToServingVolume, ToVolume, VolumeWorkerData } from './volume-messages.ts'
 
 export interface VolumeHostPorts {
   readonly store: ObjectStoreShape
   readonly timeline: string
+  readonly term: number
   /** Stores a snapshot's objects and announces it; resolves to false if it could not. */
-  readonly storeSnapshot: (message: Extract<FromVolume, { kind: 'snapshot' }>) => Promise<boolean>
+  readonly storeSnapshot: (message: SnapshotMessage) => Promise<boolean>
   readonly wake: () => void
-  readonly unsent: () => void
+  readonly unsent: (begin: number) => void
   /** The volume cannot go on: the compute must stop. */
   readonly broken: (problem: string) => void
   readonly report: (line: string) => void
 }
 
 const RETRY_MS = 500
+/** Readings after which bad bytes count as the object's and not as the line's. */
+const DAMAGES_MAX = 3
 
 export class VolumeHost {
   private readonly worker: Worker
   private readonly ports: VolumeHostPorts
-  private term = 0
   private inbox: MessagePort | undefined
   private readonly expected = new Map<FromVolume['kind'], (message: FromVolume) => void>()
   private gone = false
@@ -38,7 +41,7 @@ export class VolumeHost {
     this.ports = ports
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
     this.worker = new Worker(new URL(`./volume-worker.${extension}`, import.meta.url), { workerData: data })
-    this.worker.on('message', (message: FromVolume) => void this.onMessage(message))
+    this.worker.on('message', (message: FromVolume) => this.onMessage(message))
     this.worker.on('error', (error) => this.broke(String(error.stack ?? error)))
     this.worker.on('exit', () => {
       this.gone = true
@@ -62,7 +65,6 @@ export class VolumeHost {
   /** From here on the worker answers the mount and appends to the log. */
   async serve(message: Omit<Extract<ToVolume, { kind: 'serve' }>, 'kind' | 'inbox'>): Promise<void> {
     const channel = new MessageChannel()
-    this.term = message.term
     this.inbox = channel.port1
     const done = this.next('serving')
     this.worker.postMessage({ ...message, kind: 'serve', inbox: channel.port2 }, [channel.port2])
@@ -97,28 +99,40 @@ export class VolumeHost {
     this.ports.wake()
   }
 
-  private async onMessage(message: FromVolume): Promise<void> {
+  private onMessage(message: FromVolume): void {
     switch (message.kind) {
       case 'fetch':
-        return this.fetch(message.wanted)
+        void this.fetch(message.wanted)
+        break
+      case 'damaged':
+        this.ports.report(describe(damaged(this.keyOf(message.wanted), 'a block of the page table fails its checksum')))
+        break
       case 'seal':
-        return this.storeSegment(message)
+        void this.storeSegment(message)
+        break
       case 'snapshot':
-        return this.toWorker({ kind: 'snapshotWritten', ok: await this.ports.storeSnapshot(message) })
+        void this.ports.storeSnapshot(message).then((ok) => this.toWorker({ kind: 'snapshotWritten', ok }))
+        break
       case 'unsent':
-        return this.ports.unsent()
+        this.ports.unsent(message.begin)
+        break
       case 'broken':
-        return this.broke(message.problem)
+        this.broke(message.problem)
+        break
       case 'restored':
       case 'folded':
       case 'serving':
       case 'flushed':
-      case 'stopped': {
-        const settle = this.expected.get(message.kind)
-        this.expected.delete(message.kind)
-        return settle?.(message)
-      }
+      case 'stopped':
+        this.settle(message)
+        break
     }
+  }
+
+  private settle(message: FromVolume): void {
+    const settle = this.expected.get(message.kind)
+    this.expected.delete(message.kind)
+    settle?.(message)
   }
 
   private broke(problem: string): void {
@@ -129,7 +143,7 @@ export class VolumeHost {
     const { seal, buffer, length } = message
     let ok = true
     if (length > 0) {
-      const key = segmentKey(this.ports.timeline, this.term, message.number)
+      const key = segmentKey(this.ports.timeline, this.ports.term, message.number)
       ok = await this.attempt(`segment ${key}`, this.ports.store.create(key, [new Uint8Array(buffer, 0, length)]))
     }
     // A store that fails is asked again by the next seal; not at once, or a dead store would spin us.
@@ -138,27 +152,36 @@ export class VolumeHost {
     this.toWorker(answer, [buffer])
   }
 
+  /** A store that cannot be reached is asked until it can; what it has lost or damaged is given up, and is EIO to the reader. */
   private async fetch(wanted: Wanted): Promise<void> {
-    for (;;) {
+    for (let damages = 0; ; ) {
       const bytes = await this.read(wanted)
-      if (bytes || this.gone) return this.toWorker({ kind: 'fetched', wanted, bytes })
+      if (bytes === 'damaged') damages++
+      else if (bytes !== 'later') return this.toWorker({ kind: 'fetched', wanted, bytes })
+      if (this.gone || damages >= DAMAGES_MAX) return this.toWorker({ kind: 'fetched', wanted, bytes: undefined })
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
     }
   }
 
-  /** The bytes, or undefined after a failure worth repeating. */
-  private async read(wanted: Wanted): Promise<Uint8Array | undefined> {
-    const { store, timeline, report } = this.ports
-    const key = wanted.kind === 'page' ? segmentKey(timeline, wanted.location.segmentTerm, wanted.location.segmentNumber) : wanted.key
-    const range = wanted.kind === 'page' ? pageRange(wanted.location) : { offset: wanted.offset, length: wanted.length }
+  private async read(wanted: Wanted): Promise<Uint8Array | 'damaged' | 'later'> {
+    const { store, report } = this.ports
+    const key = this.keyOf(wanted)
+    const range = wanted.kind === 'page' ? pageRange(wanted.location) : wanted
     try {
-      const bytes = await Effect.runPromise(store.read(key, range))
+      const bytes = await run(store.read(key, { offset: range.offset, length: range.length }))
       if (wanted.kind === 'index' || checksum(bytes) === wanted.location.checksum) return bytes
-      report(`page ${wanted.block} of inode ${wanted.ino} in ${key}: the checksum does not match`)
+      report(describe(damaged(key, `page ${wanted.block} of inode ${wanted.ino} fails its checksum`)))
+      return 'damaged'
     } catch (error) {
       report(isLochError(error) ? describe(error) : `${key}: ${String(error)}`)
+      return error instanceof ObjectMissing ? 'damaged' : 'later'
     }
-    return undefined
+  }
+
+  private keyOf(wanted: Wanted): string {
+    if (wanted.kind === 'index') return wanted.key
+    const { segmentTerm, segmentNumber } = wanted.location
+    return segmentKey(this.ports.timeline, segmentTerm, segmentNumber)
   }
 
   private async attempt(what: string, effect: Effect.Effect<'created' | 'exists', unknown>): Promise<boolean> {
@@ -171,6 +194,15 @@ export class VolumeHost {
       return false
     }
   }
+}
+
+function damaged(key: string, problem: string): Damaged {
+  return new Damaged({
+    component: 'volume',
+    value: key,
+    problem,
+    remedy: 'Restore this object from a backup of the store. Whoever reads these pages gets an error until then.',
+  })
 }
 
 function pageRange(location: PageLocation): { offset: number; length: number } {

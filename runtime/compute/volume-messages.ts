@@ -2,14 +2,17 @@
  * What the main thread and the volume's worker say to each other, apart from the shared log. Everything here may be slow
  * (object store reads and writes, the fold at attach); nothing here is on the way of a commit.
  */
+import type { MessagePort } from 'node:worker_threads'
 import type { SnapshotObject } from '../volume/snapshot.ts'
 import type { Wanted } from '../volume/types.ts'
 
 /** Given to the worker when it is created. */
 export interface VolumeWorkerData {
-  /** Local file of page slots; made anew, because nothing in it survives the process. */
-  readonly slotFile: string
+  /** Path for the local files of pages; made anew, because nothing in them survives the process. */
+  readonly cacheFile: string
   readonly slotCount: number
+  readonly timeline: string
+  readonly term: number
 }
 
 export type ToVolume =
@@ -17,19 +20,20 @@ export type ToVolume =
   | { readonly kind: 'restore'; readonly fileTable: Uint8Array | undefined }
   /** Log bytes (whole entries) to fold; `position` is where they begin. */
   | { readonly kind: 'fold'; readonly bytes: Uint8Array; readonly position: number }
-  /** The term began at the log's end: serve the mount from now on. */
-  | {
-      readonly kind: 'serve'
-      readonly device: number
-      readonly memory: SharedArrayBuffer
-      readonly term: number
-      readonly compute: string
-      readonly writer: Uint8Array
-      readonly subject: string
-      readonly reply: string
-      readonly inbox: MessagePort
-    }
+  | ServeMessage
   | ToServingVolume
+
+/** The term began at the log's end: serve the mount from now on. */
+export interface ServeMessage {
+  readonly kind: 'serve'
+  readonly device: number
+  readonly memory: SharedArrayBuffer
+  readonly compute: string
+  readonly writer: Uint8Array
+  readonly subject: string
+  readonly reply: string
+  readonly inbox: MessagePort
+}
 
 /** Sent through the inbox port while the worker serves; each is followed by a wake. */
 export type ToServingVolume =
@@ -40,11 +44,21 @@ export type ToServingVolume =
   | { readonly kind: 'flush' }
   | { readonly kind: 'stop' }
 
+/** The image at `position`: store its objects, of which the last is the file table, then announce it in the journal. */
+export interface SnapshotMessage {
+  readonly kind: 'snapshot'
+  readonly position: number
+  readonly chain: number
+  readonly objects: readonly SnapshotObject[]
+}
+
 export type FromVolume =
   | { readonly kind: 'restored' }
   | { readonly kind: 'folded'; readonly position: number }
   | { readonly kind: 'serving' }
   | { readonly kind: 'fetch'; readonly wanted: Wanted }
+  /** What came for it fails its checksum. */
+  | { readonly kind: 'damaged'; readonly wanted: Wanted }
   /** Pages to store as segment `number` of this term: bytes [0, length) of the buffer, which comes back with 'sealed'. */
   | {
       readonly kind: 'seal'
@@ -53,15 +67,9 @@ export type FromVolume =
       readonly buffer: ArrayBuffer
       readonly length: number
     }
-  /** The image at `position`: store its objects, then announce it in the journal. */
-  | {
-      readonly kind: 'snapshot'
-      readonly position: number
-      readonly chain: number
-      readonly objects: readonly SnapshotObject[]
-    }
-  /** Log bytes wait in the ring, but there is no socket to send them through. */
-  | { readonly kind: 'unsent' }
+  | SnapshotMessage
+  /** Log bytes from `begin` on wait in the ring, but there is no socket to send them through. */
+  | { readonly kind: 'unsent'; readonly begin: number }
   | { readonly kind: 'flushed'; readonly position: number }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'broken'; readonly problem: string }

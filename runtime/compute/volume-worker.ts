@@ -6,16 +6,18 @@
  * A request is answered first and its log bytes are sent right after, so that Postgres is already on its way to fsync
  * while the frame is on its way to the safekeepers.
  */
-import { crc32 } from 'node:zlib'
+
 import { parentPort, workerData } from 'node:worker_threads'
+import { crc32 } from 'node:zlib'
 import { useChecksum } from '../../events/checksum.ts'
 import { decodeEntry, entrySize } from '../../events/log-entry.ts'
-import { describe, isLochError } from '../errors.ts'
-import { NEEDS_SEAL, type Wanted, WANTS_BYTES } from '../volume/types.ts'
+import { Damaged, describe, isLochError } from '../errors.ts'
+import { NEEDS_SEAL, WANTS_BYTES, type Wanted } from '../volume/types.ts'
 import { Volume } from '../volume/volume.ts'
 import { PageFile } from './page-file.ts'
 import { ServingVolume } from './serving-volume.ts'
 import type { FromVolume, ToVolume, VolumeWorkerData } from './volume-messages.ts'
+import { deliver } from './wanted-bytes.ts'
 
 const port = parentPort!
 const data = workerData as VolumeWorkerData
@@ -23,8 +25,9 @@ useChecksum((bytes, before) => crc32(bytes, before))
 
 const post = (message: FromVolume, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer)
 
-const pages = new PageFile(data.slotFile, data.slotCount)
-const volume = new Volume({ pages })
+const pages = new PageFile(data.cacheFile, data.slotCount)
+const local = new PageFile(`${data.cacheFile}.local`, Number.MAX_SAFE_INTEGER)
+const volume = new Volume({ pages, local })
 
 /** Log bytes not yet folded, because an entry needs bytes that are on their way. */
 interface Folding {
@@ -68,11 +71,6 @@ function requestWanted(): void {
   }
 }
 
-function deliver(wanted: Wanted, bytes: Uint8Array): void {
-  if (wanted.kind === 'page') volume.deliverPage(wanted.ino, wanted.block, bytes)
-  else volume.deliverIndexBlock(wanted.key, wanted.offset, bytes)
-}
-
 port.on('message', (message: ToVolume) => {
   try {
     beforeServing(message)
@@ -85,20 +83,24 @@ function beforeServing(message: ToVolume): void {
   switch (message.kind) {
     case 'restore':
       if (message.fileTable) volume.restore(message.fileTable)
-      return post({ kind: 'restored' })
+      post({ kind: 'restored' })
+      break
     case 'fold':
       queue.push({ bytes: Buffer.from(message.bytes), position: message.position, at: 0 })
-      return fold()
+      fold()
+      break
     case 'fetched':
       fetching--
-      if (!message.bytes) throw new Error('a page or index block that the fold needs could not be read')
-      deliver(message.wanted, message.bytes)
-      return fold()
+      takeFetched(message.wanted, message.bytes)
+      fold()
+      break
     case 'serve':
-      new ServingVolume(volume, message, post).run()
-      return stop()
+      new ServingVolume(volume, data, message, post).run()
+      stop()
+      break
     case 'stop':
-      return stop()
+      stop()
+      break
     case 'sealed':
     case 'snapshotWritten':
     case 'flush':
@@ -106,8 +108,19 @@ function beforeServing(message: ToVolume): void {
   }
 }
 
+function takeFetched(wanted: Wanted, bytes: Uint8Array | undefined): void {
+  if (bytes && deliver(volume, wanted, bytes)) return
+  throw new Damaged({
+    component: 'volume',
+    value: wanted.kind === 'index' ? wanted.key : `page ${wanted.block} of inode ${wanted.ino}`,
+    problem: 'the log to fold needs these bytes, and they are missing or damaged',
+    remedy: 'Restore the object from a backup of the store; nothing has been changed.',
+  })
+}
+
 function stop(): void {
   pages.close()
+  local.close()
   post({ kind: 'stopped' })
   port.close()
 }

@@ -5,8 +5,7 @@
  */
 import * as Result from 'effect/Result'
 import * as Schema from 'effect/Schema'
-import type { ServiceMsg } from 'nats'
-import type { NatsBus } from '../bus/nats.ts'
+import type { NatsBus, ServiceMsg } from '../bus/nats.ts'
 import { BadArgument, Refused } from '../errors.ts'
 import { decodeAs, type Encoding, encodeAs, encodingOf } from './encoding.ts'
 import { describeReport, reportOf } from './error-report.ts'

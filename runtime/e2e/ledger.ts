@@ -17,12 +17,16 @@ export interface LedgerReport {
 const ACCOUNTS = 32
 const INITIAL_BALANCE = 1_000
 
+/** What had been acknowledged at some moment. */
+export type LedgerCopy = ReadonlySet<string>
+
 export class Ledger {
-  private readonly url: string
+  private url: string
   private readonly acknowledged = new Set<string>()
   private readonly attempted = new Set<string>()
   private stopping = false
   private sessions: Promise<void>[] = []
+  private sessionsEver = 0
 
   constructor(url: string) {
     this.url = url
@@ -36,19 +40,32 @@ export class Ledger {
     await withClient(this.url, async (client) => {
       await client.query('create table ledger (session int, number int, primary key (session, number))')
       await client.query('create table account (id int primary key, balance bigint not null)')
-      await client.query('insert into account select n, $1 from generate_series(1, $2::int) n', [INITIAL_BALANCE, ACCOUNTS])
+      await client.query('insert into account select n, $1 from generate_series(1, $2::int) n', [
+        INITIAL_BALANCE,
+        ACCOUNTS,
+      ])
     })
   }
 
   start(sessions: number): void {
     this.stopping = false
-    const offset = this.sessions.length
-    for (let index = 0; index < sessions; index++) this.sessions.push(this.session(offset + index))
+    // Session numbers are never given again: a row's key says who wrote it.
+    for (let index = 0; index < sessions; index++) this.sessions.push(this.session(this.sessionsEver++))
   }
 
   async stop(): Promise<void> {
     this.stopping = true
-    await Promise.all(this.sessions)
+    await Promise.all(this.sessions.splice(0))
+  }
+
+  /** What is acknowledged by now. */
+  copy(): LedgerCopy {
+    return new Set(this.acknowledged)
+  }
+
+  /** The database answers at another address from now on. Call it after `stop`. */
+  moveTo(url: string): void {
+    this.url = url
   }
 
   /** Resolves once `count` more commits were acknowledged than when it was called. */
@@ -57,7 +74,9 @@ export class Ledger {
     const deadline = performance.now() + timeoutMs
     while (this.acknowledged.size < goal) {
       if (performance.now() > deadline) {
-        throw new Error(`only ${count - (goal - this.acknowledged.size)} of ${count} further commits within ${timeoutMs} ms`)
+        throw new Error(
+          `only ${count - (goal - this.acknowledged.size)} of ${count} further commits within ${timeoutMs} ms`,
+        )
       }
       await pause()
     }
@@ -93,14 +112,14 @@ export class Ledger {
   }
 
   /** Compares the database with the ledger. Call it after `stop`. */
-  async compare(url = this.url): Promise<LedgerReport> {
+  async compare(url = this.url, acknowledged: LedgerCopy = this.acknowledged): Promise<LedgerReport> {
     return withClient(url, async (client) => {
       const rows = await client.query<{ key: string }>("select session || '/' || number as key from ledger")
       const present = new Set(rows.rows.map((row) => row.key))
       const sum = await client.query<{ sum: string }>('select sum(balance)::text as sum from account')
       return {
-        acknowledged: this.acknowledged.size,
-        missing: [...this.acknowledged].filter((key) => !present.has(key)),
+        acknowledged: acknowledged.size,
+        missing: [...acknowledged].filter((key) => !present.has(key)),
         invented: [...present].filter((key) => !this.attempted.has(key)).length,
         sum: Number(sum.rows[0]!.sum),
         expectedSum: ACCOUNTS * INITIAL_BALANCE,
@@ -120,7 +139,8 @@ export async function checkIntegrity(url: string): Promise<number> {
     const heaps = await client.query<{ relname: string; msg: string }>(
       `select c.relname, v.msg from pg_class c, lateral verify_heapam(c.oid) v where c.relkind in ('r', 'm') and c.relpersistence = 'p'`,
     )
-    if (heaps.rows.length > 0) throw new Error(`amcheck: ${heaps.rows.map((row) => `${row.relname}: ${row.msg}`).join('; ')}`)
+    if (heaps.rows.length > 0)
+      throw new Error(`amcheck: ${heaps.rows.map((row) => `${row.relname}: ${row.msg}`).join('; ')}`)
     return indexes.rowCount ?? 0
   })
 }

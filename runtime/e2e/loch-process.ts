@@ -3,11 +3,12 @@
  * mercy, started again on the same data. It is driven from outside only: command line, SQL and signals.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import * as net from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { instanceOf } from '../data-directory.ts'
 
 export interface Ready {
   readonly url: string
@@ -24,18 +25,43 @@ export class LochProcess {
   readonly data: string
   readonly port: number
   private readonly flags: readonly string[]
+  private readonly env: Readonly<Record<string, string>>
   private child: ChildProcess | undefined
   ready: Ready | undefined
   output = ''
 
-  private constructor(data: string, port: number, flags: readonly string[]) {
+  private constructor(
+    data: string,
+    port: number,
+    flags: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ) {
+    this.env = env
     this.data = data
     this.port = port
     this.flags = flags
   }
 
-  static async create(flags: readonly string[] = []): Promise<LochProcess> {
-    return new LochProcess(mkdtempSync(join(tmpdir(), 'loch-')), await freePort(), flags)
+  static async create(flags: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<LochProcess> {
+    return new LochProcess(mkdtempSync(join(tmpdir(), 'loch-')), await freePort(), flags, env)
+  }
+
+  /** Eight hexadecimal digits that name the data directory on this host. */
+  get instance(): string {
+    return instanceOf(realpathSync(this.data))
+  }
+
+  zonePid(name: string): number {
+    const pid = this.status().zones.find(({ zone }) => zone === name)?.pid
+    if (pid === undefined) throw new Error(`${name} has no process`)
+    return pid
+  }
+
+  /** Deletes what lies on this host, all but the object store. Call it when nothing runs. */
+  loseLocalDisks(): void {
+    for (const name of readdirSync(this.data)) {
+      if (name !== 'objects') rmSync(join(this.data, name), { recursive: true, force: true })
+    }
   }
 
   get url(): string {
@@ -46,7 +72,8 @@ export class LochProcess {
   /** Starts Loch and waits for its ready line. Rejects with all it printed if it ends first. */
   async start(timeoutMs = 90_000): Promise<Ready> {
     const args = [launcher, 'up', '--data', this.data, '--listen', `127.0.0.1:${this.port}`, '--json', ...this.flags]
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const env = { ...process.env, ...this.env }
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
     this.child = child
     this.output = ''
     child.stderr.on('data', (chunk) => {
@@ -84,7 +111,10 @@ export class LochProcess {
   async killAll(): Promise<void> {
     const pids = [...this.processes()]
     for (const { pid } of pids) tryKill(pid)
-    await until(() => this.processes().length === 0 || this.processes().every(({ pid }) => (tryKill(pid), false)), 20_000)
+    await until(
+      () => this.processes().length === 0 || this.processes().every(({ pid }) => (tryKill(pid), false)),
+      20_000,
+    )
   }
 
   /** All processes of this instance: those that name its data directory, and postmasters on its mounts. */
@@ -102,12 +132,18 @@ export class LochProcess {
   }
 
   status(): LochStatus {
-    const result = spawnSync(process.execPath, [launcher, 'status', '--data', this.data, '--json'], { encoding: 'utf8' })
+    const result = spawnSync(process.execPath, [launcher, 'status', '--data', this.data, '--json'], {
+      encoding: 'utf8',
+    })
     if (result.status !== 0) throw new Error(`loch status: ${result.stderr}${result.stdout}`)
     return JSON.parse(result.stdout) as LochStatus
   }
 
-  command(...args: readonly string[]): { readonly status: number | null; readonly stdout: string; readonly stderr: string } {
+  command(...args: readonly string[]): {
+    readonly status: number | null
+    readonly stdout: string
+    readonly stderr: string
+  } {
     return spawnSync(process.execPath, [launcher, ...args], { encoding: 'utf8' })
   }
 
@@ -128,8 +164,10 @@ export interface LochStatus {
     readonly memoryBytes?: number
     readonly computes: ReadonlyArray<{
       readonly id: string
+      readonly role: string
       readonly state: string
       readonly term: number
+      readonly positions: { readonly end: number; readonly durable: number; readonly archived: number }
       readonly postgresPid?: number
     }>
   }>

@@ -13,23 +13,38 @@ function unfit(value: string, problem: string, remedy: string, cause?: unknown):
   return new HostUnfit({ component: 'FUSE', value, problem, remedy, cause })
 }
 
+/** What is asked of the host; a test answers for hosts that it does not run on. */
+export interface HostFacts {
+  readonly userId: () => number | undefined
+  /** The text of /proc/self/status. */
+  readonly processStatus: () => string
+  /** Opens a device for reading and writing; throws what node:fs throws. */
+  readonly open: (path: string) => number
+}
+
+const thisHost: HostFacts = {
+  userId: () => process.geteuid?.(),
+  processStatus: () => fs.readFileSync('/proc/self/status', 'utf8'),
+  open: (path) => fs.openSync(path, 'r+'),
+}
+
 /** Opens /dev/fuse, which is how a FUSE connection begins. Throws HostUnfit. */
-export function openDevice(): number {
-  const missing = missingPrivilege()
+export function openDevice(host = thisHost): number {
+  const missing = missingPrivilege(host)
   if (missing) throw missing
   try {
-    return fs.openSync(DEVICE_PATH, 'r+')
+    return host.open(DEVICE_PATH)
   } catch (error) {
     throw unopened(error as NodeJS.ErrnoException)
   }
 }
 
-function missingPrivilege(): HostUnfit | undefined {
-  if (process.geteuid?.() !== 0) {
-    return unfit(`user id ${process.geteuid?.()}`, 'mounting a volume needs root', 'Run Loch as root, e.g. with sudo.')
+function missingPrivilege(host: HostFacts): HostUnfit | undefined {
+  const userId = host.userId()
+  if (userId !== 0) {
+    return unfit(`user id ${userId}`, 'mounting a volume needs root', 'Run Loch as root, e.g. with sudo.')
   }
-  const status = fs.readFileSync('/proc/self/status', 'utf8')
-  const mask = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1]
+  const mask = /^CapEff:\s*([0-9a-f]+)$/m.exec(host.processStatus())?.[1]
   if (mask === undefined || ((BigInt(`0x${mask}`) >> CAP_SYS_ADMIN) & 1n) === 1n) return undefined
   return unfit(
     'CAP_SYS_ADMIN',

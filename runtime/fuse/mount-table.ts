@@ -31,10 +31,10 @@ function parseLine(line: string): MountedVolume | undefined {
   const path = before?.split(' ')[4]
   const [type, name] = after?.split(' ') ?? []
   if (type !== 'fuse' || path === undefined || name === undefined) return undefined
-  return { path: unescape(path), name: unescape(name) }
+  return { path: withoutEscapes(path), name: withoutEscapes(name) }
 }
 
 /** The kernel writes space, tab, newline and backslash as three octal digits. */
-function unescape(field: string): string {
+function withoutEscapes(field: string): string {
   return field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
 }

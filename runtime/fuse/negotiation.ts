@@ -22,7 +22,8 @@ export function negotiate(x: Exchange): number {
   const major = x.u32(InitIn.major)
   const minor = x.u32(InitIn.minor)
   const offered = x.u32(InitIn.flags)
-  if (major < PROTOCOL_MAJOR || minor < PROTOCOL_MINOR_MIN || (offered & InitFlag.maxPages) === 0) {
+  const tooOld = minor < PROTOCOL_MINOR_MIN || (offered & InitFlag.maxPages) === 0
+  if (major < PROTOCOL_MAJOR || (major === PROTOCOL_MAJOR && tooOld)) {
     throw new HostUnfit({
       component: 'FUSE',
       value: `protocol ${major}.${minor}`,

@@ -108,8 +108,11 @@ export const NAME_BYTES_MAX = 255
 /** PATH_MAX: longest target of a symbolic link. */
 export const TARGET_BYTES_MAX = 4096
 
-/** Largest READ or WRITE: `fs.fuse.max_pages_limit` (256 pages) is the kernel's default bound. */
-export const TRANSFER_BYTES_MAX = 1024 * 1024
+/**
+ * Largest READ or WRITE. The kernel would allow 1 MiB (`fs.fuse.max_pages_limit`), but a WRITE of pg_wal is one log entry,
+ * and an entry must fit into a frame (FRAME_PAYLOAD_BYTES_MAX, which NATS bounds).
+ */
+export const TRANSFER_BYTES_MAX = 512 * 1024
 export const KERNEL_PAGE_BYTES = 4096
 /** The kernel refuses to hand requests to a smaller buffer: max_write, headers, and room for names. */
 export const REQUEST_BYTES_MAX = TRANSFER_BYTES_MAX + 64 * 1024

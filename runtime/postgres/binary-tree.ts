@@ -25,7 +25,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { HostUnfit } from '../errors.ts'
-import type { PackagedBinaries } from './binaries.ts'
+import type { LibraryLink, PackagedBinaries } from './binaries.ts'
 import { copyNative, linkLibraries, makePublicDirectory } from './binary-copy.ts'
 import { runCommand } from './command.ts'
 import { withHostLock } from './host-lock.ts'
@@ -132,10 +132,19 @@ async function provideRoot(
 
 function provideLibraries(placement: Placement, root: string, source: PackagedBinaries, tree: string) {
   if (source.missingLinks.length === 0) return {}
-  // Only the missing names go in: LD_LIBRARY_PATH also reaches the programs that Postgres itself starts.
+  // Only what is needed goes in: LD_LIBRARY_PATH also reaches the programs that Postgres itself starts.
   const libraries = join(tree, `lib-${placement}`)
-  linkLibraries(root, source.missingLinks, libraries)
+  linkLibraries(root, [...source.missingLinks, ...companions(source)], libraries)
   return { LD_LIBRARY_PATH: libraries }
+}
+
+/**
+ * What the libraries behind the missing names load in turn. They look beside themselves (RUNPATH $ORIGIN), and to the
+ * loader that is where the link lies, not the file that it leads to.
+ */
+function companions(source: PackagedBinaries): readonly LibraryLink[] {
+  const names = readdirSync(join(source.native, 'lib')).filter((name) => /^lib(ssl|crypto)\.so\./.test(name))
+  return names.map((name) => ({ name: `lib/${name}`, file: `lib/${name}` }))
 }
 
 /** What the unprivileged user must be able to do, tried rather than derived from modes: ACLs and noexec count too. */

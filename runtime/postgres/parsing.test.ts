@@ -64,28 +64,28 @@ describe('the settings', () => {
     socketDirectory: '/run/loch/x/socket',
     host: { memoryBytes: 4 * 2 ** 30, sharedMemoryBytes: 2 ** 30 },
   }
-  const valueOf = (name: string, changes: Partial<SettingsOptions> = {}) => {
+  const shown = (name: string, changes: Partial<SettingsOptions> = {}) => {
     const found = settingsFor({ ...options, ...changes }).filter((setting) => setting.name === name)
     expect(found.length).toBeLessThanOrEqual(1)
     return found[0]?.value
   }
 
   test('size shared_buffers by memory between the limits, or as asked', () => {
-    const withMemory = (memoryBytes: number) => valueOf('shared_buffers', { host: { ...options.host, memoryBytes } })
+    const withMemory = (memoryBytes: number) => shown('shared_buffers', { host: { ...options.host, memoryBytes } })
     expect([2 ** 28, 2 ** 32, 2 ** 40].map(withMemory)).toEqual(['128MB', '512MB', '2048MB'])
-    expect(valueOf('shared_buffers', { sharedBuffersBytes: 16 * 2 ** 20 })).toBe('16MB')
+    expect(shown('shared_buffers', { sharedBuffersBytes: 16 * 2 ** 20 })).toBe('16MB')
   })
 
   test('avoid a small /dev/shm, and give a standby its polling', () => {
-    expect(valueOf('dynamic_shared_memory_type')).toBe('posix')
+    expect(shown('dynamic_shared_memory_type')).toBe('posix')
     const small = { ...options.host, sharedMemoryBytes: 64 * 2 ** 20 }
-    expect(valueOf('dynamic_shared_memory_type', { host: small })).toBe('sysv')
-    expect(valueOf('wal_retrieve_retry_interval')).toBeUndefined()
-    expect(valueOf('wal_retrieve_retry_interval', { role: 'standby' })).toBe('5ms')
+    expect(shown('dynamic_shared_memory_type', { host: small })).toBe('sysv')
+    expect(shown('wal_retrieve_retry_interval')).toBeUndefined()
+    expect(shown('wal_retrieve_retry_interval', { role: 'standby' })).toBe('5ms')
   })
 
   test('let an endpoint override a default, never the storage contract, however it is spelled', () => {
-    expect(valueOf('max_wal_size', { overrides: { MAX_WAL_SIZE: '256MB' } })).toBe('256MB')
+    expect(shown('max_wal_size', { overrides: { MAX_WAL_SIZE: '256MB' } })).toBe('256MB')
     for (const name of ['fsync', 'FSync', 'full-page-writes', 'port', 'synchronous_commit', 'a=b', '']) {
       expect(() => settingsFor({ ...options, overrides: { [name]: 'off' } })).toThrow(
         expect.objectContaining({ _tag: 'BadArgument' }),
@@ -202,7 +202,11 @@ describe('WAL addresses', () => {
   })
 
   test('survive printing and reading', () => {
-    fc.assert(fc.property(fc.maxSafeNat(), (lsn) => expect(parseLsn(formatLsn(lsn))).toBe(lsn)))
+    fc.assert(
+      fc.property(fc.maxSafeNat(), (lsn) => {
+        expect(parseLsn(formatLsn(lsn))).toBe(lsn)
+      }),
+    )
     expect([parseLsn('0/'), parseLsn('FFFFFFFF/0'), parseLsn('1/123456789')]).toEqual([undefined, undefined, undefined])
     expect(2 ** 32 % WAL_SEGMENT_BYTES).toBe(0)
   })

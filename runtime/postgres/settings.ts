@@ -65,7 +65,7 @@ const STORAGE_CONTRACT: readonly Setting[] = [
     'off',
     'Loch reads the log from stderr; files in the volume would be logged and branched',
   ),
-  setting('log_destination', 'stderr', 'as above'),
+  setting('log_destination', 'stderr', 'Loch reads the log from stderr, in the plain format'),
   setting('lc_messages', 'C', 'Loch reads the reason of a failed start from the log'),
 ]
 

@@ -22,8 +22,8 @@ export interface DiskFiles {
   size(file: number): number
   /** Reads up to `length` bytes at `position`; returns how many there were. */
   read(file: number, target: Buffer, at: number, length: number, position: number): number
-  /** Writes all of source[at, at + length) at `position`. */
-  write(file: number, source: Buffer, at: number, length: number, position: number): void
+  /** Writes all of `parts`, one after the other, from `position` on. After a failure any part of them may be there. */
+  write(file: number, parts: readonly Uint8Array[], position: number): void
   truncate(file: number, size: number): void
   /** fdatasync(2). */
   sync(file: number): void
@@ -64,13 +64,7 @@ export const nodeDiskFiles: DiskFiles = {
       }
       return got
     }),
-  write: (file, source, at, length, position) =>
-    attempt('writing', file, () => {
-      // A short write is legal, and common on a nearly full disk.
-      for (let done = 0; done < length; ) {
-        done += fs.writeSync(file, source, at + done, length - done, position + done)
-      }
-    }),
+  write: (file, parts, position) => attempt('writing', file, () => writeAll(file, parts, position)),
   truncate: (file, size) => attempt('truncating', file, () => fs.ftruncateSync(file, size)),
   sync: (file) => attempt('syncing', file, () => fs.fdatasyncSync(file)),
   syncDirectory: (path) => attempt('syncing the directory', path, () => syncDirectory(path)),
@@ -84,13 +78,27 @@ export function replaceFile(files: DiskFiles, directory: string, name: string, b
   files.remove(temporary)
   const file = files.open(temporary, true)
   try {
-    files.write(file, bytes, 0, bytes.length, 0)
+    files.write(file, [bytes], 0)
     files.sync(file)
   } finally {
     files.close(file)
   }
   files.rename(temporary, join(directory, name))
   files.syncDirectory(directory)
+}
+
+/** A short write is legal, and common on a nearly full disk. */
+function writeAll(file: number, parts: readonly Uint8Array[], position: number): void {
+  let rest = parts
+  let at = position
+  for (;;) {
+    let written = fs.writevSync(file, rest as Uint8Array[], at)
+    at += written
+    let done = 0
+    while (done < rest.length && written >= rest[done]!.length) written -= rest[done++]!.length
+    if (done === rest.length) return
+    rest = [rest[done]!.subarray(written), ...rest.slice(done + 1)]
+  }
 }
 
 function syncDirectory(path: string): void {

@@ -250,7 +250,7 @@ export class HostedActor<
   #act(effect: Eff, cause: Envelope): void {
     if (effect.type === 'record' || effect.type === 'reply') return
     if (effect.type === 'send') {
-      const { to, event } = effect as ActorEffect & SendEffect<ActorEvent>
+      const { to, event } = effect as ActorEffect as SendEffect<ActorEvent>
       this.#send(to, event, cause)
       return
     }

@@ -81,7 +81,7 @@ export function answerOf(
   if (outcome.kind === 'refused') {
     const { as: tag, reason: problem } = outcome
     const remedy = `The ${actor} is ${now.state}; see its status.`
-    return {
+    const refusal: Refusal = {
       type: 'Refusal',
       at: event.at,
       tag,
@@ -89,10 +89,12 @@ export function answerOf(
       value: event.type,
       problem,
       remedy,
-    } satisfies Refusal
+    }
+    return refusal
   }
   const note = outcome.kind === 'ignored' ? outcome.reason : ''
-  return { type: 'Done', at: event.at, state: now.state, sequence: now.sequence, note } satisfies Done
+  const done: Done = { type: 'Done', at: event.at, state: now.state, sequence: now.sequence, note }
+  return done
 }
 
 /** An error of the closed set as an answer. */

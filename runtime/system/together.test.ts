@@ -7,6 +7,7 @@ import { expect, test, vi } from 'vitest'
 import { compute } from '../../actors/compute/machine.ts'
 import { endpoint } from '../../actors/endpoint/machine.ts'
 import { timeline } from '../../actors/timeline/machine.ts'
+import type { ComputeEvent } from '../../events/compute.ts'
 import type { ComputeId, EndpointId, Position, ProjectId, Term, TimelineId, ZoneId } from '../../events/identifiers.ts'
 import type { TermGrant } from '../../events/timeline.ts'
 import { TestWorld } from './testing.ts'
@@ -23,7 +24,7 @@ async function cluster() {
 
   const hostCompute = (id: ComputeId, zone: ZoneId) =>
     Effect.runPromise(
-      world.system(zone).host(compute, id, id, async (effect, { tell }) => {
+      world.system(zone).host(compute, id, id, async (effect, { tell }): Promise<ComputeEvent | undefined> => {
         switch (effect.type) {
           case 'startTerm': {
             const { type, at, payload } = await main.ask({ ...effect, type: 'StartTerm', at: 0 })

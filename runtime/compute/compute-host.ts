@@ -1,0 +1,235 @@
+/**
+ * Performs what a compute's actor decides (actors/compute): asks for terms, elects, attaches, starts and stops Postgres.
+ * One object per compute; what it holds is only what must be undone later. Every effect ends in events, also when it fails,
+ * and carries the term it was asked for, so that a late result of a former reign is recognised. No decision is taken here.
+ */
+import { randomBytes } from 'node:crypto'
+import type { ComputeContext, ComputeEffect } from '../../actors/compute/decide.ts'
+import type { ComputeEvent, ComputeState } from '../../events/compute.ts'
+import type { Term, TimelineId } from '../../events/identifiers.ts'
+import { Position, Term as TermSchema, ZoneId } from '../../events/identifiers.ts'
+import type { TermGrant, TimelineCommand } from '../../events/timeline.ts'
+import { BadArgument, Fenced } from '../errors.ts'
+import type { PostgresProcess } from '../postgres/server.ts'
+import { askActor } from '../system/ask.ts'
+import type { OwnEffect, Perform } from '../system/ports.ts'
+import { run } from '../system/run.ts'
+import { type AttachedVolume, attachVolume, isRetryable, problemOf } from './attached-volume.ts'
+import type { ComputeEnvironment, Tell } from './environment.ts'
+import { closeClients, createCluster, followPassword, launchPostgres, openClients } from './postgres-run.ts'
+import { establishReign, type Reign } from './reign.ts'
+import type { ReignPorts } from './reign-ports.ts'
+
+type Of<Type extends OwnEffect<ComputeEffect>['type']> = Extract<ComputeEffect, { readonly type: Type }>
+
+export class ComputeHost {
+  readonly #compute: string
+  readonly #environment: ComputeEnvironment
+  #reign: Reign | undefined
+  #volume: AttachedVolume | undefined
+  #postgres: PostgresProcess | undefined
+  /** Set while Postgres is being stopped on purpose: its end is then no news. */
+  #stopping = false
+  /** What is being attached or started; a shutdown cuts it short and waits for its end, so that nothing comes up later. */
+  #starting: Promise<unknown> = Promise.resolve()
+  #cut = new AbortController()
+  /** Names this writer in every frame (rule 6). */
+  readonly #writer = Buffer.from(randomBytes(8).toString('hex'), 'latin1')
+  #down: Promise<void> | undefined
+
+  constructor(compute: string, environment: ComputeEnvironment) {
+    this.#compute = compute
+    this.#environment = environment
+  }
+
+  get postgresPid(): number | undefined {
+    return this.#postgres?.pid
+  }
+
+  /** Of the log being written; zeros while there is none. */
+  get positions(): { readonly end: number; readonly durable: number; readonly archived: number } {
+    const shared = this.#volume?.log.shared
+    return { end: shared?.end ?? 0, durable: shared?.durable ?? 0, archived: shared?.archived ?? 0 }
+  }
+
+  readonly perform: Perform<ComputeState, ComputeContext, ComputeEvent, ComputeEffect> = (effect, scope) => {
+    switch (effect.type) {
+      case 'startTerm':
+        return this.#startTerm(effect)
+      case 'fence':
+        return this.#fence(effect)
+      case 'attach':
+        return this.#begin(() => this.#attach(effect, scope.tell))
+      case 'startPostgres':
+        return this.#begin(() => this.#startPostgres(effect, scope.tell))
+      case 'shutDown':
+        return this.#shutDown(effect)
+      case 'closeClients':
+        if (this.#postgres) closeClients(this.#postgres)
+        return undefined
+      case 'openClients':
+        if (this.#postgres) openClients(this.#postgres)
+        return undefined
+    }
+  }
+
+  async #startTerm({ timeline, compute, zone }: Of<'startTerm'>): Promise<ComputeEvent> {
+    const at = this.#environment.nowMs()
+    try {
+      const event: TimelineCommand = { type: 'StartTerm', at, compute, zone }
+      const { bus, project } = this.#environment
+      return (await run(askActor(bus, project, `timeline.${timeline}`, event))) as TermGrant
+    } catch (error) {
+      return { type: 'TermRefused', at, problem: problemOf(error), retryable: !(error instanceof BadArgument) }
+    }
+  }
+
+  async #fence({ timeline, term, grant }: Of<'fence'>): Promise<ComputeEvent> {
+    const startedMs = performance.now()
+    const at = this.#environment.nowMs()
+    try {
+      const reign = await establishReign(this.#reignPorts(timeline, grant), grant)
+      this.#reign = reign
+      this.#environment.progress(`Elect ${this.#compute} for term ${term}`, performance.now() - startedMs)
+      const { lastTerm, position, chain } = reign.tail
+      const tail = { term: TermSchema.make(lastTerm), position: Position.make(position), chain }
+      return { type: 'FenceGranted', at, term, tail }
+    } catch (error) {
+      const higherTerm = error instanceof Fenced ? TermSchema.make(term + 1) : TermSchema.make(0)
+      return { type: 'FenceFailed', at, term, problem: problemOf(error), higherTerm }
+    }
+  }
+
+  async #attach({ timeline, term, grant }: Of<'attach'>, tell: Tell): Promise<ComputeEvent> {
+    const startedMs = performance.now()
+    const at = this.#environment.nowMs()
+    const reign = this.#reign
+    try {
+      if (reign?.term !== term) throw new Error(`no election of term ${term} stands here`)
+      const ports = this.#reignPorts(timeline, grant)
+      const events = this.#volumeEvents(term, tell)
+      this.#volume = await attachVolume(this.#environment, ports, reign, events, this.#cut.signal)
+      this.#environment.progress(`Attach ${timeline} at ${reign.tail.position}`, performance.now() - startedMs)
+      this.#recordBegin(ports, reign)
+      if (grant.snapshot === undefined) await this.#createCluster(this.#volume)
+      return { type: 'Attached', at, term }
+    } catch (error) {
+      await this.#volume?.detach()
+      this.#volume = undefined
+      return { type: 'AttachFailed', at, term, problem: problemOf(error), retryable: isRetryable(error) }
+    }
+  }
+
+  #volumeEvents(term: Term, tell: Tell) {
+    const at = () => this.#environment.nowMs()
+    return {
+      fenced: (error: Fenced) => tell({ type: 'AppendRejected', at: at(), term, problem: problemOf(error) }),
+      broken: (problem: string) => tell({ type: 'AppendRejected', at: at(), term, problem }),
+      leaseLapsed: () => tell({ type: 'LeaseLapsed', at: at(), term }),
+      leaseRenewed: () => tell({ type: 'LeaseRenewed', at: at(), term }),
+    }
+  }
+
+  /** For people and tools that read the journal; nobody's safety rests on it, so nobody waits for it. */
+  #recordBegin(ports: ReignPorts, reign: Reign): void {
+    const { position, chain } = reign.tail
+    const place = { term: TermSchema.make(reign.term), position: Position.make(position), chain }
+    const event: TimelineCommand = { type: 'RecordTermBegan', at: ports.nowMs(), ...place }
+    run(askActor(ports.bus, ports.project, `timeline.${ports.timeline}`, event)).catch((error) =>
+      ports.report(`recording the begin of term ${reign.term}: ${problemOf(error)}`),
+    )
+  }
+
+  /** The first snapshot says that the cluster is whole: until it stands, the next attach begins creation anew. */
+  async #createCluster(volume: AttachedVolume): Promise<void> {
+    const startedMs = performance.now()
+    volume.quiet = true
+    await createCluster(this.#environment, volume.mountPath, this.#cut.signal)
+    await volume.flush()
+    this.#environment.progress('Create the database cluster', performance.now() - startedMs)
+  }
+
+  async #startPostgres({ term }: Of<'startPostgres'>, tell: Tell): Promise<ComputeEvent | undefined> {
+    const startedMs = performance.now()
+    const { nowMs, progress, serving, report } = this.#environment
+    if (!this.#volume || this.#stopping) return undefined
+    let server: PostgresProcess | undefined
+    try {
+      server = await launchPostgres(this.#environment, this.#volume.mountPath)
+      this.#watch(server, term, tell)
+      await server.ready
+      await followPassword(this.#environment, server)
+    } catch (error) {
+      report(problemOf(error))
+      // One that was launched is told of by whoever watches it.
+      await server?.kill()
+      return server ? undefined : { type: 'PostgresExited', at: nowMs(), term, code: -1 }
+    }
+    progress('Start Postgres', performance.now() - startedMs)
+    serving(this.#compute, term)
+    return { type: 'PostgresReady', at: nowMs(), term }
+  }
+
+  #watch(server: PostgresProcess, term: Term, tell: Tell): void {
+    this.#postgres = server
+    void server.exited.then(({ code, reason }) => {
+      if (this.#postgres === server) this.#postgres = undefined
+      if (this.#stopping) return
+      if (reason !== undefined) this.#environment.report(`Postgres ended: ${reason}`)
+      tell({ type: 'PostgresExited', at: this.#environment.nowMs(), term, code: code ?? -1 })
+    })
+  }
+
+  /** A second, harder order only hurries the first. */
+  async #shutDown({ term, mode }: Of<'shutDown'>): Promise<ComputeEvent | undefined> {
+    this.#stopping = true
+    this.#cut.abort()
+    if (mode === 'immediate') {
+      this.#volume?.log.writer.fail()
+      void this.#postgres?.kill()
+    }
+    if (this.#down) return undefined
+    this.#down = this.#takeDown(mode)
+    await this.#down
+    this.#down = undefined
+    this.#stopping = false
+    this.#cut = new AbortController()
+    return { type: 'Stopped', at: this.#environment.nowMs(), term }
+  }
+
+  async #takeDown(mode: 'fast' | 'immediate'): Promise<void> {
+    await this.#starting
+    if (this.#postgres && mode === 'fast') openClients(this.#postgres)
+    await this.#postgres?.stop(mode)
+    try {
+      if (mode === 'fast') await this.#volume?.flush()
+    } catch (error) {
+      this.#environment.report(`the last seal: ${problemOf(error)}`)
+    }
+    await this.#volume?.detach()
+    this.#volume = undefined
+    this.#reign = undefined
+  }
+
+  #begin<A>(work: () => Promise<A>): Promise<A> {
+    const started = this.#starting.then(work)
+    this.#starting = started.catch(() => {})
+    return started
+  }
+
+  #reignPorts(timeline: TimelineId, grant: TermGrant): ReignPorts {
+    const { bus, store, project, zone, nowMs, report } = this.#environment
+    return {
+      bus,
+      store,
+      project,
+      timeline,
+      zones: grant.zones,
+      zone: ZoneId.make(zone),
+      compute: this.#compute,
+      writer: this.#writer,
+      nowMs,
+      report,
+    }
+  }
+}

@@ -1,0 +1,456 @@
+import * as fs from 'node:fs'
+import * as os from 'node:os'
+import * as path from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { createProposer, type Durability, DUTY_TIMEOUT_MS, RESEND_AFTER_MS } from '../../actors/compute/proposer.ts'
+import { checkPayload, FRAME_HEADER_BYTES, type FrameHeader, readFrameHeader } from '../../events/frame.ts'
+import { type AckStatus, encodeAck } from '../../events/safekeeper-wire.ts'
+import { ARCHIVE_LAG_BYTES_MAX, EIO, LogWriter } from './log-writer.ts'
+import { RingSink } from './ring-sink.ts'
+import { RING_BYTES, RING_RESERVE_BYTES, SharedLog } from './shared-log.ts'
+import { WRITER, ZONES } from './testing.ts'
+
+const TERM = 4
+const START = 1_000
+const CHAIN = 0xfeed_f00d
+
+interface Frame {
+  readonly zone: string
+  readonly header: FrameHeader
+}
+
+class Bench {
+  readonly log = SharedLog.allocate(START, CHAIN)
+  readonly frames: Frame[] = []
+  readonly calls: string[] = []
+  readonly sink: RingSink
+  readonly writer: LogWriter
+  nowMs = 10_000
+  /** Where the worker's frames went. */
+  readonly out: Frame[] = []
+  #deliver: (data: Uint8Array) => void = () => {}
+  readonly #device = fs.openSync(path.join(directory, String(Math.random())), 'w+')
+
+  constructor(durability: Durability) {
+    const { log } = this
+    this.sink = new RingSink(log, TERM, WRITER, (parts) => {
+      this.out.push({ zone: 'worker', header: checked(Buffer.concat(parts)) })
+      return true
+    })
+    const proposer = createProposer(TERM, START, durability, ZONES, START, 'zone-2', this.nowMs)
+    this.writer = new LogWriter(log, proposer, this.#device, 'acks', WRITER, {
+      subscribe: (subject, handler) => {
+        this.calls.push(`subscribe ${subject}`)
+        this.#deliver = handler
+        return { unsubscribe: () => this.calls.push(`unsubscribe ${subject}`) }
+      },
+      publish: (frame) => this.frames.push({ zone: 'all', header: checked(frame) }),
+      publishTo: (zone, frame) => this.frames.push({ zone, header: checked(frame) }),
+      moveDuty: (zone) => this.calls.push(`duty ${zone}`),
+      reelect: (zone, flushed) => this.calls.push(`reelect ${zone} ${flushed}`),
+      heard: (zone) => this.calls.push(`heard ${zone}`),
+      fenced: (term) => this.calls.push(`fenced ${term}`),
+      report: (line) => this.calls.push(`report ${line}`),
+      nowMs: () => this.nowMs,
+    })
+    this.calls.length = 0
+  }
+
+  ack(zone: string, flushed: number, { archived = 0, term = TERM, status = 'ok' as AckStatus } = {}): void {
+    this.#deliver(encodeAck({ zone, term, flushed, archived, status }))
+  }
+
+  raw(data: Uint8Array): void {
+    this.#deliver(data)
+  }
+
+  /** Frames of `entries` entries of `size` bytes, sent one by one; returns where they end. */
+  append(frames: number, entries = 1, size = 132): number {
+    const data = Buffer.alloc(size - 32)
+    for (let frame = 0; frame < frames; frame++) {
+      for (let entry = 0; entry < entries; entry++) {
+        this.sink.appendWrite(frame, entry, data.fill(frame + entry), 0, data.length)
+      }
+      this.sink.send()
+    }
+    return this.log.end
+  }
+
+  /** Lets the clock and the ticker get on. */
+  pass(ms: number): void {
+    this.nowMs += ms
+    vi.advanceTimersByTime(ms)
+  }
+
+  /** What was written to the device: request id and errno of each reply. */
+  get replies(): ReadonlyArray<readonly [unique: number, error: number]> {
+    const bytes = Buffer.alloc(fs.fstatSync(this.#device).size)
+    fs.readSync(this.#device, bytes, 0, bytes.length, 0)
+    return Array.from({ length: bytes.length / 16 }, (_, at) => {
+      expect(bytes.readUInt32LE(at * 16)).toBe(16)
+      return [Number(bytes.readBigUInt64LE(at * 16 + 8)), bytes.readInt32LE(at * 16 + 4)] as const
+    })
+  }
+
+  close(): void {
+    this.writer.close()
+    fs.closeSync(this.#device)
+  }
+}
+
+function checked(frame: Uint8Array): FrameHeader {
+  const bytes = Buffer.from(frame)
+  const header = readFrameHeader(bytes, 0) as FrameHeader
+  expect(checkPayload(header, bytes.subarray(FRAME_HEADER_BYTES))).toBe(true)
+  expect(header).toMatchObject({ term: TERM, writer: WRITER.toString('latin1') })
+  return header
+}
+
+const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'loch-log-writer-'))
+const benches: Bench[] = []
+
+function bench(durability: Durability = 'archived'): Bench {
+  const made = new Bench(durability)
+  benches.push(made)
+  return made
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'] })
+  return () => vi.useRealTimers()
+})
+
+afterEach(() => {
+  for (const made of benches.splice(0)) made.close()
+})
+
+describe('under archived durability', () => {
+  test('an fsync waits for a majority and for the archive, whichever comes last', () => {
+    const b = bench()
+    const end = b.append(1)
+    b.log.enqueueSync(1, 0, end)
+    b.ack('zone-1', end)
+    b.ack('zone-2', end)
+    expect(b.replies).toEqual([])
+    b.ack('zone-2', end, { archived: end - 1 })
+    expect(b.replies).toEqual([])
+    b.ack('zone-2', end, { archived: end })
+    expect(b.replies).toEqual([[1, 0]])
+
+    const next = b.append(1)
+    b.log.enqueueSync(2, 7, next)
+    b.ack('zone-2', next, { archived: next })
+    expect(b.replies.length).toBe(1)
+    b.ack('zone-3', next)
+    expect(b.replies.slice(1)).toEqual([[7 * 0x1_0000_0000 + 2, 0]])
+    expect(b.log.durable).toBe(next)
+  })
+
+  test('nothing of the term before counts by itself', () => {
+    const b = bench()
+    for (const zone of ZONES) b.ack(zone, START - 1, { archived: START - 1 })
+    expect(b.writer.proposer.durable).toBe(0)
+    expect(b.log.durable).toBe(START)
+  })
+
+  test('what is durable is released at once, and the archived position is told on', () => {
+    const b = bench()
+    const end = b.append(3)
+    for (const zone of ZONES) b.ack(zone, end, { archived: end - 100 })
+    expect([b.log.durable, b.log.released, b.log.archived]).toEqual([end - 100, end - 100, end - 100])
+    b.append(1)
+    expect(b.out.at(-1)!.header.archived).toBe(end - 100)
+  })
+})
+
+describe('under quorum durability', () => {
+  test('an fsync waits for a majority only', () => {
+    const b = bench('quorum')
+    const end = b.append(1)
+    b.log.enqueueSync(1, 0, end)
+    b.ack('zone-1', end)
+    expect(b.replies).toEqual([])
+    b.ack('zone-3', end)
+    expect(b.replies).toEqual([[1, 0]])
+    expect([b.log.durable, b.log.archived]).toEqual([end, START])
+  })
+
+  test('the ring is released no further than the archive may lag behind', () => {
+    const b = bench('quorum')
+    const end = START + ARCHIVE_LAG_BYTES_MAX + 5_000
+    b.log.end = end
+    b.ack('zone-1', end)
+    b.ack('zone-3', end)
+    expect([b.log.durable, b.log.released]).toEqual([end, START + ARCHIVE_LAG_BYTES_MAX])
+    b.ack('zone-2', 0, { archived: START + 3_000 })
+    expect(b.log.released).toBe(START + ARCHIVE_LAG_BYTES_MAX + 3_000)
+    b.ack('zone-2', 0, { archived: end })
+    expect([b.log.released, b.log.archived]).toEqual([end, end])
+  })
+})
+
+describe('acknowledgements', () => {
+  test('may be late, doubled, of strangers or nonsense', () => {
+    const b = bench('quorum')
+    const end = b.append(2)
+    b.ack('zone-1', end)
+    b.ack('zone-1', end)
+    b.ack('zone-9', end)
+    b.raw(Buffer.from('nonsense'))
+    b.raw(new Uint8Array(0))
+    expect(b.log.durable).toBe(START)
+    b.ack('zone-2', end - 132)
+    b.ack('zone-2', START)
+    expect(b.log.durable).toBe(end - 132)
+    expect(b.log.released).toBe(end - 132)
+  })
+
+  test('under our own term are heard, others are not', () => {
+    const b = bench()
+    b.ack('zone-1', START)
+    b.ack('zone-2', 0, { term: TERM - 1 })
+    expect(b.calls).toEqual(['heard zone-1', 'reelect zone-2 0'])
+  })
+
+  test('of a safekeeper that missed the election have it told again, whatever it says', () => {
+    const b = bench()
+    b.ack('zone-1', 0, { status: 'not-elected' })
+    b.ack('zone-2', 700, { term: TERM - 1, status: 'not-elected' })
+    b.ack('zone-3', 0, { term: TERM - 2, status: 'fenced' })
+    const reelected = b.calls.filter((call) => call.startsWith('reelect'))
+    expect(reelected).toEqual(['reelect zone-1 0', 'reelect zone-2 700', 'reelect zone-3 0'])
+    expect(b.log.failure).toBe(0)
+  })
+
+  test('of a safekeeper that cannot append are reported', () => {
+    const b = bench()
+    b.ack('zone-1', 1_100, { status: 'failed' })
+    expect(b.calls).toContain('report safekeeper zone-1 cannot append at 1100')
+  })
+})
+
+describe('an acknowledgement with a higher term', () => {
+  test('fails the log for good: everybody who waits, and everybody to come', async () => {
+    const b = bench('quorum')
+    const end = b.append(2)
+    b.log.enqueueSync(1, 0, end - 132)
+    b.log.enqueueSync(2, 0, end)
+    const durable = b.writer.whenDurable(end)
+    b.ack('zone-3', 0, { term: TERM + 1, status: 'fenced' })
+    expect(b.replies).toEqual([
+      [1, -EIO],
+      [2, -EIO],
+    ])
+    expect(await durable).toBe(false)
+    expect(await b.writer.whenDurable(START)).toBe(false)
+    expect(b.log.enqueueSync(3, 0, end)).toBe(false)
+    expect(b.log.failure).toBe(EIO)
+    b.ack('zone-1', end)
+    b.ack('zone-2', end)
+    expect([b.log.durable, b.replies.length]).toEqual([START, 2])
+  })
+
+  test('is told once', () => {
+    const b = bench()
+    for (const term of [TERM + 1, TERM + 2, TERM + 1]) b.ack('zone-3', 0, { term, status: 'fenced' })
+    expect(b.calls).toEqual([`fenced ${TERM + 1}`])
+  })
+
+  test('counts also if it comes with an ok', () => {
+    const b = bench()
+    b.ack('zone-3', START, { term: TERM + 1 })
+    expect(b.calls).toEqual([`fenced ${TERM + 1}`])
+  })
+})
+
+describe('a safekeeper that stands still', () => {
+  test('is sent from the ring what it lacks, in a chain that joins on', () => {
+    const b = bench()
+    const end = b.append(4)
+    b.ack('zone-1', end)
+    b.ack('zone-2', START + 132)
+    b.ack('zone-3', START)
+    b.pass(RESEND_AFTER_MS)
+    expect(b.frames.map(({ zone }) => zone)).toEqual(['zone-2', 'zone-3'])
+    const [second, third] = b.frames.map(({ header }) => header)
+    expect(second).toMatchObject({ begin: START + 132, length: 3 * 132, chainBefore: b.log.chainAt(START + 132) })
+    expect(third).toMatchObject({ begin: START, length: 4 * 132, chainBefore: CHAIN, chainAfter: b.sink.chain })
+    expect(second!.chainAfter).toBe(b.sink.chain)
+    expect(b.calls.filter((call) => call.startsWith('reelect'))).toEqual([])
+  })
+
+  test('is sent it again only after it had its time', () => {
+    const b = bench()
+    const end = b.append(1)
+    b.ack('zone-1', end)
+    b.ack('zone-2', end)
+    b.ack('zone-3', START)
+    b.pass(RESEND_AFTER_MS)
+    b.pass(RESEND_AFTER_MS - 50)
+    expect(b.frames.length).toBe(1)
+    b.pass(50)
+    expect(b.frames.length).toBe(2)
+    b.ack('zone-3', end)
+    b.pass(10 * RESEND_AFTER_MS)
+    expect(b.frames.length).toBe(2)
+  })
+
+  test('and has never been heard is sent the term from its start: the first frame may be all there is', () => {
+    const b = bench()
+    const end = b.append(1)
+    b.pass(RESEND_AFTER_MS)
+    expect(b.frames).toMatchObject(ZONES.map((zone) => ({ zone, header: { begin: START, length: end - START } })))
+    expect(b.calls).toEqual([])
+  })
+
+  test('that says what it misses is sent that at once', () => {
+    const b = bench()
+    b.append(3)
+    b.ack('zone-3', START + 132, { status: 'gap' })
+    expect(b.frames).toMatchObject([{ zone: 'zone-3', header: { begin: START + 132, length: 2 * 132 } }])
+  })
+
+  test('gets much in frames of whole entries that are no larger than they may be', () => {
+    const b = bench()
+    const size = 100_032
+    const end = b.append(10, 2, size)
+    b.ack('zone-3', START, { status: 'gap' })
+    let place = { begin: START, chainBefore: CHAIN }
+    for (const { header } of b.frames) {
+      expect(header).toMatchObject(place)
+      expect(header.length % size).toBe(0)
+      expect(header.length).toBeLessThanOrEqual(768 * 1024)
+      place = { begin: header.begin + header.length, chainBefore: header.chainAfter }
+    }
+    expect(place).toEqual({ begin: end, chainBefore: b.sink.chain })
+    expect(b.frames.length).toBeGreaterThan(2)
+  })
+
+  test('can go on from wherever a frame that was sent again ends', () => {
+    const b = bench()
+    const end = b.append(10, 3, 100_032)
+    b.ack('zone-3', START, { status: 'gap' })
+    const [first] = b.frames.splice(0)
+    // Only the first of them arrived; it may hold one and a half of the frames that were sent at first.
+    const flushed = first!.header.begin + first!.header.length
+    b.ack('zone-3', flushed, { status: 'gap' })
+    expect(b.frames[0]).toMatchObject({
+      zone: 'zone-3',
+      header: { begin: flushed, chainBefore: first!.header.chainAfter },
+    })
+    expect(b.frames.at(-1)!.header).toMatchObject({ chainAfter: b.sink.chain })
+    expect(b.calls.filter((call) => call.startsWith('reelect'))).toEqual([])
+    expect(flushed).toBeLessThan(end)
+  })
+
+  test('must hear of the election again if the ring no longer holds what it lacks', () => {
+    const b = bench('quorum')
+    const data = Buffer.alloc(64 * 1024)
+    while (b.log.end < START + RING_BYTES + RING_RESERVE_BYTES) {
+      b.sink.appendWrite(1, 0, data, 0, data.length)
+      b.sink.send()
+      for (const zone of ['zone-1', 'zone-2']) b.ack(zone, b.log.end)
+    }
+    b.calls.length = 0
+    b.pass(RESEND_AFTER_MS)
+    expect(b.calls).toEqual([expect.stringMatching(/^reelect zone-3 /)])
+    expect(b.frames).toEqual([])
+    b.ack('zone-3', START, { status: 'gap' })
+    expect(b.calls).toContain(`reelect zone-3 ${START}`)
+    expect(b.frames).toEqual([])
+    // What it still holds it sends.
+    const last = b.out.at(-3)!.header
+    b.ack('zone-3', last.begin, { status: 'gap' })
+    expect(b.frames[0]).toMatchObject({ zone: 'zone-3', header: { begin: last.begin, chainBefore: last.chainBefore } })
+  })
+
+  test('must hear of the election again if no log is known to begin where its ends', () => {
+    const b = bench()
+    b.append(1)
+    b.ack('zone-3', START - 200, { status: 'gap' })
+    expect(b.calls).toContain(`reelect zone-3 ${START - 200}`)
+    expect(b.frames).toEqual([])
+  })
+})
+
+test('frames without a connection go out over the bus, to all', () => {
+  const b = bench()
+  const end = b.append(3)
+  b.writer.sendUnsent(START + 132)
+  expect(b.frames).toMatchObject([{ zone: 'all', header: { begin: START + 132, length: end - START - 132 } }])
+})
+
+test('archive duty moves when the archive stands still though a majority has more', () => {
+  const b = bench()
+  const end = b.append(1)
+  for (const zone of ZONES) b.ack(zone, end)
+  b.calls.length = 0
+  b.pass(DUTY_TIMEOUT_MS - 100)
+  expect(b.calls).toEqual([])
+  b.pass(100)
+  expect(b.calls).toMatchObject([expect.stringContaining('duty to zone-3'), 'duty zone-3'])
+  expect(b.writer.proposer.dutyZone).toBe('zone-3')
+  b.ack('zone-3', end, { archived: end })
+  b.calls.length = 0
+  b.pass(3 * DUTY_TIMEOUT_MS)
+  expect(b.calls).toEqual([])
+})
+
+test('who waits for a position hears when it is durable', async () => {
+  const b = bench('quorum')
+  const end = b.append(2)
+  expect(await b.writer.whenDurable(START)).toBe(true)
+  const order: string[] = []
+  const waits = [
+    b.writer.whenDurable(end).then((ok) => order.push(`all ${ok}`)),
+    b.writer.whenDurable(end - 132).then((ok) => order.push(`first ${ok}`)),
+  ]
+  for (const zone of ['zone-1', 'zone-2']) b.ack(zone, end - 132)
+  await waits[1]
+  expect(order).toEqual(['first true'])
+  for (const zone of ['zone-1', 'zone-2']) b.ack(zone, end)
+  await waits[0]
+  expect(order).toEqual(['first true', 'all true'])
+})
+
+test('closing ends it: who waits gets EIO, nothing is sent or heard any more', async () => {
+  const b = bench()
+  const end = b.append(1)
+  b.log.enqueueSync(1, 0, end)
+  const durable = b.writer.whenDurable(end)
+  b.writer.close()
+  expect(b.calls).toEqual(['unsubscribe acks'])
+  expect(b.replies).toEqual([[1, -EIO]])
+  expect(await durable).toBe(false)
+  b.pass(10_000)
+  expect(b.frames).toEqual([])
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('an fsync that the kernel has given up is no news; any other failure to reply is reported', () => {
+  const b = bench('quorum')
+  const full = fs.openSync('/dev/full', 'w')
+  const proposer = createProposer(TERM, START, 'quorum', ZONES, START, 'zone-2', 0)
+  const reported: string[] = []
+  let deliver: (data: Uint8Array) => void = () => {}
+  const nothing = () => {}
+  const writer = new LogWriter(b.log, proposer, full, 'acks', WRITER, {
+    subscribe: (_, handler) => {
+      deliver = handler
+      return { unsubscribe: nothing }
+    },
+    publish: nothing,
+    publishTo: nothing,
+    moveDuty: nothing,
+    reelect: nothing,
+    heard: nothing,
+    fenced: nothing,
+    report: (line) => reported.push(line),
+    nowMs: () => 0,
+  })
+  b.log.enqueueSync(1, 0, START + 10)
+  for (const zone of ZONES) deliver(encodeAck({ zone, term: TERM, flushed: START + 10, archived: 0, status: 'ok' }))
+  expect(reported).toEqual([expect.stringContaining('ENOSPC')])
+  writer.close()
+  fs.closeSync(full)
+})

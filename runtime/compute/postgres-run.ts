@@ -1,0 +1,87 @@
+/**
+ * Postgres on a mounted volume: creating the cluster, starting, stopping, closing the door to clients. It knows nothing of
+ * terms or logs. The volume is reached by children only, since this process serves it.
+ */
+import { join } from 'node:path'
+import { DATABASE, SUPERUSER } from '../control/banner.ts'
+import { PostgresFailed } from '../errors.ts'
+import { initializeCluster } from '../postgres/cluster.ts'
+import { runCommand } from '../postgres/command.ts'
+import { ensurePassword } from '../postgres/credentials.ts'
+import { killPostgresBelow } from '../postgres/orphans.ts'
+import { listProcesses } from '../postgres/processes.ts'
+import { type PostgresProcess, startPostgres } from '../postgres/server.ts'
+import { query } from '../postgres/sql.ts'
+import type { ComputeEnvironment } from './environment.ts'
+
+/** What a client's backend shows as its title: `postgres: user database 127.0.0.1(5432) idle`, or `[local]`. */
+const CLIENT_TITLE = /^postgres: .* (\S+\(\d+\)|\[local\]) /
+
+/** Makes a cluster in an empty volume, or in one where an earlier attempt was cut off. */
+export async function createCluster(
+  environment: ComputeEnvironment,
+  directory: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { user, binaries } = environment
+  const script = 'find "$1" -mindepth 1 -delete && chown "$2" "$1" && chmod 700 "$1"'
+  const cleared = await runCommand(['/bin/sh', '-c', script, 'sh', directory, `${user.uid}:${user.gid}`], { signal })
+  if (cleared.code !== 0) {
+    throw new PostgresFailed({
+      component: 'initdb',
+      value: directory,
+      problem: `the volume could not be emptied: ${cleared.stderr.trim()}`,
+      remedy: 'See the log of this zone.',
+    })
+  }
+  const password = ensurePassword(environment.passwordFile)
+  await initializeCluster({ binaries, user, directory, superuser: SUPERUSER, password, signal })
+}
+
+/** Starts Postgres; resolves once it is spawned. Whatever an earlier one left on this mount is killed first. */
+export async function launchPostgres(environment: ComputeEnvironment, directory: string): Promise<PostgresProcess> {
+  await killPostgresBelow(directory)
+  return startPostgres({
+    binaries: environment.binaries,
+    user: environment.user,
+    directory,
+    socketDirectory: join(environment.runDirectory, 'socket'),
+    listen: environment.listen,
+    settings: { role: 'primary' },
+    logFile: environment.postgresLog,
+  })
+}
+
+/** The database follows the password file: it may have been lost and made anew, with the rest of this host's disk. */
+export async function followPassword(environment: ComputeEnvironment, server: PostgresProcess): Promise<void> {
+  const password = ensurePassword(environment.passwordFile)
+  const { host, port } = environment.listen
+  const login = { port, user: SUPERUSER, database: DATABASE }
+  const address = host === '*' || host === '0.0.0.0' || host === '' ? '127.0.0.1' : host === '::' ? '::1' : host
+  try {
+    await query({ ...login, host: address, password }, '')
+  } catch {
+    const literal = `'${password.replaceAll("'", "''")}'`
+    await query({ ...login, host: server.socketDirectory }, `alter role ${SUPERUSER} password ${literal}`)
+  }
+}
+
+/** Ends all client sessions and lets no new ones in. A backend that waits for its commit ends when that does. */
+export function closeClients(server: PostgresProcess): void {
+  signal(server.pid, 'SIGSTOP')
+  for (const { pid, parent, argv } of listProcesses((name) => name === 'postgres')) {
+    if (parent === server.pid && CLIENT_TITLE.test(`${argv.join(' ')} `)) signal(pid, 'SIGTERM')
+  }
+}
+
+export function openClients(server: PostgresProcess): void {
+  signal(server.pid, 'SIGCONT')
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name)
+  } catch {
+    // It has ended by itself.
+  }
+}

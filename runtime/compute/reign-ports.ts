@@ -1,0 +1,19 @@
+/** What a reign needs of the world: who it is, and ways to the safekeepers and to the archive. Types only. */
+import type { BusShape } from '../bus/bus.ts'
+import type { ObjectStoreShape } from '../object-store/object-store.ts'
+
+export interface ReignPorts {
+  readonly bus: BusShape
+  readonly store: ObjectStoreShape
+  readonly project: string
+  readonly timeline: string
+  /** Zones that hold a safekeeper of the timeline. */
+  readonly zones: readonly string[]
+  /** Zone of the compute itself. */
+  readonly zone: string
+  readonly compute: string
+  /** Sixteen bytes that name this writer in every frame (rule 6). */
+  readonly writer: Uint8Array
+  readonly nowMs: () => number
+  readonly report: (line: string) => void
+}

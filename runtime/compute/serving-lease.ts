@@ -1,0 +1,79 @@
+/**
+ * The serving lease: a primary may answer reads only while it hears a majority of its safekeepers under its own term, since
+ * otherwise another may have been elected and have committed what this one does not know. Appends are heard anyway; zones
+ * that were silent are asked. It decides nothing about durability: that is the proposer's.
+ */
+import { majorityOf } from '../../actors/quorum.ts'
+
+/** A successor that does not know its predecessor dead has to wait this long. */
+export const LEASE_DURATION_MS = 2_000
+export const LEASE_ASK_INTERVAL_MS = 500
+
+export interface LeasePorts {
+  readonly zones: readonly string[]
+  readonly term: number
+  readonly nowMs: () => number
+  /** The term that a safekeeper has promised itself to; rejects if it does not answer. */
+  readonly ask: (zone: string) => Promise<number>
+  readonly lapsed: () => void
+  readonly renewed: () => void
+  readonly fenced: (term: number) => void
+}
+
+export class ServingLease {
+  readonly #ports: LeasePorts
+  readonly #heardAtMs = new Map<string, number>()
+  #held = true
+  readonly #timer: NodeJS.Timeout
+
+  constructor(ports: LeasePorts) {
+    this.#ports = ports
+    // The election that led here was heard by a majority.
+    for (const zone of ports.zones) this.#heardAtMs.set(zone, ports.nowMs())
+    this.#timer = setInterval(() => this.tick(), LEASE_ASK_INTERVAL_MS)
+  }
+
+  get held(): boolean {
+    return this.#held
+  }
+
+  /** An answer of `zone` under our own term has come. */
+  heard(zone: string): void {
+    this.#heardAtMs.set(zone, this.#ports.nowMs())
+    if (!this.#held && this.#isHeld()) this.#change(true)
+  }
+
+  tick(): void {
+    const now = this.#ports.nowMs()
+    for (const zone of this.#ports.zones) {
+      if (now - (this.#heardAtMs.get(zone) ?? 0) >= LEASE_ASK_INTERVAL_MS) void this.#ask(zone)
+    }
+    if (this.#held && !this.#isHeld()) this.#change(false)
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+  }
+
+  async #ask(zone: string): Promise<void> {
+    try {
+      const term = await this.#ports.ask(zone)
+      if (term > this.#ports.term) this.#ports.fenced(term)
+      else if (term === this.#ports.term) this.heard(zone)
+    } catch {
+      // Silence is what the lease is about: it counts by not being heard.
+    }
+  }
+
+  #isHeld(): boolean {
+    const now = this.#ports.nowMs()
+    const heard = [...this.#heardAtMs.values()].filter((at) => now - at <= LEASE_DURATION_MS)
+    return heard.length >= majorityOf(this.#ports.zones.length)
+  }
+
+  #change(held: boolean): void {
+    this.#held = held
+    if (held) this.#ports.renewed()
+    else this.#ports.lapsed()
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * Stores an index snapshot and announces it. The order is the whole point: first the objects, then the log up to the
+ * snapshot's position must be durable, only then the journal may name it, because an attach folds from there on and
+ * believes that everything before is settled.
+ */
+import * as Effect from 'effect/Effect'
+import { Position, Term } from '../../events/identifiers.ts'
+import type { TimelineCommand } from '../../events/timeline.ts'
+import { askActor } from '../system/ask.ts'
+import { run } from '../system/run.ts'
+import { problemOf } from './attached-volume.ts'
+import type { LogWriter } from './log-writer.ts'
+import type { Reign } from './reign.ts'
+import type { ReignPorts } from './reign-ports.ts'
+import type { SnapshotMessage } from './volume-messages.ts'
+
+/** True once an attach may begin from it; false, after a report, if something went wrong: the next one tries again. */
+export async function storeSnapshot(
+  ports: ReignPorts,
+  reign: Reign,
+  writer: LogWriter,
+  { position, chain, objects }: SnapshotMessage,
+): Promise<boolean> {
+  try {
+    const creations = objects.map(({ key, bytes }) => ports.store.create(key, [bytes]))
+    // Names carry the term and a number that is given once, so 'exists' can only be our own write.
+    await run(Effect.all(creations, { concurrency: 4, discard: true }))
+    if (!(await writer.whenDurable(position))) return false
+    const key = objects.at(-1)!.key
+    const place = { term: Term.make(reign.term), position: Position.make(position), chain }
+    const event: TimelineCommand = { type: 'RecordSnapshot', at: ports.nowMs(), ...place, key }
+    await run(askActor(ports.bus, ports.project, `timeline.${ports.timeline}`, event))
+    return true
+  } catch (error) {
+    ports.report(`snapshot at ${position}: ${problemOf(error)}`)
+    return false
+  }
+}

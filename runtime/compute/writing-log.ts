@@ -1,0 +1,121 @@
+/**
+ * The log of a reign while it is being written: the ring that the volume's thread appends to, the writer that learns what
+ * is durable, the socket for frames, archive duty, and safekeepers that come back and must hear of the election. It is
+ * made of parts that each know one of these; here they are only put together.
+ */
+import { createProposer } from '../../actors/compute/proposer.ts'
+import { subjects } from '../../events/safekeeper-wire.ts'
+import { Fenced } from '../errors.ts'
+import { connectFrames, type FrameConnection } from './frame-connection.ts'
+import { LogWriter } from './log-writer.ts'
+import { fencedBy, orderFor, type Reign } from './reign.ts'
+import type { ReignPorts } from './reign-ports.ts'
+import { elect, moveDuty, requestStatus, requestVote } from './safekeeper-requests.ts'
+import { ServingLease } from './serving-lease.ts'
+import { SharedLog } from './shared-log.ts'
+
+export interface WritingLogEvents {
+  /** Another reign exists: this one has ended. Called once. */
+  readonly fenced: (error: Fenced) => void
+  readonly leaseLapsed: () => void
+  readonly leaseRenewed: () => void
+}
+
+/** A safekeeper that refuses again and again is not asked more often than this. */
+const REELECT_INTERVAL_MS = 500
+
+export class WritingLog {
+  readonly shared: SharedLog
+  readonly writer: LogWriter
+  /** Where frames go, and where they are acknowledged. */
+  readonly subject: string
+  readonly reply: string
+  readonly #ports: ReignPorts
+  readonly #reign: Reign
+  readonly #events: WritingLogEvents
+  readonly #lease: ServingLease
+  readonly #reelectedAtMs = new Map<string, number>()
+  #connection: FrameConnection | undefined
+  #fenced = false
+  #closed = false
+
+  /** `device`: descriptor of /dev/fuse, to which fsyncs are answered. */
+  constructor(ports: ReignPorts, reign: Reign, device: number, events: WritingLogEvents) {
+    this.#ports = ports
+    this.#reign = reign
+    this.#events = events
+    const names = subjects(ports.project, ports.timeline)
+    this.subject = names.append
+    this.reply = `${names.append}.ack.${reign.term}`
+    const { tail, grant, archived, dutyZone } = reign
+    this.shared = SharedLog.allocate(tail.position, tail.chain)
+    this.shared.archived = archived.position
+    const proposer = createProposer(
+      reign.term,
+      tail.position,
+      grant.durability,
+      grant.zones,
+      archived.position,
+      dutyZone,
+      ports.nowMs(),
+    )
+    this.#lease = new ServingLease({
+      zones: grant.zones,
+      term: reign.term,
+      nowMs: ports.nowMs,
+      ask: async (zone) => (await requestStatus(ports, zone)).term,
+      lapsed: events.leaseLapsed,
+      renewed: events.leaseRenewed,
+      fenced: (term) => this.#fence(term),
+    })
+    this.writer = new LogWriter(this.shared, proposer, device, this.reply, ports.writer, {
+      subscribe: (subject, handler) => ports.bus.subscribe(subject, ({ data }) => handler(data)),
+      publish: (frame) => ports.bus.publish(names.append, frame, { reply: this.reply }),
+      publishTo: (zone, frame) => ports.bus.publish(names.appendTo(zone), frame, { reply: this.reply }),
+      moveDuty: (zone) => void moveDuty(ports, reign.term, zone, this.writer.proposer.archived),
+      reelect: (zone) => void this.#reelect(zone),
+      heard: (zone) => this.#lease.heard(zone),
+      fenced: (term) => this.#fence(term),
+      report: ports.report,
+      nowMs: ports.nowMs,
+    })
+  }
+
+  /** Opens the volume thread's own connection for frames. Until it stands, and where it cannot, the bus carries them. */
+  connect(): void {
+    const { url } = this.#ports.bus
+    // The thread speaks plain NATS to one server; anything else stays with the client library.
+    if (!/^nats:\/\/[^,]+$/.test(url)) return
+    this.#connection = connectFrames(this.shared, url, `loch ${this.#ports.compute} log`, this.#ports.report)
+  }
+
+  /** Nothing more becomes durable; waiting fsyncs get EIO. */
+  close(): void {
+    this.#closed = true
+    this.#lease.close()
+    this.writer.close()
+    this.#connection?.close()
+  }
+
+  #fence(term: number): void {
+    if (this.#fenced || this.#closed) return
+    this.#fenced = true
+    this.writer.fail()
+    this.#events.fenced(fencedBy(this.#ports, this.#reign.term, term))
+  }
+
+  /** Tells a safekeeper of the election that it missed; where its log then ends, its next acknowledgement says. */
+  async #reelect(zone: string): Promise<void> {
+    const now = this.#ports.nowMs()
+    if (this.#closed || now - (this.#reelectedAtMs.get(zone) ?? 0) < REELECT_INTERVAL_MS) return
+    this.#reelectedAtMs.set(zone, now)
+    try {
+      const vote = await requestVote(this.#ports, zone, this.#reign.term)
+      if (vote.term > this.#reign.term) this.#fence(vote.term)
+      else await elect(this.#ports, this.#reign, zone, orderFor(this.#reign, vote, this.writer.proposer.dutyZone))
+    } catch (error) {
+      if (error instanceof Fenced) this.#fence(this.#reign.term + 1)
+      else if (!this.#closed) this.#ports.report(`${zone} does not follow yet: ${String(error)}`)
+    }
+  }
+}

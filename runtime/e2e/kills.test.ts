@@ -1,0 +1,79 @@
+/**
+ * kill -9 under load, on everything there is: Postgres, each zone, all at once, and then every local directory but the
+ * object store. The judge is the client-side ledger: each acknowledged commit must be there afterwards, money must
+ * add up, and amcheck must find nothing.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { checkIntegrity, Ledger } from './ledger.ts'
+import { LochProcess, until } from './loch-process.ts'
+import { skipReason } from './skip.ts'
+
+const SESSIONS = 6
+
+describe.skipIf(skipReason !== undefined)('acknowledged commits survive', () => {
+  let loch: LochProcess
+  let ledger: Ledger
+
+  beforeAll(async () => {
+    loch = await LochProcess.create()
+    await loch.start()
+    ledger = new Ledger(loch.url)
+    await ledger.prepare()
+  })
+  afterAll(() => loch.dispose())
+
+  async function judge(): Promise<void> {
+    await ledger.stop()
+    const report = await ledger.compare()
+    expect(report.acknowledged).toBeGreaterThan(0)
+    expect(report).toMatchObject({ missing: [], invented: 0, sum: report.expectedSum })
+    expect(await checkIntegrity(loch.url)).toBeGreaterThan(50)
+  }
+
+  test('kill -9 of Postgres', async () => {
+    ledger.start(SESSIONS)
+    await ledger.moreCommits(200)
+    const before = primary(loch)
+    process.kill(before.postgresPid!, 'SIGKILL')
+    await ledger.moreCommits(200)
+    // The mount and the reign survive: nothing was elected for this.
+    expect(primary(loch).term).toBe(before.term)
+    await judge()
+  })
+
+  test.each(['zone-1', 'zone-2', 'zone-3'])('kill -9 of %s', async (name) => {
+    ledger.start(SESSIONS)
+    await ledger.moreCommits(200)
+    process.kill(loch.zonePid(name), 'SIGKILL')
+    await ledger.moreCommits(200)
+    await until(() => loch.status().zones.every(({ state }) => state === 'up'))
+    await ledger.moreCommits(50)
+    await judge()
+  })
+
+  test('kill -9 of everything at once', async () => {
+    ledger.start(SESSIONS)
+    await ledger.moreCommits(200)
+    await loch.killAll()
+    await loch.start()
+    await judge()
+  })
+
+  test('the loss of every local directory but the object store', async () => {
+    ledger.start(SESSIONS)
+    await ledger.moreCommits(200)
+    await loch.killAll()
+    await ledger.stop()
+    loch.loseLocalDisks()
+    await loch.start()
+    ledger.moveTo(loch.url)
+    await judge()
+  })
+})
+
+function primary(loch: LochProcess) {
+  const found = loch.status().zones.flatMap(({ computes }) => computes)
+  const serving = found.find(({ state }) => state.startsWith('serving'))
+  if (!serving) throw new Error(`no compute serves: ${JSON.stringify(found)}`)
+  return serving
+}

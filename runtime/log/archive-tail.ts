@@ -1,0 +1,140 @@
+/**
+ * Finding the end of the archived log. Its objects overlap (two safekeepers may archive one term, with other cuts), may be
+ * torn, and may belong to a term whose log nobody continued: a safekeeper that was cut off archives for a while what no
+ * later term knows. So a log is followed by its chain and never by names alone: a term counts if its first object joins
+ * on, byte for byte, to a log that is known already, and of all logs the one with the highest (last term, end) is meant.
+ */
+import type { ArchiveTail } from '../../actors/compute/election.ts'
+import { FRAME_PAYLOAD_BYTES_MAX } from '../../events/frame.ts'
+import type { TermBegin } from '../../events/safekeeper-wire.ts'
+import { chainWithin, type LogName, type LogObject, type LogObjects } from './archive-objects.ts'
+
+/** A place in a log, and the term that wrote what is before it; term 0 at the beginning of a timeline. */
+export interface ArchivePlace {
+  readonly term: number
+  readonly position: number
+  readonly chain: number
+}
+
+/** Follows `names` from `from`; undefined if that is the beginning and nothing is there. */
+export async function findTail(
+  objects: LogObjects,
+  names: readonly LogName[],
+  from: ArchivePlace,
+): Promise<ArchiveTail | undefined> {
+  const first = new Reach(from.term, from.position, from.chain, undefined)
+  const reaches = [first]
+  for (const [term, ofTerm] of byTerm(names)) {
+    if (term === from.term) await continueWithin(objects, ofTerm, first)
+    else if (term > from.term) await startTerm(objects, ofTerm, term, from.position, reaches)
+  }
+  const last = reaches[reaches.length - 1]!
+  if (last.term === 0) return undefined
+  return { lastTerm: last.term, end: last.end, chain: last.chain, history: last.history() }
+}
+
+/** What of one term's log joins on to what was there before. */
+class Reach {
+  readonly term: number
+  readonly begin: number
+  readonly parent: Reach | undefined
+  end: number
+  chain: number
+  /** Objects that were used, by where their use begins, and the chain there. */
+  readonly #begins: number[] = []
+  readonly #chains: number[] = []
+  readonly #names: LogName[] = []
+
+  constructor(term: number, begin: number, chain: number, parent: Reach | undefined) {
+    this.term = term
+    this.begin = begin
+    this.parent = parent
+    this.end = begin
+    this.chain = chain
+  }
+
+  /** Goes on with `object` if it joins. `hole`: it begins further on. */
+  extend(object: LogObject): 'joined' | 'known' | 'hole' | 'other' {
+    if (object.begin > this.end) return 'hole'
+    if (object.end <= this.end) return 'known'
+    if (chainWithin(object, this.end) !== this.chain) return 'other'
+    this.#begins.push(this.end)
+    this.#chains.push(this.chain)
+    this.#names.push(object)
+    this.end = object.end
+    this.chain = object.chainAfter
+    return 'joined'
+  }
+
+  /** Chain at a position within, which may need an object once more. */
+  async chainAt(position: number, objects: LogObjects): Promise<number | undefined> {
+    if (position < this.begin || position > this.end) return undefined
+    if (position === this.end) return this.chain
+    const at = this.#begins.findLastIndex((begin) => begin <= position)
+    if (this.#begins[at] === position) return this.#chains[at]
+    const object = await objects.get(this.#names[at]!)
+    return object && chainWithin(object, position)
+  }
+
+  history(): readonly TermBegin[] {
+    const before = this.parent?.history() ?? []
+    return this.term === 0 ? before : [...before, { term: this.term, begin: this.begin }]
+  }
+}
+
+async function continueWithin(objects: LogObjects, names: readonly LogName[], reach: Reach): Promise<void> {
+  let start = names.findLastIndex(({ begin }) => begin <= reach.end)
+  // Usually the nearest one holds the position; it may be torn, or end before while an older, longer one does not.
+  for (let at = start; at >= 0 && names[at]!.begin + FRAME_PAYLOAD_BYTES_MAX > reach.end; at--) {
+    const object = await objects.get(names[at]!)
+    if (object && reach.extend(object) === 'joined') break
+  }
+  start = Math.max(start, -1) + 1
+  await follow(objects, names.slice(start), reach)
+}
+
+/** The term's log begins at the first of its objects that joins on to an older term's. */
+async function startTerm(
+  objects: LogObjects,
+  names: readonly LogName[],
+  term: number,
+  from: number,
+  reaches: Reach[],
+): Promise<void> {
+  const start = names.findIndex(({ begin }) => begin >= from)
+  if (start < 0) return
+  for (let at = start; at < names.length; at++) {
+    const object = await objects.get(names[at]!)
+    const parent = object && (await parentOf(object, objects, reaches))
+    if (!object || !parent) continue
+    const reach = new Reach(term, object.begin, object.chainBefore, parent)
+    reach.extend(object)
+    await follow(objects, names.slice(at + 1), reach)
+    reaches.push(reach)
+    return
+  }
+}
+
+async function parentOf(object: LogObject, objects: LogObjects, reaches: readonly Reach[]): Promise<Reach | undefined> {
+  for (const reach of [...reaches].reverse()) {
+    if ((await reach.chainAt(object.begin, objects)) === object.chainBefore) return reach
+  }
+  return undefined
+}
+
+/** Up to the first hole. One that contradicts is another writer's under the same term, which cannot be: not our log. */
+async function follow(objects: LogObjects, names: readonly LogName[], reach: Reach): Promise<void> {
+  for await (const [, object] of objects.inOrder(names)) {
+    if (object && reach.extend(object) === 'hole') return
+  }
+}
+
+function byTerm(names: readonly LogName[]): ReadonlyMap<number, readonly LogName[]> {
+  const terms = new Map<number, LogName[]>()
+  for (const name of names) {
+    const ofTerm = terms.get(name.term)
+    if (ofTerm) ofTerm.push(name)
+    else terms.set(name.term, [name])
+  }
+  return terms
+}

@@ -1,0 +1,234 @@
+/**
+ * The way of a frame through a safekeeper: checked, written at once, flushed together with all that came with it, and
+ * acknowledged once per writer. Archive duty comes before the own flush: two other zones are flushing the same frames
+ * meanwhile, so the object is what the commit waits for. Nothing here waits for anything but the disk.
+ */
+import { append, appended, isElected } from '../../actors/safekeeper/acceptor.ts'
+import {
+  chainOver,
+  checkPayload,
+  FRAME_HEADER_BYTES,
+  FRAME_PAYLOAD_BYTES_MAX,
+  type FrameHeader,
+  readFrameHeader,
+  writeFrameHeader,
+} from '../../events/frame.ts'
+import { type AckStatus, encodeAck } from '../../events/safekeeper-wire.ts'
+import { Damaged, DiskFailed } from '../errors.ts'
+import type { Archiver } from './archiver.ts'
+import type { Keeper } from './keeper.ts'
+import type { SafekeeperPorts } from './ports.ts'
+
+export interface AppendPathPorts extends Pick<SafekeeperPorts, 'zone' | 'timeline' | 'bus' | 'defer' | 'report'> {
+  /** The disk failed, or the log is not to be believed: nothing may be promised any more. */
+  readonly failed: (error: unknown) => void
+  /** A frame could not be written, and nothing else is wrong: a disk that is full may have room again. */
+  readonly refused: (error: unknown) => void
+  /** False while missed frames are being fetched: then a gap is no news to the writer. */
+  readonly answersGaps: () => boolean
+}
+
+export class AppendPath {
+  readonly #keeper: Keeper
+  readonly #archiver: Archiver
+  readonly #ports: AppendPathPorts
+  /** Whom to acknowledge to after the next flush, and how. */
+  readonly #answers = new Map<string, AckStatus>()
+  /** Where the writer of the present term waits: it also hears when only the archive has got on. */
+  #writer = ''
+  #writerTerm = 0
+  #scheduled = false
+  /** The own flush has let the archive go before it once. */
+  #gaveWay = false
+  #badFrames = 0
+  #stopped = false
+
+  constructor(keeper: Keeper, archiver: Archiver, ports: AppendPathPorts) {
+    this.#keeper = keeper
+    this.#archiver = archiver
+    this.#ports = ports
+  }
+
+  /** Takes a frame as it arrived. The bytes are the caller's again when this returns. */
+  receive(data: Uint8Array, reply: string | undefined): void {
+    const frame = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
+    const header = readFrameHeader(frame, 0)
+    // It was broken on its way: the writer will notice that it is missing.
+    if (typeof header === 'string' || !checkPayload(header, frame.subarray(FRAME_HEADER_BYTES))) {
+      this.#noteBadFrame(typeof header === 'string' ? header : 'payload-checksum')
+      return
+    }
+    try {
+      const status = this.take(header, frame)
+      if (reply !== undefined) this.#answer(reply, status, header.term)
+    } catch (error) {
+      if (reply !== undefined) this.#answer(reply, 'failed', header.term)
+      if (error instanceof DiskFailed && !this.#keeper.log.failure) this.#ports.refused(error)
+      else this.#ports.failed(error)
+    }
+  }
+
+  /** Writes a checked frame, or says why not. Throws DiskFailed, Damaged. */
+  take(header: FrameHeader, frame: Buffer): AckStatus {
+    const { state, log } = this.#keeper
+    switch (append(state, header)) {
+      case 'append':
+        log.append(header, frame)
+        appended(state, header)
+        this.schedule()
+        return 'ok'
+      case 'overlap':
+        return this.#takeOverlap(header, frame)
+      case 'gap':
+        return this.#ports.answersGaps() ? 'gap' : 'ok'
+      case 'fenced':
+        return 'fenced'
+      case 'not-elected':
+        return 'not-elected'
+      case 'diverged':
+        throw diverged(this.#ports.timeline, header.begin)
+    }
+  }
+
+  /** Archives and flushes what has gathered, soon. */
+  schedule(): void {
+    if (this.#scheduled || this.#stopped) return
+    this.#scheduled = true
+    this.#ports.defer(this.#round)
+  }
+
+  /** The archive has got on by itself. */
+  acknowledgeArchived(): void {
+    const { state } = this.#keeper
+    if (this.#stopped) return
+    state.archived = this.#archiver.archived
+    if (this.#writer !== '' && this.#writerTerm === state.term) this.#say(this.#writer, 'ok')
+  }
+
+  /** Says once that nothing can be promised any more, and then nothing. */
+  withdraw(): void {
+    const { state } = this.#keeper
+    const ack = encodeAck({ zone: this.#ports.zone, term: state.term, flushed: 0, archived: 0, status: 'failed' })
+    if (this.#writer !== '') this.#answers.set(this.#writer, 'failed')
+    for (const reply of this.#answers.keys()) this.#ports.bus.publish(reply, ack)
+    this.stop()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#answers.clear()
+  }
+
+  readonly #round = (): void => {
+    this.#scheduled = false
+    if (this.#stopped) return
+    try {
+      if (this.#archiveFirst()) return
+      this.#keeper.flush()
+      for (const [reply, status] of this.#answers) this.#say(reply, status)
+      this.#answers.clear()
+      this.#tidy()
+    } catch (error) {
+      this.#ports.failed(error)
+    }
+  }
+
+  /** True if the flush is put off so that the word of what was archived gets out before it; at most once in a row. */
+  #archiveFirst(): boolean {
+    const progressed = this.#archiver.advance()
+    if (progressed) this.#keeper.state.archived = this.#archiver.archived
+    if (!progressed || this.#gaveWay) {
+      this.#gaveWay = false
+      return false
+    }
+    this.#gaveWay = true
+    for (const [reply, status] of this.#answers) if (status === 'ok') this.#say(reply, status)
+    this.schedule()
+    return true
+  }
+
+  #answer(reply: string, status: AckStatus, term: number): void {
+    if (status === 'ok') {
+      this.#writer = reply
+      this.#writerTerm = term
+    }
+    if (status !== 'ok' || !this.#answers.has(reply)) this.#answers.set(reply, status)
+    this.schedule()
+  }
+
+  #say(reply: string, status: AckStatus): void {
+    const { state } = this.#keeper
+    const { zone, bus } = this.#ports
+    const flushed = isElected(state) ? state.flushed : 0
+    bus.publish(reply, encodeAck({ zone, term: state.term, flushed, archived: state.archived, status }))
+  }
+
+  /** What can wait until everybody has been answered. */
+  #tidy(): void {
+    const { state, log } = this.#keeper
+    if (log.trim(Math.min(state.settled, this.#archiver.next))) state.begin = log.begin.position
+    if (log.wantsRoom) this.#ports.defer(this.#prepare)
+  }
+
+  readonly #prepare = (): void => {
+    if (this.#stopped) return
+    try {
+      this.#keeper.log.prepare()
+    } catch (error) {
+      this.#ports.failed(error)
+    }
+  }
+
+  /** A writer that sends again may cut differently: what is known must be the same, what is new is appended. */
+  #takeOverlap(header: FrameHeader, frame: Buffer): AckStatus {
+    const { state } = this.#keeper
+    const payload = frame.subarray(FRAME_HEADER_BYTES)
+    if (header.begin + header.length <= state.end) {
+      this.#compare(header, payload)
+      return 'ok'
+    }
+    const known = state.end - header.begin
+    // The chain runs over everything from position 0, so it compares the bytes in common and all before them.
+    if (chainOver(payload.subarray(0, known), header.chainBefore) !== state.chain) {
+      throw diverged(this.#ports.timeline, header.begin)
+    }
+    // A copy: the bytes of a message may be somebody else's too.
+    const rest = Buffer.from(frame.subarray(known))
+    writeFrameHeader(
+      rest,
+      0,
+      { ...header, begin: state.end, length: header.length - known, chainBefore: state.chain },
+      Buffer.from(header.writer, 'latin1'),
+    )
+    return this.take(readFrameHeader(rest, 0) as FrameHeader, rest)
+  }
+
+  /** Compares with the local log; what was trimmed of it was settled. */
+  #compare(header: FrameHeader, payload: Buffer): void {
+    const { state, log } = this.#keeper
+    const end = header.begin + header.length
+    const local = Buffer.alloc(FRAME_PAYLOAD_BYTES_MAX)
+    for (let position = Math.max(header.begin, state.begin); position < end; ) {
+      const mine = log.readFrame(position, local, 0)
+      const stop = Math.min(end, mine.begin + mine.length)
+      const same = payload
+        .subarray(position - header.begin, stop - header.begin)
+        .equals(local.subarray(position - mine.begin, stop - mine.begin))
+      if (!same) throw diverged(this.#ports.timeline, position)
+      position = stop
+    }
+  }
+
+  #noteBadFrame(fault: string): void {
+    if (this.#badFrames++ === 0) this.#ports.report(`a frame was dropped (${fault})`)
+  }
+}
+
+function diverged(timeline: string, position: number): Damaged {
+  return new Damaged({
+    component: 'safekeeper log',
+    value: `timeline ${timeline}, position ${position}`,
+    problem: "the writer's log is not the one that is held here: one of the two is damaged",
+    remedy: 'This safekeeper takes part no more. Report it with the logs of all zones; the others go on.',
+  })
+}

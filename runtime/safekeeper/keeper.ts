@@ -1,0 +1,71 @@
+/**
+ * A safekeeper's promises and the disk that makes them true: the acceptor's state, the control file and the log, with the
+ * orders that must hold between them. No message is read or sent here.
+ */
+import { type Acceptor, flushedTo, type Opened, openAcceptor } from '../../actors/safekeeper/acceptor.ts'
+import { type Control, saveControl } from './control-file.ts'
+import type { DiskFiles } from './disk-files.ts'
+import type { DiskLog } from './disk-log.ts'
+import type { OpenedDisk } from './disk-open.ts'
+
+export class Keeper {
+  readonly state: Acceptor
+  readonly log: DiskLog
+  readonly #files: DiskFiles
+  readonly #directory: string
+  #control: Control
+
+  constructor(files: DiskFiles, directory: string, zone: string, disk: OpenedDisk) {
+    this.#files = files
+    this.#directory = directory
+    this.#control = disk.control
+    this.log = disk.log
+    const { diskId, term, history, fresh } = disk.control
+    const { begin, end, chain } = this.log
+    const opened: Opened = {
+      zone,
+      diskId,
+      term,
+      history,
+      fresh,
+      begin: begin.position,
+      end,
+      chain,
+      // What was trimmed was settled; more is not known until a writer says so.
+      settled: begin.position,
+    }
+    this.state = openAcceptor(opened)
+  }
+
+  /** Puts the acceptor's term, history and freshness on disk, if they are not. */
+  save(): void {
+    const { term, history, fresh } = this.state
+    const { diskId, base } = this.#control
+    const control = this.#control
+    if (term === control.term && history === control.history && fresh === control.fresh) return
+    this.#write({ diskId, term, history, fresh, base })
+  }
+
+  /** Flushes the log and takes note of it. */
+  flush(): void {
+    if (flushedTo(this.state, this.log.flush())) this.save()
+  }
+
+  /** Cuts the log on disk; flushed before. */
+  cut(position: number): void {
+    // Without a frame only the control file says where the log begins, and that may have been trimmed since.
+    if (position === this.log.begin.position) this.#write({ ...this.#control, base: this.log.begin })
+    this.log.truncate(position)
+  }
+
+  /** Drops the log on disk and lets it begin elsewhere. A crash in between leaves none, which begins where it always did. */
+  restart(position: number, chain: number): void {
+    this.log.restart({ position, chain })
+    this.#write({ ...this.#control, base: { position, chain } })
+  }
+
+  #write(control: Control): void {
+    saveControl(this.#files, this.#directory, control)
+    this.#control = control
+  }
+}

@@ -1,0 +1,29 @@
+/** What a safekeeper needs of the world. Types only: worker.ts fills them in, tests and the simulator have their own. */
+import type { BusShape } from '../bus/bus.ts'
+import type { ArchiveStore } from '../log/archive.ts'
+import type { ArchiverStore } from './archiver.ts'
+import type { DiskFiles } from './disk-files.ts'
+
+export interface SafekeeperPorts {
+  readonly project: string
+  readonly zone: string
+  readonly timeline: string
+  /** Zones that may be asked for log that is missing here and not archived. */
+  readonly peers: readonly string[]
+  /** Of this timeline alone. */
+  readonly directory: string
+  readonly files: DiskFiles
+  readonly bus: Pick<BusShape, 'publish' | 'subscribe' | 'request'>
+  readonly store: ArchiverStore & ArchiveStore
+  /** 16 bytes that mark what this safekeeper writes into the archive. */
+  readonly writer: Uint8Array
+  readonly newDiskId: () => string
+  readonly nowMs: () => number
+  /** Runs `work` after everything that can be received now has been: one flush for all of it. */
+  readonly defer: (work: () => void) => void
+  /** Calls once, after `ms`; returns what cancels it. */
+  readonly after: (ms: number, fire: () => void) => () => void
+  /** The highest term that was ever granted for the timeline: asked for if the disk has forgotten what it promised. */
+  readonly highestTerm: () => Promise<number>
+  readonly report: (line: string) => void
+}

@@ -1,0 +1,334 @@
+/**
+ * One timeline's safekeeper in one zone: it listens on the timeline's subjects, and its disk, its promises, its archive
+ * duty and its life are wired together here. What may be promised is decided in actors/safekeeper/; this file only does
+ * things, in order, and answers after they are done.
+ */
+
+import { cutHistory, lastTermOf } from '../../actors/compute/election.ts'
+import type { Snapshot } from '../../actors/definition.ts'
+import { decide } from '../../actors/fold.ts'
+import { isElected } from '../../actors/safekeeper/acceptor.ts'
+import type { SafekeeperContext, SafekeeperEffect } from '../../actors/safekeeper/decide.ts'
+import { safekeeper } from '../../actors/safekeeper/machine.ts'
+import type { SafekeeperState } from '../../actors/safekeeper/table.ts'
+import { Position, Term, TimelineId, ZoneId } from '../../events/identifiers.ts'
+import type { SafekeeperEvent } from '../../events/safekeeper.ts'
+import {
+  type DutyRequest,
+  type DutyResponse,
+  decodeDuty,
+  decodeElected,
+  decodeRead,
+  decodeVote,
+  type Elected,
+  encodeDutyResponse,
+  encodeElectedResponse,
+  encodeReadRefused,
+  encodeStatus,
+  encodeVoteResponse,
+  isWireFault,
+  subjects,
+  type WireFault,
+  type SafekeeperStatus as WireStatus,
+} from '../../events/safekeeper-wire.ts'
+import type { BusMessage } from '../bus/bus.ts'
+import type { SafekeeperStatus } from '../control/schemas.ts'
+import { describe, isLochError } from '../errors.ts'
+import { AppendPath } from './append-path.ts'
+import { Archiver } from './archiver.ts'
+import { catchUp } from './catch-up.ts'
+import { noteFailedSync, openDisk } from './disk-open.ts'
+import { giveVote, takeElection } from './elections.ts'
+import { Keeper } from './keeper.ts'
+import type { SafekeeperPorts } from './ports.ts'
+import { readFrames } from './read-frames.ts'
+
+export type { SafekeeperPorts } from './ports.ts'
+
+export class SafekeeperService {
+  readonly #ports: SafekeeperPorts
+  readonly #keeper: Keeper
+  readonly #archiver: Archiver
+  readonly #appends: AppendPath
+  #life: Snapshot<SafekeeperState, SafekeeperContext>
+  #subscriptions: Array<{ unsubscribe(): void }> = []
+  /** Where archiving begins when the duty is taken up. */
+  #dutyFrom = 0
+  /** Up to where catching up is to get. */
+  #wanted = 0
+  #cancelRetry = () => {}
+  #refused = ''
+  #refusedAt = -1
+
+  /**
+   * Opens the disk, checks all that is on it, and serves the timeline's subjects. Rejects with FormatTooNew, DiskFailed, and
+   * with what `ports.highestTerm` rejects with.
+   */
+  static async open(world: SafekeeperPorts): Promise<SafekeeperService> {
+    const ports = { ...world, report: (line: string) => world.report(`timeline ${world.timeline}: ${line}`) }
+    const disk = openDisk(ports.files, ports.directory, ports.timeline, ports.newDiskId)
+    const keeper = new Keeper(ports.files, ports.directory, ports.zone, disk)
+    if (keeper.state.term === 0 && keeper.state.fresh) await rememberTerm(keeper, ports)
+    const service = new SafekeeperService(ports, keeper)
+    for (const finding of disk.findings) ports.report(finding)
+    service.#begin(disk.damage)
+    return service
+  }
+
+  private constructor(ports: SafekeeperPorts, keeper: Keeper) {
+    this.#ports = ports
+    this.#keeper = keeper
+    const { zone, timeline } = ports
+    this.#life = safekeeper.begin({ zone: ZoneId.make(zone), timeline: TimelineId.make(timeline) })
+    this.#archiver = new Archiver({
+      ...ports,
+      log: keeper.log,
+      progressed: () => this.#appends.acknowledgeArchived(),
+      again: () => this.#appends.schedule(),
+      failed: this.#failed,
+    })
+    this.#appends = new AppendPath(keeper, this.#archiver, {
+      ...ports,
+      failed: this.#failed,
+      refused: (error) => this.#noteRefused(error),
+      answersGaps: () => this.#life.state !== 'catchingUp',
+    })
+  }
+
+  status(): SafekeeperStatus {
+    const { term, flushed, archived } = this.#keeper.state
+    return { timeline: this.#ports.timeline, state: this.#life.state, term, flushed, archived }
+  }
+
+  /** Flushes what has arrived and serves no longer. The disk is closed when this returns. */
+  stop(): void {
+    for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe()
+    this.#archiver.stop()
+    this.#appends.stop()
+    this.#cancelRetry()
+    try {
+      if (!this.#keeper.log.failure) this.#keeper.flush()
+    } catch (error) {
+      this.#ports.report(text(error))
+    }
+    this.#keeper.log.close()
+  }
+
+  #begin(damage: string | undefined): void {
+    if (damage !== undefined) {
+      this.#tell({ type: 'DamageFound', at: 0, problem: damage })
+      this.#tell({ type: 'Wiped', at: 0 })
+    }
+    this.#tell({ type: 'Opened', at: 0, ...this.#place() })
+    const names = subjects(this.#ports.project, this.#ports.timeline)
+    const { zone } = this.#ports
+    const append = (message: BusMessage) => {
+      if (!this.#isWithdrawn) this.#appends.receive(message.data, message.reply)
+    }
+    this.#listen(names.append, append)
+    this.#listen(names.appendTo(zone), append)
+    this.#listen(names.vote(zone), (message) => this.#onVote(message))
+    this.#listen(names.elected(zone), (message) => this.#onElected(message))
+    this.#listen(names.read(zone), (message) => this.#onRead(message))
+    this.#listen(names.duty(zone), (message) => this.#onDuty(message))
+    this.#listen(names.status(zone), (message) => message.respond(encodeStatus(this.#wireStatus())))
+  }
+
+  /** Disk errors that reach a handler end all promises; anything else is a defect and ends the process. */
+  #listen(subject: string, handle: (message: BusMessage) => void): void {
+    const guarded = (message: BusMessage) => {
+      try {
+        handle(message)
+      } catch (error) {
+        this.#failed(error)
+      }
+    }
+    this.#subscriptions.push(this.#ports.bus.subscribe(subject, guarded))
+  }
+
+  get #isWithdrawn(): boolean {
+    return this.#life.state === 'damaged' || this.#life.state === 'retired'
+  }
+
+  #onVote(message: BusMessage): void {
+    const request = this.#order(decodeVote(message.data), 'vote')
+    if (!request) return
+    const response = giveVote(this.#keeper, request)
+    if (response.granted) this.#endDuty()
+    message.respond(encodeVoteResponse(response))
+  }
+
+  #onElected(message: BusMessage): void {
+    const election = this.#order(decodeElected(message.data), 'elected')
+    if (!election) return
+    const { response, adopted } = takeElection(this.#keeper, election)
+    if (adopted) this.#tell({ type: 'Elected', at: 0, ...this.#place() })
+    if (response.ok) this.#follow(election)
+    else if (response.fault) this.#ports.report(`term ${election.term} of ${election.compute}: ${response.fault}`)
+    message.respond(encodeElectedResponse(response))
+  }
+
+  /** What an election says beside the log: who archives, and from where on the writer has the log at hand. */
+  #follow(election: Elected): void {
+    const { term, dutyZone, archivedFrom, start } = election
+    if (dutyZone === this.#ports.zone) this.#takeDuty(term, archivedFrom)
+    this.#wanted = start
+    if (start > this.#keeper.state.end) this.#tell({ type: 'FellBehind', at: 0, ...this.#place() })
+  }
+
+  #onDuty(message: BusMessage): void {
+    const request = this.#order(decodeDuty(message.data), 'duty')
+    if (request) message.respond(encodeDutyResponse(this.#decideDuty(request)))
+  }
+
+  #decideDuty(request: DutyRequest): DutyResponse {
+    const { state } = this.#keeper
+    const { zone } = this.#ports
+    const isOurs = request.zone === zone && request.term === state.term && isElected(state)
+    const held = isOurs && this.#takeDuty(request.term, request.from)
+    if (request.zone !== zone && request.term === state.term) this.#endDuty()
+    return { zone, held, term: state.term, archived: state.archived }
+  }
+
+  /** False if the local log begins too late for it. */
+  #takeDuty(term: number, from: number): boolean {
+    const { state } = this.#keeper
+    if (state.dutyTerm === term) return true
+    if (from < state.begin) {
+      this.#ports.report(`cannot archive from ${from}, the log begins at ${state.begin}`)
+      return false
+    }
+    this.#dutyFrom = from
+    state.dutyTerm = term
+    this.#tell({ type: 'DutyGranted', at: 0, term: Term.make(term) })
+    return true
+  }
+
+  #endDuty(): void {
+    const { dutyTerm } = this.#life.context
+    this.#keeper.state.dutyTerm = 0
+    if (dutyTerm > 0) this.#tell({ type: 'DutyRevoked', at: 0, term: Term.make(dutyTerm) })
+  }
+
+  #onRead(message: BusMessage): void {
+    const request = this.#understood(decodeRead(message.data), 'read')
+    if (!request) return
+    const { state, log } = this.#keeper
+    if (!this.#isWithdrawn) this.#keeper.flush()
+    const { zone, begin, flushed } = state
+    if (!this.#isWithdrawn && request.from >= begin && request.from < flushed) {
+      message.respond(readFrames(log, request.from, flushed, request.bytesMax))
+      return
+    }
+    const problem = this.#life.context.problem || `it holds [${begin}, ${flushed}), not position ${request.from}`
+    message.respond(encodeReadRefused({ zone, begin, flushed, problem }))
+  }
+
+  #wireStatus(): WireStatus {
+    const { zone, term, begin, end, flushed, archived, dutyTerm, fresh, diskId, history } = this.#keeper.state
+    const lastTerm = lastTermOf(cutHistory(history, flushed))
+    const problem = this.#life.context.problem || (end === this.#refusedAt ? this.#refused : '')
+    return { zone, term, lastTerm, begin, flushed, archived, hasDuty: dutyTerm > 0, fresh, diskId, problem }
+  }
+
+  #tell(event: SafekeeperEvent): void {
+    const { snapshot, effects, outcome } = decide(safekeeper, this.#life, { ...event, at: this.#ports.nowMs() })
+    this.#life = snapshot
+    if (outcome.kind === 'refused') this.#ports.report(`${event.type} in state ${snapshot.state}: ${outcome.reason}`)
+    for (const effect of effects) this.#perform(effect)
+  }
+
+  #perform(effect: SafekeeperEffect): void {
+    switch (effect.type) {
+      case 'startArchiving':
+        this.#archiver.start(this.#dutyFrom, this.#keeper.state.history)
+        this.#appends.schedule()
+        break
+      case 'stopArchiving':
+        // Should the duty be taken up again within the term, it goes on from here.
+        this.#dutyFrom = Math.max(this.#dutyFrom, this.#archiver.archived)
+        this.#archiver.stop()
+        break
+      case 'catchUp':
+        void this.#catchUp(effect.term)
+        break
+      case 'withdraw':
+        this.#archiver.stop()
+        this.#cancelRetry()
+        this.#ports.report(`safekeeper withdrawn: ${effect.problem}`)
+        this.#appends.withdraw()
+        break
+      case 'removeLog':
+        // Whoever retires a safekeeper stops it and removes its directory; until then it answers nothing.
+        this.#appends.stop()
+        break
+    }
+  }
+
+  async #catchUp(term: number): Promise<void> {
+    try {
+      const ports = { ...this.#ports, take: this.#take }
+      const problem = await catchUp(this.#keeper, ports, term, this.#wanted)
+      if (this.#subscriptions.length === 0) return
+      if (problem === '') this.#tell({ type: 'CaughtUp', at: 0, ...this.#place() })
+      else this.#tell({ type: 'CatchUpFailed', at: 0, problem })
+      this.#armRetry()
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  readonly #take: (...frame: Parameters<AppendPath['take']>) => void = (header, frame) => {
+    if (!this.#isWithdrawn) this.#appends.take(header, frame)
+  }
+
+  #armRetry(): void {
+    const due = this.#life.context.timers['retry']
+    if (due === undefined) return
+    this.#cancelRetry()
+    this.#cancelRetry = this.#ports.after(Math.max(due - this.#ports.nowMs(), 0), () =>
+      this.#tell({ type: 'TimerFired', at: 0, name: 'retry' }),
+    )
+  }
+
+  /** The disk or the log on it cannot be believed any more. */
+  readonly #failed = (error: unknown): void => {
+    if (!isLochError(error)) throw error
+    if (this.#keeper.log.failure) noteFailedSync(this.#ports.files, this.#ports.directory)
+    this.#tell({ type: 'DamageFound', at: 0, problem: describe(error) })
+  }
+
+  /** Said once per trouble: every frame meets it again. */
+  #noteRefused(error: unknown): void {
+    const problem = text(error)
+    if (problem !== this.#refused || this.#keeper.state.end !== this.#refusedAt) this.#ports.report(problem)
+    this.#refused = problem
+    this.#refusedAt = this.#keeper.state.end
+  }
+
+  #place(): { readonly term: Term; readonly position: Position } {
+    const { history, end } = this.#keeper.state
+    return { term: Term.make(lastTermOf(history)), position: Position.make(end) }
+  }
+
+  /** Nothing is promised, and so nothing answered, once the log cannot be believed. */
+  #order<T extends object>(decoded: T | WireFault, what: string): T | undefined {
+    return this.#isWithdrawn ? undefined : this.#understood(decoded, what)
+  }
+
+  #understood<T extends object>(decoded: T | WireFault, what: string): T | undefined {
+    if (!isWireFault(decoded)) return decoded
+    this.#ports.report(`a message (${what}) was dropped: ${decoded.problem}`)
+    return undefined
+  }
+}
+
+/** A disk without a memory must not vote as if it had promised nothing: it may have, before it was lost. */
+async function rememberTerm(keeper: Keeper, ports: SafekeeperPorts): Promise<void> {
+  keeper.state.term = Math.max(keeper.state.term, await ports.highestTerm())
+  keeper.save()
+}
+
+function text(error: unknown): string {
+  return isLochError(error) ? describe(error) : String(error)
+}

@@ -1,0 +1,120 @@
+/**
+ * Operations of the mount on the bytes of files: do it, and log what the file's class says must be logged. A write into a
+ * logged file is compared with what the file holds, and only what differs is logged: Postgres writes the last page of its
+ * log anew at every commit, and most of it is as before.
+ */
+import { PAGE_BYTES } from '../../events/log-entry.ts'
+import type { Content } from './content.ts'
+import { commonPrefix, commonSuffix } from './difference.ts'
+import { Errno } from './errno.ts'
+import { FileClass } from './file-class.ts'
+import type { FileBody, Node } from './node.ts'
+import { type PageCache, PageState } from './page-cache.ts'
+import type { Tree } from './tree.ts'
+import type { LogSink } from './types.ts'
+
+export class ServedFiles {
+  private readonly tree: Tree
+  private readonly content: Content
+  private readonly cache: PageCache
+  private readonly sink: LogSink
+
+  constructor(tree: Tree, content: Content, cache: PageCache, sink: LogSink) {
+    this.tree = tree
+    this.content = content
+    this.cache = cache
+    this.sink = sink
+  }
+
+  write(ino: number, offset: number, source: Uint8Array, from: number, length: number): number {
+    const node = this.tree.node(ino)
+    const body = node?.body
+    if (!node || !body) return notAFile(node)
+    if (length === 0) return 0
+    const ready = this.content.prepareWrite(body, offset, length)
+    if (ready < 0) return ready
+    if (node.fileClass === FileClass.logged && node.nlink > 0) this.writeLogged(body, offset, source, from, length)
+    else {
+      this.content.write(body, offset, source, from, length, PageState.dirty)
+      if (offset + length > node.size) node.size = offset + length
+    }
+    node.mtimeMs = node.ctimeMs = this.sink.nowMs
+    return length
+  }
+
+  private writeLogged(body: FileBody, offset: number, source: Uint8Array, from: number, length: number): void {
+    const { node } = body
+    const same = this.sameAtStart(body, offset, source, from, Math.min(length, Math.max(0, node.size - offset)))
+    const begin = offset + same
+    let end = offset + length
+    // What lies past the old end is logged whole: the entry says how long the file is now.
+    if (end <= node.size) end -= this.sameAtEnd(body, begin, end, source, from + length)
+    if (begin >= end) return
+    const first = from + begin - offset
+    node.position = this.sink.appendWrite(node.ino, begin, source, first, end - begin)
+    this.content.write(body, begin, source, first, end - begin, PageState.logged)
+    if (end > node.size) node.size = end
+    body.loggedSize = node.size
+  }
+
+  /** Bytes at the start of the write that the file has already. Pages that are not cached count as different. */
+  private sameAtStart(body: FileBody, offset: number, source: Uint8Array, from: number, length: number): number {
+    let same = 0
+    while (same < length) {
+      const block = Math.floor((offset + same) / PAGE_BYTES)
+      const within = offset + same - block * PAGE_BYTES
+      const count = Math.min(PAGE_BYTES - within, length - same)
+      const page = body.page(block)
+      if (page <= 0) return same
+      const equal = commonPrefix(source, from + same, this.cache.bytes.view(page - 1), within, count)
+      same += equal
+      if (equal < count) return same
+    }
+    return same
+  }
+
+  /** Bytes at the end of [begin, end) that the file has already; `sourceEnd` is the end of the data in `source`. */
+  private sameAtEnd(body: FileBody, begin: number, end: number, source: Uint8Array, sourceEnd: number): number {
+    let same = 0
+    while (end - same > begin) {
+      const block = Math.floor((end - same - 1) / PAGE_BYTES)
+      const start = Math.max(begin, block * PAGE_BYTES)
+      const count = end - same - start
+      const page = body.page(block)
+      if (page <= 0) return same
+      const view = this.cache.bytes.view(page - 1)
+      const equal = commonSuffix(source, sourceEnd - same - count, view, start - block * PAGE_BYTES, count)
+      same += equal
+      if (equal < count) return same
+    }
+    return same
+  }
+
+  truncate(ino: number, size: number): number {
+    const node = this.tree.node(ino)
+    const body = node?.body
+    if (!node || !body) return notAFile(node)
+    if (size === node.size) return 0
+    const ready = this.content.prepareCut(body, size)
+    if (ready < 0) return ready
+    this.content.cut(body, size)
+    node.size = size
+    const at = this.sink.nowMs
+    node.mtimeMs = node.ctimeMs = at
+    if (body.isPrivate) return 0
+    body.loggedSize = size
+    node.position = this.sink.append({ type: 'truncated', at, ino, size })
+    return 0
+  }
+
+  allocate(ino: number, offset: number, length: number): number {
+    const node = this.tree.node(ino)
+    if (!node?.body) return notAFile(node)
+    return offset + length > node.size ? this.truncate(ino, offset + length) : 0
+  }
+}
+
+function notAFile(node: Node | undefined): number {
+  if (!node) return -Errno.ENOENT
+  return node.children ? -Errno.EISDIR : -Errno.EINVAL
+}

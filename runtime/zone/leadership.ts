@@ -1,0 +1,117 @@
+/**
+ * The actors that the leader zone hosts: the project's timeline and its endpoint. Hosting begins with the fold of their
+ * journals and the event `Resumed`; it ends when another zone leads. Two leaders at once do no harm: a journal's slot has
+ * one winner, and the loser folds and decides again.
+ */
+import { endpoint as endpointActor } from '../../actors/endpoint/machine.ts'
+import { timeline as timelineActor } from '../../actors/timeline/machine.ts'
+import { placeableZones, type ZoneContext } from '../../actors/zone/decide.ts'
+import type { EndpointCommand } from '../../events/endpoint.ts'
+import type { ZoneId } from '../../events/identifiers.ts'
+import type { TimelineCommand } from '../../events/timeline.ts'
+import type { ZoneState } from '../../events/zone.ts'
+import { describe, isLochError } from '../errors.ts'
+import { run } from '../system/run.ts'
+import type { System } from '../system.ts'
+import { encodePlacement, placementSubject } from './compute-placement.ts'
+import { deleteTimelineObjects } from './timeline-objects.ts'
+import type { ZoneParts } from './zone-host.ts'
+
+type LeaderParts = Pick<ZoneParts, 'config' | 'bus' | 'store' | 'report'>
+interface SeenZones {
+  readonly state: ZoneState
+  readonly context: ZoneContext
+}
+
+/** A journal that cannot be read now (the store is down) is tried again for as long as this zone leads. */
+const RETRY_INTERVAL_MS = 1_000
+
+export class Leadership {
+  readonly #system: System
+  readonly #parts: LeaderParts
+  #tellEndpoint: ((event: EndpointCommand) => void) | undefined
+  /** Numbers the reigns of this zone as leader: one that has ended must not go on hosting. */
+  #round = 0
+  #leads = false
+  #work: Promise<void> = Promise.resolve()
+
+  constructor(system: System, parts: LeaderParts) {
+    this.#system = system
+    this.#parts = parts
+  }
+
+  get leads(): boolean {
+    return this.#leads
+  }
+
+  begin(seen: () => SeenZones): void {
+    this.#leads = true
+    const round = ++this.#round
+    this.#work = this.#work.then(() => this.#hostAll(round, seen))
+  }
+
+  /** Resolves when nothing is hosted any more. */
+  async end(): Promise<void> {
+    this.#leads = false
+    this.#round++
+    this.#tellEndpoint = undefined
+    this.#work = this.#work.then(() => this.#releaseAll())
+    await this.#work
+  }
+
+  tellZone(type: 'ZoneUp' | 'ZoneDown', zone: ZoneId): void {
+    this.#tellEndpoint?.({ type, at: 0, zone })
+  }
+
+  async #hostAll(round: number, seen: () => SeenZones): Promise<void> {
+    while (round === this.#round) {
+      try {
+        await this.#hostTimeline()
+        await this.#hostEndpoint(seen)
+        return
+      } catch (error) {
+        this.#parts.report(`leading: ${isLochError(error) ? describe(error) : String(error)}`)
+        await this.#releaseAll()
+        await new Promise((resolve) => setTimeout(resolve, RETRY_INTERVAL_MS))
+      }
+    }
+  }
+
+  async #releaseAll(): Promise<void> {
+    const { endpoint, timeline } = this.#parts.config
+    await this.#system.release(`endpoint.${endpoint}`)
+    await this.#system.release(`timeline.${timeline}`)
+  }
+
+  async #hostTimeline(): Promise<void> {
+    const { config, store } = this.#parts
+    const { timeline, project, zones, durability } = config
+    const actor = await run(
+      this.#system.host(timelineActor, timeline, undefined, async (effect) => {
+        await deleteTimelineObjects(store, effect.timeline)
+        return { type: 'ObjectsDeleted', at: 0 }
+      }),
+    )
+    if (actor.snapshot.state === 'creating') {
+      const create: TimelineCommand = { type: 'Create', at: 0, timeline, project, zones, durability }
+      await actor.ask(create)
+    }
+    actor.tell({ type: 'Resumed', at: 0 })
+  }
+
+  async #hostEndpoint(seen: () => SeenZones): Promise<void> {
+    const { config, bus } = this.#parts
+    const { endpoint, timeline, project } = config
+    const actor = await run(
+      this.#system.host(endpointActor, endpoint, undefined, ({ compute, endpoint, timeline, zone, launch }) => {
+        bus.publish(placementSubject(project, zone), encodePlacement({ compute, endpoint, timeline, zone, launch }))
+      }),
+    )
+    if (actor.snapshot.context.remembered.endpoint === '') {
+      await actor.ask({ type: 'Create', at: 0, endpoint, project, timeline })
+    }
+    const { state, context } = seen()
+    actor.tell({ type: 'Resumed', at: 0, zonesUp: [...placeableZones(context, state, Date.now())] })
+    this.#tellEndpoint = (event) => actor.tell(event)
+  }
+}

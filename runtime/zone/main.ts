@@ -1,0 +1,82 @@
+/**
+ * A zone's process: one failure domain. It hosts the zone's actor, its safekeepers, the computes that were placed here, and,
+ * while it leads, the timeline and endpoint actors of the project. Started by the supervisor with one argument, the file of
+ * its configuration (control/zone-config.ts). Everything is acquired into one scope and given back in reverse.
+ */
+import { dirname, join } from 'node:path'
+import { crc32 } from 'node:zlib'
+import * as Cause from 'effect/Cause'
+import * as Effect from 'effect/Effect'
+import * as Exit from 'effect/Exit'
+import * as Layer from 'effect/Layer'
+import type * as Scope from 'effect/Scope'
+import { useChecksum } from '../../events/checksum.ts'
+import { connectBus } from '../bus/nats.ts'
+import { readZoneConfig, type ZoneConfig } from '../control/zone-config.ts'
+import { openZoneLink, type ZoneLink } from '../control/zone-link.ts'
+import { isLochError, type LochError } from '../errors.ts'
+import { openObjectStore } from '../object-store/open.ts'
+import { Postgres, postgresLayer } from '../postgres/postgres.ts'
+import { startSafekeepers } from '../safekeeper/host.ts'
+import { attempt } from './attempt.ts'
+import { ZoneHost } from './zone-host.ts'
+
+const serve = Effect.fnUntraced(function* (
+  config: ZoneConfig,
+  link: ZoneLink,
+): Effect.fn.Return<void, LochError, Scope.Scope> {
+  const report = (line: string) => console.log(`${new Date().toISOString()} ${line}`)
+  const startedMs = performance.now()
+  const bus = yield* connectBus(config.natsUrl, { name: `loch ${config.zone}`, report })
+  const store = yield* openObjectStore(config.objectStore)
+  const postgres = yield* acquirePostgres(config)
+  const safekeepers = yield* acquireSafekeepers(config, report)
+  const host = new ZoneHost({ config, bus, store, postgres, safekeepers, link, report })
+  yield* Effect.acquireRelease(
+    attempt(() => host.start()),
+    () => Effect.promise(() => host.close()),
+  )
+  link.progress('Open', performance.now() - startedMs)
+  link.ready()
+  const failed = attempt(() => safekeepers.failed)
+  const stopped = Effect.gen(function* () {
+    yield* Effect.promise(() => link.stopRequested)
+    yield* attempt(() => host.quiesce())
+    link.stopped()
+    yield* Effect.promise(() => link.exitRequested)
+  })
+  yield* Effect.raceFirst(stopped, failed)
+})
+
+/** Shared by the zones of a host: the last to leave removes it. */
+function acquirePostgres(config: ZoneConfig): Effect.Effect<Postgres['Service'], LochError, Scope.Scope> {
+  const layer = postgresLayer(join(dirname(config.runDirectory), 'postgres'))
+  return Effect.flatMap(Layer.build(layer), (context) => Effect.provide(Postgres, context))
+}
+
+function acquireSafekeepers(config: ZoneConfig, report: (line: string) => void) {
+  const { project, zone, timeline, natsUrl, objectStore, zoneDirectory } = config
+  const directory = join(zoneDirectory, 'safekeepers')
+  return Effect.acquireRelease(
+    attempt(() => startSafekeepers({ project, zone, timelines: [timeline], natsUrl, objectStore, directory, report })),
+    (safekeepers) => Effect.promise(() => safekeepers.stop()),
+  )
+}
+
+/** Ends the process: with 0 after an ordered stop, else with 1, after the supervisor has been told why. */
+async function main(): Promise<never> {
+  useChecksum((bytes, before) => crc32(bytes, before))
+  const config = readZoneConfig(process.argv[2]!)
+  const link = openZoneLink()
+  const exit = await Effect.runPromiseExit(Effect.scoped(serve(config, link)))
+  if (Exit.isSuccess(exit)) process.exit(0)
+  const error = Cause.squash(exit.cause)
+  console.error(error)
+  await link.failed(error, isLochError(error) && FATAL.includes(error._tag))
+  process.exit(1)
+}
+
+/** What starting the zone again will not mend. */
+const FATAL: readonly LochError['_tag'][] = ['BadArgument', 'HostUnfit', 'FormatTooNew', 'StoreRefused']
+
+await main()

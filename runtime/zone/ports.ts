@@ -1,0 +1,57 @@
+/**
+ * The real world behind the control plane's loop: NATS, the clock, timers, journals in the object store. The simulator
+ * gives the same loop other ports; nothing else may tell the two apart.
+ */
+import { randomUUID } from 'node:crypto'
+import type { BusShape } from '../bus/bus.ts'
+import { openJournal } from '../log/journal.ts'
+import { endpointJournal, timelineJournal, zoneJournal } from '../log/keys.ts'
+import type { ObjectStoreShape } from '../object-store/object-store.ts'
+import type { SystemPorts } from '../system/ports.ts'
+
+const JOURNALS: Readonly<Record<string, (id: string) => string>> = {
+  timeline: timelineJournal,
+  endpoint: endpointJournal,
+  zone: zoneJournal,
+}
+
+export function realPorts(
+  project: string,
+  bus: BusShape,
+  store: ObjectStoreShape,
+  report: SystemPorts['report'],
+): SystemPorts & { readonly close: () => void } {
+  const timers = new Map<string, NodeJS.Timeout>()
+  const cancel = (name: string) => {
+    clearTimeout(timers.get(name))
+    timers.delete(name)
+  }
+  return {
+    project,
+    bus: {
+      publish: (subject, data) => bus.publish(subject, data),
+      subscribe: (subject, handler) => {
+        const subscription = bus.subscribe(subject, handler)
+        return () => subscription.unsubscribe()
+      },
+    },
+    clock: { nowMs: Date.now },
+    ids: { next: randomUUID },
+    timers: {
+      set: (name, atMs, fire) => {
+        cancel(name)
+        const fireOnce = () => {
+          timers.delete(name)
+          fire()
+        }
+        timers.set(name, setTimeout(fireOnce, Math.max(0, atMs - Date.now())))
+      },
+      cancel,
+    },
+    openJournal: (kind, id) => openJournal(store, JOURNALS[kind]!(id)),
+    report,
+    close: () => {
+      for (const name of [...timers.keys()]) cancel(name)
+    },
+  }
+}

@@ -1,0 +1,16 @@
+/**
+ * Removes a deleted timeline's objects. The journal stays: it is what says that the timeline was deleted, and its names
+ * must never be given again (rule 6). Called only after the deletion is durable in that journal (rule 7).
+ */
+import * as Effect from 'effect/Effect'
+import type { ObjectStoreShape } from '../object-store/object-store.ts'
+import { run } from '../system/run.ts'
+
+const FOLDERS = ['log', 'segments', 'index'] as const
+
+export async function deleteTimelineObjects(store: ObjectStoreShape, timeline: string): Promise<void> {
+  for (const folder of FOLDERS) {
+    const objects = await run(store.list(`timelines/${timeline}/${folder}/`))
+    await run(Effect.forEach(objects, ({ key }) => store.remove(key), { concurrency: 8, discard: true }))
+  }
+}

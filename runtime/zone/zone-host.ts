@@ -1,0 +1,188 @@
+/**
+ * What a zone's process hosts, and the wires between: the zone's actor and its heartbeats, the actors it hosts as leader,
+ * the computes that endpoints place here, and the answers to whoever asks for its status. It decides nothing: who leads,
+ * where a compute runs and when it stops is said by the actors.
+ */
+import { join } from 'node:path'
+import type { ComputeContext, ComputeEffect } from '../../actors/compute/decide.ts'
+import { compute as computeActor } from '../../actors/compute/machine.ts'
+import type { ZoneContext, ZoneEffect } from '../../actors/zone/decide.ts'
+import { zone as zoneActor } from '../../actors/zone/machine.ts'
+import type { ComputeEvent, ComputeState } from '../../events/compute.ts'
+import { type ActorEvent, decodeEnvelope, encodeEnvelope, isFault, unwrap, wrap } from '../../events/envelope.ts'
+import { ComputeId } from '../../events/identifiers.ts'
+import type { Heartbeat, ZoneEvent, ZoneState } from '../../events/zone.ts'
+import type { Subscription } from '../bus/bus.ts'
+import type { NatsBus } from '../bus/nats.ts'
+import { ComputeHost } from '../compute/compute-host.ts'
+import { encodeAs, encodingOf } from '../control/encoding.ts'
+import { zoneStatusSubject } from '../control/schemas.ts'
+import type { ZoneConfig } from '../control/zone-config.ts'
+import type { ZoneLink } from '../control/zone-link.ts'
+import { describe, isLochError } from '../errors.ts'
+import type { ObjectStoreShape } from '../object-store/object-store.ts'
+import type { Postgres } from '../postgres/postgres.ts'
+import type { Safekeepers } from '../safekeeper/host.ts'
+import type { Perform } from '../system/ports.ts'
+import { run } from '../system/run.ts'
+import { type HostedActor, System } from '../system.ts'
+import { type ComputePlacement, parsePlacement, placementSubject } from './compute-placement.ts'
+import { Leadership } from './leadership.ts'
+import { realPorts } from './ports.ts'
+import { zoneReport } from './zone-report.ts'
+
+export interface ZoneParts {
+  readonly config: ZoneConfig
+  readonly bus: NatsBus
+  readonly store: ObjectStoreShape
+  readonly postgres: Postgres['Service']
+  readonly safekeepers: Safekeepers
+  readonly link: ZoneLink
+  readonly report: (line: string) => void
+}
+
+export interface HostedCompute {
+  readonly actor: HostedActor<ComputeState, ComputeContext, ComputeEvent, ComputeEffect>
+  readonly host: ComputeHost
+}
+
+/** How often a stopping zone looks whether its computes have stopped. */
+const STOP_POLL_MS = 20
+
+export class ZoneHost {
+  readonly #parts: ZoneParts
+  readonly #ports: ReturnType<typeof realPorts>
+  readonly #system: System
+  readonly #leadership: Leadership
+  readonly #computes = new Map<string, HostedCompute>()
+  readonly #subscriptions: Subscription[] = []
+  #zone: HostedActor<ZoneState, ZoneContext, ZoneEvent, ZoneEffect> | undefined
+  #stopping = false
+
+  constructor(parts: ZoneParts) {
+    const { config, bus, store, report } = parts
+    this.#parts = parts
+    this.#ports = realPorts(config.project, bus, store, (actor, doing, error) =>
+      report(`${actor}: ${doing}: ${isLochError(error) ? describe(error) : String((error as Error)?.stack ?? error)}`),
+    )
+    this.#system = new System(this.#ports)
+    this.#leadership = new Leadership(this.#system, parts)
+  }
+
+  async start(): Promise<void> {
+    const { config } = this.#parts
+    const input = { id: config.zone, zones: config.zones, incarnation: Date.now() }
+    this.#zone = await run(this.#system.host(zoneActor, config.zone, input, this.#perform))
+    this.#subscribe(heartbeatSubject(config.project), (data) => this.#hear(data))
+    this.#subscribe(placementSubject(config.project, config.zone), (data) => void this.#place(data))
+    this.#serveStatus()
+    this.#zone.tell({ type: 'Tick', at: 0 })
+  }
+
+  readonly #perform: Perform<ZoneState, ZoneContext, ZoneEvent, ZoneEffect> = (effect) => {
+    switch (effect.type) {
+      case 'publishHeartbeat':
+        return this.#beat(effect.heartbeat)
+      case 'becomeLeader':
+        return this.#leadership.begin(() => this.#zone!.snapshot)
+      case 'loseLeadership':
+        return void this.#leadership.end()
+      case 'peerUp':
+        return this.#leadership.tellZone('ZoneUp', effect.zone)
+      case 'peerDown':
+        return this.#leadership.tellZone('ZoneDown', effect.zone)
+    }
+  }
+
+  /** Leads no more, starts nothing any more, and stops its computes; resolves when they have stopped. */
+  async quiesce(): Promise<void> {
+    this.#stopping = true
+    this.#zone?.tell({ type: 'Drain', at: 0 })
+    await this.#leadership.end()
+    for (const { actor } of this.#computes.values()) {
+      const { current } = actor.snapshot.context
+      if (current) actor.tell({ type: 'Stop', at: 0, launch: Number.MAX_SAFE_INTEGER })
+    }
+    while ([...this.#computes.values()].some(({ actor }) => actor.snapshot.context.running)) await pause(STOP_POLL_MS)
+  }
+
+  async close(): Promise<void> {
+    for (const subscription of this.#subscriptions) subscription.unsubscribe()
+    await this.#system.stop()
+    this.#ports.close()
+  }
+
+  #subscribe(subject: string, handler: (data: Uint8Array) => void): void {
+    this.#subscriptions.push(this.#parts.bus.subscribe(subject, ({ data }) => handler(data)))
+  }
+
+  #beat(heartbeat: Heartbeat): void {
+    const { bus, config } = this.#parts
+    const identity = { id: this.#ports.ids.next(), actor: `zone.${config.zone}`, sequence: 0, term: 0 }
+    bus.publish(heartbeatSubject(config.project), encodeEnvelope(wrap(heartbeat, identity)))
+  }
+
+  #hear(data: Uint8Array): void {
+    const envelope = decodeEnvelope(data)
+    if (isFault(envelope) || envelope.type !== 'Heartbeat') return
+    this.#zone?.tell(unwrap(envelope) as ActorEvent as Heartbeat)
+  }
+
+  /** An endpoint's decision that a compute shall run here. Repeated ones are told apart by the compute's actor. */
+  async #place(data: Uint8Array): Promise<void> {
+    const placement = parsePlacement(data)
+    if (!placement || this.#stopping) return
+    const { actor } = this.#computes.get(placement.compute) ?? (await this.#host(placement))
+    const { endpoint, timeline, zone, launch } = placement
+    actor.tell({ type: 'Start', at: 0, endpoint, timeline, zone, launch })
+  }
+
+  async #host({ compute }: ComputePlacement): Promise<HostedCompute> {
+    const host = new ComputeHost(compute, this.#environment())
+    const actor = await run(this.#system.host(computeActor, compute, ComputeId.make(compute), host.perform))
+    const hosted = { actor, host }
+    this.#computes.set(compute, hosted)
+    return hosted
+  }
+
+  #environment(): ConstructorParameters<typeof ComputeHost>[1] {
+    const { config, bus, store, postgres, link, report } = this.#parts
+    return {
+      bus,
+      store,
+      project: config.project,
+      zone: config.zone,
+      binaries: postgres.binaries,
+      user: postgres.user,
+      runDirectory: config.runDirectory,
+      cacheDirectory: join(config.zoneDirectory, 'cache'),
+      cacheBytes: config.cacheBytes,
+      listen: config.listen,
+      passwordFile: config.passwordFile,
+      postgresLog: join(config.logDirectory, 'postgres.log'),
+      nowMs: Date.now,
+      report,
+      progress: link.progress,
+      serving: link.serving,
+    }
+  }
+
+  #serveStatus(): void {
+    const { bus, config, safekeepers } = this.#parts
+    const subject = zoneStatusSubject(config.project, config.zone)
+    const subscription = bus.subscribe(subject, (message) => {
+      void zoneReport(config, this.#leadership.leads, safekeepers, this.#computes.values()).then((report) =>
+        message.respond(encodeAs(encodingOf(message.data), report)),
+      )
+    })
+    this.#subscriptions.push(subscription)
+  }
+}
+
+function heartbeatSubject(project: string): string {
+  return `loch.${project}.heartbeat`
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
