@@ -5,7 +5,8 @@ export default defineConfig({
     include: ['{events,actors,runtime,simulations}/**/*.test.ts'],
     exclude: ['dist/**', 'node_modules/**'],
     pool: 'forks',
-    testTimeout: 60_000,
+    // Tests wait for conditions, so a slow machine costs time and nothing else.
+    testTimeout: 120_000,
     hookTimeout: 120_000,
   },
 })

@@ -73,6 +73,16 @@ describe('a data directory', () => {
     expect(open).toThrow(Damaged)
   })
 
+  it('of which only the object store was kept is taken, with what is in it', () => {
+    open().release()
+    mkdirSync(join(data(), 'objects'))
+    writeFileSync(join(data(), 'objects', 'kept'), 'all that matters')
+    for (const name of readdirSync(data())) if (name !== 'objects') rmSync(join(data(), name), { recursive: true })
+    open().release()
+    expect(readFileSync(join(data(), 'objects', 'kept'), 'utf8')).toBe('all that matters')
+    expect(readFileSync(join(data(), 'format'), 'utf8')).toBe(`loch ${FORMAT_VERSION}\n`)
+  })
+
   it('that is somebody else’s is refused before its mode is touched', () => {
     mkdirSync(data(), { mode: 0o755 })
     writeFileSync(join(data(), 'thesis.tex'), 'years of work')

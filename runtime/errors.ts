@@ -82,3 +82,9 @@ export function describe(error: LochError): string {
 export function isLochError(error: unknown): error is LochError {
   return error instanceof Error && 'component' in error && 'remedy' in error && '_tag' in error
 }
+
+/** Any failure as one line: members of the set as `describe` says them, a defect with its stack. */
+export function problemOf(error: unknown): string {
+  if (isLochError(error)) return describe(error)
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}

@@ -29,8 +29,12 @@ export interface Proposer {
   durable: number
 }
 
-/** A safekeeper that has not moved for so long, though there is log for it, is sent the log again. */
-export const RESEND_AFTER_MS = 150
+/**
+ * A safekeeper that has not moved for so long, though there is log for it, is sent the log again. Frames get lost only with a
+ * connection, and a gap is reported at once, so this is the last resort: on a busy disk the flush of megabytes takes a
+ * good part of it, and whoever is sent everything again then only gets slower.
+ */
+export const RESEND_AFTER_MS = 1_000
 /** Archive duty moves when the archive stands still for so long while a majority has more. */
 export const DUTY_TIMEOUT_MS = 2_000
 

@@ -73,6 +73,7 @@ export const guards = {
   isOtherGone: ({ remembered }: EndpointContext, event: Of<'ComputeReport'>) =>
     !isPrimary(remembered, event) && event.state === 'stopped',
   isOther: ({ remembered }: EndpointContext, event: Of<'ComputeReport'>) => !isPrimary(remembered, event),
+  isNewer: ({ remembered }: EndpointContext, event: Of<'ComputeReport'>) => event.launch > remembered.launch,
   reportsServing: (_: EndpointContext, event: Of<'ComputeReport'>) =>
     event.state.startsWith('serving') && event.problem === '',
   reportsEnd: (_: EndpointContext, event: Of<'ComputeReport'>) =>

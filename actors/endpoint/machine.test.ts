@@ -64,6 +64,20 @@ describe('an endpoint', () => {
       .expect({ effects: [{ type: 'startCompute', zone: 'zone-2', launch: 2 }] })
   })
 
+  test('leaves a compute alone that another host of it has placed and this one has not read of', () => {
+    asleep()
+      .when(report(1, 1, 'electing'))
+      .expect({ outcome: 'ignored', effects: [] })
+    available()
+      .when(report(2, 2, 'electing'))
+      .expect({ outcome: 'ignored', effects: [] })
+    // One of a launch that it knows to be over is another matter.
+    available()
+      .given({ type: 'Suspend', at: 3 })
+      .when(report(1, 1, 'serving.active'))
+      .expect({ effects: [{ type: 'send', event: { type: 'Stop', launch: 1 } }] })
+  })
+
   test('refuses to wake without a zone', () => {
     scenario(endpoint, undefined).given(create).when(wake).expect({ state: 'suspended', outcome: 'refused' })
   })

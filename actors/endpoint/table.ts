@@ -15,13 +15,15 @@ const onItsWay = ignored('its compute is on its way')
 const notDue = ignored('this timer is not set, or not due')
 const impossible = refused('no fact of this kind can stand here in a journal')
 const otherGone = when('isOtherGone', ignored('a compute of a former launch is gone, as it should be'))
+/** While two zones believe that they lead, one of them knows less; it must not stop what the other has placed. */
+const newer = when('isNewer', ignored('another host of this endpoint has placed it: the journal is ahead of this one'))
 const stray = when('isOther', { do: ['stopStray'] as const })
 
 const zones = { ZoneUp: { do: ['noteZoneUp'] }, ZoneDown: { do: ['noteZoneDown'] } } as const
 /** Nothing shall run. */
 const resting = {
   ...zones,
-  ComputeReport: [otherGone, { do: ['stopStray'] }],
+  ComputeReport: [newer, otherGone, { do: ['stopStray'] }],
   Resumed: { do: ['noteZones'] },
   TimerFired: notDue,
   ...each(['ComputeServed', 'ComputeImpaired', 'ComputeLost'], impossible),
@@ -46,7 +48,7 @@ const wanted = {
   Suspend: { do: ['suspend'] },
   Disable: { do: ['disable'] },
   Restart: [when('noZoneUp', noZone), { do: ['place'] }],
-  ComputeReport: [otherGone, stray, served, ended, { do: ['hear'] }],
+  ComputeReport: [newer, otherGone, stray, served, ended, { do: ['hear'] }],
   ZoneUp: { do: ['noteZoneUp'] },
   ZoneDown: lostZone,
   Resumed: { do: ['noteZones', 'doubt'] },
@@ -99,6 +101,7 @@ export const table: Table<EndpointState, EndpointEvent, typeof guards, typeof ac
     ...wanted,
     Wake: ignored('it serves'),
     ComputeReport: [
+      newer,
       otherGone,
       stray,
       when('reportsServing', { do: ['hear'] }),

@@ -9,10 +9,13 @@ import { type BaseContext, type Change, withTimer } from '../definition.ts'
 import { majorityOf } from '../quorum.ts'
 
 export const HEARTBEAT_INTERVAL_MS = 250
-/** Four heartbeats missed: a garbage collection or a slow disk explains one or two. */
-export const SUSPICION_MS = 1_000
-/** Then its computes are placed elsewhere. Shorter failovers cost needless ones. */
-export const DOWN_MS = 2_000
+/** A garbage collection or a slow disk explains a few missed heartbeats. */
+export const SUSPICION_MS = 2_000
+/**
+ * Then its computes are placed elsewhere. A loaded machine stalls a process for a second or two, and a needless failover
+ * ends every session, so this is long. A zone whose process dies is not waited for: its next life has another incarnation.
+ */
+export const DOWN_MS = 5_000
 
 export interface Peer {
   readonly heardAtMs: number

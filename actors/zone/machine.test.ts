@@ -55,13 +55,13 @@ describe('a zone', () => {
 
   test('calls a peer down once after the down time, and up again at its next heartbeat', () => {
     self(1)
-      .given(tick(0), beat(2, 0), beat(3, 0), tick(800), beat(3, 1_600), tick(1_700))
+      .given(tick(0), beat(2, 0), beat(3, 0), tick(1_500), tick(3_000), beat(3, DOWN_MS - 100), tick(DOWN_MS - 50))
       .when(tick(DOWN_MS + 1))
       .expect({ effects: [{ type: 'peerDown', zone: 'zone-2' }, 'publishHeartbeat'] })
-      .given(beat(3, 2_200))
-      .when(tick(2_300))
+      .given(beat(3, DOWN_MS + 100))
+      .when(tick(DOWN_MS + 200))
       .expect({ effects: ['publishHeartbeat'] })
-      .when(beat(2, 2_400))
+      .when(beat(2, DOWN_MS + 300))
       .expect({ effects: [{ type: 'peerUp', zone: 'zone-2' }] })
   })
 
@@ -86,13 +86,13 @@ describe('a zone', () => {
       .given(beat(2, 0), tick(0), tick(900))
       .when(tick(SUSPICION_MS + 1))
       .expect({ state: 'suspected', effects: ['loseLeadership', 'publishHeartbeat'] })
-      .given(tick(1_900))
+      .given(tick(3_000), tick(4_500))
       .when(tick(900 + DOWN_MS + 1))
       .expect({ state: 'down' })
-      .when(beat(3, 3_000))
+      .when(beat(3, DOWN_MS + 1_000))
       .expect({ effects: ['peerUp', 'becomeLeader'] })
-      .when(tick(3_100))
-      .expect({ state: 'up', effects: ['peerDown', 'publishHeartbeat'] })
+      .when(tick(DOWN_MS + 1_100))
+      .expect({ state: 'up', effects: ['publishHeartbeat'] })
   })
 
   test('neither leads nor takes computes while it drains', () => {

@@ -38,7 +38,7 @@ export class TestScope {
 }
 
 /** Polls at short intervals; fails by name after `timeoutMs`. */
-export async function eventually(name: string, condition: () => boolean, timeoutMs = 10_000): Promise<void> {
+export async function eventually(name: string, condition: () => boolean, timeoutMs = 50_000): Promise<void> {
   const deadline = performance.now() + timeoutMs
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`did not come true in ${timeoutMs} ms: ${name}`)

@@ -7,7 +7,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import * as Effect from 'effect/Effect'
 import { PAGE_BYTES } from '../../events/log-entry.ts'
-import { Damaged, describe, isLochError, QuorumLost } from '../errors.ts'
+import { Damaged, QuorumLost } from '../errors.ts'
 import { KernelDevice } from '../fuse/device.ts'
 import { type Mount, mountVolume } from '../fuse/mount.ts'
 import { Waker } from '../fuse/wake.ts'
@@ -104,7 +104,8 @@ async function openVolume(
   let log: WritingLog | undefined
   let waker: Waker | undefined
   const host = startHost(environment, ports, reign, {
-    storeSnapshot: (message) => (log ? storeSnapshot(ports, reign, log.writer, message) : Promise.resolve(false)),
+    storeSnapshot: (message) =>
+      log ? storeSnapshot(ports, reign, log.writer, message, events.fenced) : Promise.resolve(false),
     wake: () => waker?.wake(),
     unsent: (begin) => log?.writer.sendUnsent(begin),
     broken: events.broken,
@@ -165,11 +166,6 @@ function notDurable(ports: ReignPorts, reign: Reign): QuorumLost {
     problem: "the term's first entry did not become durable",
     remedy: 'Another compute has taken over, or too few zones are up.',
   })
-}
-
-/** What went wrong, as one line. */
-export function problemOf(error: unknown): string {
-  return isLochError(error) ? describe(error) : String(error instanceof Error ? (error.stack ?? error) : error)
 }
 
 /** Damage does not go away by trying again. */

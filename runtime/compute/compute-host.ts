@@ -9,12 +9,12 @@ import type { ComputeEvent, ComputeState } from '../../events/compute.ts'
 import type { Term, TimelineId } from '../../events/identifiers.ts'
 import { Position, Term as TermSchema, ZoneId } from '../../events/identifiers.ts'
 import type { TermGrant, TimelineCommand } from '../../events/timeline.ts'
-import { BadArgument, Fenced } from '../errors.ts'
+import { BadArgument, Fenced, problemOf } from '../errors.ts'
 import type { PostgresProcess } from '../postgres/server.ts'
 import { askActor } from '../system/ask.ts'
 import type { OwnEffect, Perform } from '../system/ports.ts'
 import { run } from '../system/run.ts'
-import { type AttachedVolume, attachVolume, isRetryable, problemOf } from './attached-volume.ts'
+import { type AttachedVolume, attachVolume, isRetryable } from './attached-volume.ts'
 import type { ComputeEnvironment, Tell } from './environment.ts'
 import { closeClients, createCluster, followPassword, launchPostgres, openClients } from './postgres-run.ts'
 import { establishReign, type Reign } from './reign.ts'
@@ -218,9 +218,10 @@ export class ComputeHost {
   }
 
   #reignPorts(timeline: TimelineId, grant: TermGrant): ReignPorts {
-    const { bus, store, project, zone, nowMs, report } = this.#environment
+    const { bus, lane, store, project, zone, nowMs, report } = this.#environment
     return {
       bus,
+      lane,
       store,
       project,
       timeline,

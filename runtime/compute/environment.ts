@@ -1,6 +1,7 @@
 /** What a compute is given by the zone that hosts it. Types only. */
 import type { ComputeEvent } from '../../events/compute.ts'
 import type { BusShape } from '../bus/bus.ts'
+import type { Lane } from '../bus/fast-lane.ts'
 import type { ObjectStoreShape } from '../object-store/object-store.ts'
 import type { PostgresBinaries } from '../postgres/binary-tree.ts'
 import type { Listen } from '../postgres/settings.ts'
@@ -8,6 +9,7 @@ import type { UnprivilegedUser } from '../postgres/user.ts'
 
 export interface ComputeEnvironment {
   readonly bus: BusShape
+  readonly lane: Lane
   readonly store: ObjectStoreShape
   readonly project: string
   readonly zone: string

@@ -37,16 +37,19 @@ export function connectFrames(
 
 function openSocket(log: SharedLog, url: URL, name: string, report: (line: string) => void): net.Socket {
   const socket = net.connect({ host: url.hostname, port: Number(url.port || 4222), noDelay: true })
+  const session = new Session(log, socket, url, name, report)
   let text = ''
   socket.on('data', (chunk) => {
     text += chunk.toString('latin1')
     for (let end = text.indexOf('\r\n'); end >= 0; end = text.indexOf('\r\n')) {
-      answer(log, socket, url, name, text.slice(0, end), report)
+      session.hear(text.slice(0, end))
       text = text.slice(end + 2)
     }
   })
   // An error is followed by 'close', which reconnects.
   socket.on('error', () => {})
+  const watch = setInterval(() => session.endIfForgotten(), RECONNECT_AFTER_MS).unref()
+  socket.once('close', () => clearInterval(watch))
   dropBeforeClose(log, socket)
   return socket
 }
@@ -62,31 +65,59 @@ function dropBeforeClose(log: SharedLog, socket: net.Socket): void {
   }
 }
 
-function answer(
-  log: SharedLog,
-  socket: net.Socket,
-  url: URL,
-  name: string,
-  line: string,
-  report: (line: string) => void,
-): void {
-  if (line.startsWith('INFO ')) {
-    socket.write(`CONNECT ${JSON.stringify(connectOptions(url, name))}\r\nPING\r\n`)
-  } else if (line === 'PONG') {
-    log.socket = descriptorOf(socket)
-  } else if (line === 'PING') {
+/** What is said on one connection beside frames. */
+class Session {
+  readonly #log: SharedLog
+  readonly #socket: net.Socket
+  readonly #url: URL
+  readonly #name: string
+  readonly #report: (line: string) => void
+  #introduced = false
+  /** What the volume's thread was given; -1 until it was given anything. */
+  #descriptor = -1
+
+  constructor(log: SharedLog, socket: net.Socket, url: URL, name: string, report: (line: string) => void) {
+    this.#log = log
+    this.#socket = socket
+    this.#url = url
+    this.#name = name
+    this.#report = report
+  }
+
+  hear(line: string): void {
+    if (line.startsWith('INFO ')) this.#introduce()
+    else if (line === 'PONG') this.#handOver()
     // Under the lock, so that the answer never lands inside a frame.
-    log.withSocket(() => socket.write('PONG\r\n'))
-  } else if (line.startsWith('-ERR')) {
-    report(`NATS refused the log connection: ${line}`)
-    socket.destroy()
+    else if (line === 'PING') this.#log.withSocket(() => this.#socket.write('PONG\r\n'))
+    else if (line.startsWith('-ERR')) {
+      this.#report(`NATS refused the log connection: ${line}`)
+      this.#socket.destroy()
+    }
+  }
+
+  /** The volume's thread gives a connection up by forgetting its descriptor; half a frame may stand in it. */
+  endIfForgotten(): void {
+    if (this.#descriptor >= 0 && this.#log.socket !== this.#descriptor) this.#socket.destroy()
+  }
+
+  /** Once: a server tells of itself again whenever its cluster changes, and an answer could land inside a frame. */
+  #introduce(): void {
+    if (this.#introduced) return
+    this.#introduced = true
+    this.#socket.write(`CONNECT ${JSON.stringify(connectOptions(this.#url, this.#name))}\r\nPING\r\n`)
+  }
+
+  #handOver(): void {
+    if (this.#descriptor >= 0) return
+    this.#descriptor = descriptorOf(this.#socket)
+    this.#log.socket = this.#descriptor
   }
 }
 
 function connectOptions(url: URL, name: string): Record<string, unknown> {
   const user = decodeURIComponent(url.username)
   const credentials = url.password ? { user, pass: decodeURIComponent(url.password) } : user ? { auth_token: user } : {}
-  return { verbose: false, pedantic: false, echo: false, lang: 'loch', version: '1', protocol: 1, name, ...credentials }
+  return { verbose: false, pedantic: false, echo: false, lang: 'loch', version: '1', protocol: 0, name, ...credentials }
 }
 
 /** Node has no public name for it; -1 makes the worker leave sending to the main thread. */

@@ -3,8 +3,8 @@
  * byte is checked on the way: a frame must continue the chain of the one before, and at the end the chain must be the
  * tail's. So a source that is damaged, or holds another history, is noticed and the next one is asked.
  */
-import { checkPayload, FRAME_HEADER_BYTES, readFrameHeader } from '../../events/frame.ts'
-import { Damaged, describe, isLochError } from '../errors.ts'
+import { chainOver, checkPayload, FRAME_HEADER_BYTES, type FrameHeader, readFrameHeader } from '../../events/frame.ts'
+import { Damaged, problemOf } from '../errors.ts'
 import { readArchived } from '../log/archive.ts'
 import { run } from '../system/run.ts'
 import type { Reign } from './reign.ts'
@@ -19,26 +19,44 @@ export interface Place {
 /** Takes whole entries; called in order, the next only after the last has resolved. */
 export type TakeBytes = (bytes: Buffer, position: number) => Promise<void>
 
-/** Reads [from, tail). Rejects with the last source's error if none has it whole. */
+/** Where reading has got to. Kept apart from the sources, because the next one goes on where the last one failed. */
+interface Cursor {
+  position: number
+  chain: number
+}
+
+/** Reads [from, tail). Rejects with the last source's error if none has it whole, or with the error of `take`. */
 export async function readTail(ports: ReignPorts, reign: Reign, from: Place, take: TakeBytes): Promise<void> {
-  let place = from
-  const problems: string[] = []
+  const cursor = { position: from.position, chain: from.chain }
+  const taker = new Taker(take)
   for (const zone of sources(ports, reign)) {
     try {
-      place = await readFromSafekeeper(ports, zone, place, reign.tail.position, take)
+      await readFromSafekeeper(ports, zone, cursor, reign.tail.position, taker)
       break
     } catch (error) {
-      problems.push(isLochError(error) ? describe(error) : String(error))
+      // Whoever takes the bytes cannot be helped by another source of the same bytes.
+      if (taker.failed) throw error
+      ports.report(`reading the log from ${zone}: ${problemOf(error)}`)
     }
   }
-  if (place.position < reign.tail.position) {
-    if (problems.length > 0) ports.report(`reading the log from the object store: ${problems.join('; ')}`)
-    const { position } = place
-    await run(readArchived(ports.store, ports.timeline, reign.tail.history, place, reign.tail.position, take))
-    ports.report(`read [${position}, ${reign.tail.position}) of the log from the object store`)
-    return
+  if (cursor.position < reign.tail.position) await readFromArchive(ports, reign, cursor, take)
+  if (cursor.chain !== reign.tail.chain) throw otherBytes(ports, reign)
+}
+
+/** Remembers whether an error was the taker's own. */
+class Taker {
+  failed = false
+  readonly #take: TakeBytes
+
+  constructor(take: TakeBytes) {
+    this.#take = take
   }
-  if (place.chain !== reign.tail.chain) throw otherBytes(ports, reign)
+
+  async hand(bytes: Buffer, position: number): Promise<void> {
+    this.failed = true
+    await this.#take(bytes, position)
+    this.failed = false
+  }
 }
 
 /** Our own zone first: its disk is this machine's. */
@@ -46,29 +64,37 @@ function sources(ports: ReignPorts, reign: Reign): readonly string[] {
   return [...reign.holders].sort((left, right) => Number(right === ports.zone) - Number(left === ports.zone))
 }
 
+async function readFromArchive(ports: ReignPorts, reign: Reign, cursor: Cursor, take: TakeBytes): Promise<void> {
+  const { history, position } = reign.tail
+  const from = { position: cursor.position, chain: cursor.chain }
+  const read = readArchived(ports.store, ports.timeline, history, from, position, async (bytes, begin) => {
+    await take(bytes, begin)
+    cursor.chain = chainOver(bytes, cursor.chain)
+    cursor.position = begin + bytes.length
+  })
+  await run(read)
+}
+
 async function readFromSafekeeper(
   ports: ReignPorts,
   zone: string,
-  from: Place,
+  cursor: Cursor,
   to: number,
-  take: TakeBytes,
-): Promise<Place> {
-  let place = from
-  let next = place.position < to ? requestFrames(ports, zone, place.position) : undefined
+  taker: Taker,
+): Promise<void> {
+  let next = cursor.position < to ? requestFrames(ports, zone, cursor.position) : undefined
   while (next) {
     const frames = await next
-    const end = endOf(zone, frames, place, to)
+    const end = endOf(zone, frames, cursor, to)
     // The next answer is on its way while this one is folded.
-    next = end.position < to ? requestFrames(ports, zone, end.position) : undefined
+    next = end < to ? requestFrames(ports, zone, end) : undefined
     next?.catch(() => {})
-    await takeFrames(frames, place.position, take)
-    place = end
+    await takeFrames(frames, cursor, taker)
   }
-  return place
 }
 
-/** Checks all frames of an answer; returns where they end. */
-function endOf(zone: string, frames: Buffer, from: Place, to: number): Place {
+/** Checks all frames of an answer, and that they go on from `from`; returns the position where they end. */
+function endOf(zone: string, frames: Buffer, from: Place, to: number): number {
   let { position, chain } = from
   for (let at = 0; at < frames.length; ) {
     const header = readFrameHeader(frames, at)
@@ -81,15 +107,15 @@ function endOf(zone: string, frames: Buffer, from: Place, to: number): Place {
     at += FRAME_HEADER_BYTES + header.length
   }
   if (position === from.position || position > to) throw damaged(zone, position, `it answers up to ${position}`)
-  return { position, chain }
+  return position
 }
 
-async function takeFrames(frames: Buffer, begin: number, take: TakeBytes): Promise<void> {
-  let position = begin
+async function takeFrames(frames: Buffer, cursor: Cursor, taker: Taker): Promise<void> {
   for (let at = 0; at < frames.length; ) {
-    const { length } = readFrameHeader(frames, at) as { readonly length: number }
-    await take(frames.subarray(at + FRAME_HEADER_BYTES, at + FRAME_HEADER_BYTES + length), position)
-    position += length
+    const { length, chainAfter } = readFrameHeader(frames, at) as FrameHeader
+    await taker.hand(frames.subarray(at + FRAME_HEADER_BYTES, at + FRAME_HEADER_BYTES + length), cursor.position)
+    cursor.position += length
+    cursor.chain = chainAfter
     at += FRAME_HEADER_BYTES + length
   }
 }

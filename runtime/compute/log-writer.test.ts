@@ -1,8 +1,8 @@
 import * as fs from 'node:fs'
 import * as os from 'node:os'
 import * as path from 'node:path'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { createProposer, type Durability, DUTY_TIMEOUT_MS, RESEND_AFTER_MS } from '../../actors/compute/proposer.ts'
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { createProposer, DUTY_TIMEOUT_MS, type Durability, RESEND_AFTER_MS } from '../../actors/compute/proposer.ts'
 import { checkPayload, FRAME_HEADER_BYTES, type FrameHeader, readFrameHeader } from '../../events/frame.ts'
 import { type AckStatus, encodeAck } from '../../events/safekeeper-wire.ts'
 import { ARCHIVE_LAG_BYTES_MAX, EIO, LogWriter } from './log-writer.ts'
@@ -115,6 +115,7 @@ function bench(durability: Durability = 'archived'): Bench {
   return made
 }
 
+afterAll(() => fs.rmSync(directory, { recursive: true }))
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'] })
   return () => vi.useRealTimers()
@@ -273,7 +274,11 @@ describe('a safekeeper that stands still', () => {
     b.pass(RESEND_AFTER_MS)
     expect(b.frames.map(({ zone }) => zone)).toEqual(['zone-2', 'zone-3'])
     const [second, third] = b.frames.map(({ header }) => header)
-    expect(second).toMatchObject({ begin: START + 132, length: 3 * 132, chainBefore: b.log.chainAt(START + 132) })
+    expect(second).toMatchObject({
+      begin: START + 132,
+      length: 3 * 132,
+      chainBefore: b.log.placeBefore(START + 132)?.chain,
+    })
     expect(third).toMatchObject({ begin: START, length: 4 * 132, chainBefore: CHAIN, chainAfter: b.sink.chain })
     expect(second!.chainAfter).toBe(b.sink.chain)
     expect(b.calls.filter((call) => call.startsWith('reelect'))).toEqual([])

@@ -133,7 +133,10 @@ export class LogWriter {
   private tick(): void {
     const now = this.ports.nowMs()
     if (this.log.failure !== 0) return
-    for (const member of stalledMembers(this.proposer, this.log.sent, now)) this.resendTo(member.zone, member.flushed)
+    for (const member of stalledMembers(this.proposer, this.log.sent, now)) {
+      // One that was never heard in this term is sent the term from its start; what else it lacks, it says.
+      this.resendTo(member.zone, Math.max(member.flushed, this.log.base))
+    }
     const zone = dutyToMove(this.proposer, now)
     if (zone !== undefined) {
       this.ports.report(
@@ -154,10 +157,10 @@ export class LogWriter {
     if (!this.publishFrom(from, (frame) => this.ports.publishTo(zone, frame))) this.ports.reelect(zone, from)
   }
 
-  /** False if the ring does not hold all of it, or no frame is known to begin there. */
+  /** False if the ring does not hold all of it (any more). */
   private publishFrom(from: number, publish: (frame: Uint8Array) => void): boolean {
     const { sent } = this.log
-    let chain = this.log.holds(from) ? this.log.chainAt(from) : undefined
+    let chain = this.chainAt(from)
     if (chain === undefined) return false
     for (let begin = from; begin < sent; ) {
       const frame = this.frameFromRing(begin, this.frameEnd(begin, sent), chain)
@@ -169,7 +172,17 @@ export class LogWriter {
     return true
   }
 
-  /** The furthest remembered frame boundary that one frame can reach from `begin`. */
+  /** A safekeeper may have been sent other cuts than the worker's, so the chain is carried on from the frame before. */
+  private chainAt(position: number): number | undefined {
+    const place = this.log.placeBefore(position)
+    if (!place || !this.log.holds(place.position) || !this.log.holds(position)) return undefined
+    const between = Buffer.allocUnsafe(position - place.position)
+    this.log.copyOut(place.position, position, between, 0)
+    // The worker may have gone on while it was copied.
+    return this.log.holds(place.position) ? chainOver(between, place.chain) : undefined
+  }
+
+  /** The furthest entry boundary that one frame can reach from `begin`. */
   private frameEnd(begin: number, sent: number): number {
     if (sent - begin <= FRAME_PAYLOAD_BYTES_MAX) return sent
     let end = begin

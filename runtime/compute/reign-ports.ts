@@ -1,9 +1,12 @@
 /** What a reign needs of the world: who it is, and ways to the safekeepers and to the archive. Types only. */
 import type { BusShape } from '../bus/bus.ts'
+import type { Lane } from '../bus/fast-lane.ts'
 import type { ObjectStoreShape } from '../object-store/object-store.ts'
 
 export interface ReignPorts {
   readonly bus: BusShape
+  /** For frames and acknowledgements; the bus itself where there is no faster way. */
+  readonly lane: Lane
   readonly store: ObjectStoreShape
   readonly project: string
   readonly timeline: string

@@ -8,11 +8,11 @@ import { majorityOf } from '../../actors/quorum.ts'
 import { chainSeed } from '../../events/frame.ts'
 import type { TermHistory, VoteResponse } from '../../events/safekeeper-wire.ts'
 import type { TermGrant } from '../../events/timeline.ts'
-import { Fenced, QuorumLost } from '../errors.ts'
+import { Fenced, problemOf, QuorumLost } from '../errors.ts'
 import { findArchiveTail } from '../log/archive.ts'
 import { run } from '../system/run.ts'
 import type { ReignPorts } from './reign-ports.ts'
-import { type ElectionOrder, elect, requestVotes } from './safekeeper-requests.ts'
+import { type ElectionOrder, elect, fencedBy, requestVotes } from './safekeeper-requests.ts'
 import { bringUpToTail } from './tail-repair.ts'
 
 /** What an election leaves: all that attaching and writing need to know. */
@@ -131,7 +131,7 @@ async function fence(ports: ReignPorts, reign: Reign, votes: readonly VoteRespon
   throw new QuorumLost({
     component: `timeline ${ports.timeline}`,
     value: `term ${reign.term}`,
-    problem: `${settled.ok} of ${needed} safekeepers took the log up to ${reign.tail.position}: ${settled.problems.map(String).join('; ')}`,
+    problem: `${settled.ok} of ${needed} safekeepers took the log up to ${reign.tail.position}: ${settled.problems.map(problemOf).join('; ')}`,
     remedy: 'See the logs of the zones; the compute tries again under a new term.',
     cause: settled.problems,
   })
@@ -163,14 +163,5 @@ function firstSettled(outcomes: ReadonlyArray<Promise<void>>, needed: number): P
         },
       )
     }
-  })
-}
-
-export function fencedBy(ports: Pick<ReignPorts, 'timeline'>, term: number, higher: number): Fenced {
-  return new Fenced({
-    component: `timeline ${ports.timeline}`,
-    value: `term ${term}`,
-    problem: `term ${higher} has been promised`,
-    remedy: 'Nothing is to be done: another compute has taken over.',
   })
 }

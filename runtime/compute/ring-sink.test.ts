@@ -91,7 +91,9 @@ describe('what is appended', () => {
       sink.send()
     }
     expectChained(sent, 500, 0xdead_beef)
-    for (const { header } of sent) expect(log.chainAt(header.begin)).toBe(header.chainBefore)
+    for (const { header } of sent) {
+      expect(log.placeBefore(header.begin)).toEqual({ position: header.begin, chain: header.chainBefore })
+    }
     expect(sink.chain).toBe(sent.at(-1)!.header.chainAfter)
   })
 
@@ -134,8 +136,23 @@ describe('what is appended', () => {
     expect(sent.length).toBe(1)
     // The chain knows the frame that did not leave.
     expect(sent[0]!.header.begin).toBe(100 + WRITE_ENTRY_HEAD_BYTES + 10)
-    expect(sent[0]!.header.chainBefore).toBe(log.chainAt(sent[0]!.header.begin))
-    expect(log.chainAt(100)).toBe(0xdead_beef)
+    expect(sent[0]!.header.chainBefore).toBe(log.placeBefore(sent[0]!.header.begin)?.chain)
+    expect(log.placeBefore(100)).toEqual({ position: 100, chain: 0xdead_beef })
+  })
+
+  test('counts as sent before anybody hears that it could not be: who looks then finds it', () => {
+    const log = SharedLog.allocate(100, 1)
+    const seen: number[] = []
+    const sink = new RingSink(log, TERM, WRITER, () => {
+      seen.push(log.sent)
+      return false
+    })
+    for (const length of [10, 20]) {
+      sink.appendWrite(1, 0, Buffer.alloc(length), 0, length)
+      sink.send()
+    }
+    const first = 100 + WRITE_ENTRY_HEAD_BYTES + 10
+    expect(seen).toEqual([first, first + WRITE_ENTRY_HEAD_BYTES + 20])
   })
 
   test('is the same log however it is cut and wherever in the ring it lies', () => {

@@ -22,7 +22,7 @@ import {
   type VoteResponse,
   type WireFault,
 } from '../../events/safekeeper-wire.ts'
-import { Fenced, type LochError, NoAnswer, QuorumLost } from '../errors.ts'
+import { Fenced, type LochError, NoAnswer, problemOf, QuorumLost } from '../errors.ts'
 import { run } from '../system/run.ts'
 import type { ReignPorts } from './reign-ports.ts'
 
@@ -65,7 +65,7 @@ export function requestVotes(ports: ReignPorts, term: number): Promise<readonly 
           else if (votes.length >= majorityOf(ports.zones.length)) patience ??= setTimeout(finish, LATE_VOTES_WITHIN_MS)
         },
         (error: unknown) => {
-          ports.report(`no vote of ${zone}: ${String(error)}`)
+          ports.report(`no vote of ${zone}: ${problemOf(error)}`)
           if (--open === 0) finish()
         },
       )
@@ -117,7 +117,7 @@ export async function moveDuty(ports: ReignPorts, term: number, zone: string, fr
         const answer = understood(other, decodeDutyResponse(await request(ports, duty(other), message)))
         if (other === zone && !answer.held) ports.report(`${zone} cannot archive from ${from} on`)
       } catch (error) {
-        ports.report(`archive duty at ${other}: ${String(error)}`)
+        ports.report(`archive duty at ${other}: ${problemOf(error)}`)
       }
     }),
   )
@@ -140,5 +140,15 @@ function understood<T extends object>(zone: string, answer: T | WireFault): T {
     value: answer.fault,
     problem: `its answer cannot be read: ${answer.problem}`,
     remedy: 'Run all zones with the same version of Loch.',
+  })
+}
+
+/** Another reign exists, or is about to: this one has ended. */
+export function fencedBy(ports: Pick<ReignPorts, 'timeline'>, term: number, higher: number): Fenced {
+  return new Fenced({
+    component: `timeline ${ports.timeline}`,
+    value: `term ${term}`,
+    problem: `term ${higher} has been promised`,
+    remedy: 'Nothing is to be done: another compute has taken over.',
   })
 }

@@ -24,10 +24,12 @@ export class ServingLease {
   readonly #ports: LeasePorts
   readonly #heardAtMs = new Map<string, number>()
   #held = true
+  #tickedAtMs: number
   readonly #timer: NodeJS.Timeout
 
   constructor(ports: LeasePorts) {
     this.#ports = ports
+    this.#tickedAtMs = ports.nowMs()
     // The election that led here was heard by a majority.
     for (const zone of ports.zones) this.#heardAtMs.set(zone, ports.nowMs())
     this.#timer = setInterval(() => this.tick(), LEASE_ASK_INTERVAL_MS)
@@ -37,18 +39,23 @@ export class ServingLease {
     return this.#held
   }
 
-  /** An answer of `zone` under our own term has come. */
-  heard(zone: string): void {
-    this.#heardAtMs.set(zone, this.#ports.nowMs())
+  /** `zone` was under our own term at `atMs`: when it was asked, if that is known, since answers may be long under way. */
+  heard(zone: string, atMs = this.#ports.nowMs()): void {
+    const before = this.#heardAtMs.get(zone)
+    if (before === undefined) return
+    this.#heardAtMs.set(zone, Math.max(atMs, before))
     if (!this.#held && this.#isHeld()) this.#change(true)
   }
 
   tick(): void {
     const now = this.#ports.nowMs()
+    const wasAway = now - this.#tickedAtMs > 2 * LEASE_ASK_INTERVAL_MS
+    this.#tickedAtMs = now
     for (const zone of this.#ports.zones) {
       if (now - (this.#heardAtMs.get(zone) ?? 0) >= LEASE_ASK_INTERVAL_MS) void this.#ask(zone)
     }
-    if (this.#held && !this.#isHeld()) this.#change(false)
+    // Whoever was held up has not listened: silence counts from the next question on.
+    if (this.#held && !wasAway && !this.#isHeld()) this.#change(false)
   }
 
   close(): void {
@@ -56,10 +63,11 @@ export class ServingLease {
   }
 
   async #ask(zone: string): Promise<void> {
+    const askedAtMs = this.#ports.nowMs()
     try {
       const term = await this.#ports.ask(zone)
       if (term > this.#ports.term) this.#ports.fenced(term)
-      else if (term === this.#ports.term) this.heard(zone)
+      else if (term === this.#ports.term) this.heard(zone, askedAtMs)
     } catch {
       // Silence is what the lease is about: it counts by not being heard.
     }

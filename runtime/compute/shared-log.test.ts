@@ -62,7 +62,13 @@ describe('an fsync', () => {
 
   test('is answered by its caller if the main thread looked just before it was registered', () => {
     const { log, answered, answer } = opened()
-    const waits = atLook(log, 'waitingSlots', 1, () => log.advance(10, 10, answer), () => log.enqueueSync(1, 0, 10))
+    const waits = atLook(
+      log,
+      'waitingSlots',
+      1,
+      () => log.advance(10, 10, answer),
+      () => log.enqueueSync(1, 0, 10),
+    )
     expect({ waits, answered }).toEqual({ waits: false, answered: [] })
     expect(log.waitingSyncs).toBe(0)
     log.advance(20, 20, answer)
@@ -189,24 +195,32 @@ describe('the ring', () => {
   })
 })
 
-describe('the chain of a frame', () => {
-  test('is known where the log began and where a frame did, and nowhere else', () => {
+describe('the chain before a position', () => {
+  test('is known from where the log or the nearest frame began', () => {
     const { log } = opened(100)
+    expect(log.placeBefore(130)).toEqual({ position: 100, chain: 7 })
     log.markFrame(150, 0xffff_fff0)
     log.markFrame(180, 3)
-    const known = [99, 100, 149, 150, 179, 180, 181].map((position) => log.chainAt(position))
-    expect(known).toEqual([undefined, 7, undefined, 0xffff_fff0, undefined, 3, undefined])
+    const places = [100, 149, 150, 179, 180, 9_999].map((position) => log.placeBefore(position))
+    const [base, first, second] = [
+      { position: 100, chain: 7 },
+      { position: 150, chain: 0xffff_fff0 },
+      { position: 180, chain: 3 },
+    ]
+    expect(places).toEqual([base, base, first, first, second, second])
+    expect(log.placeBefore(99)).toBeUndefined()
   })
 
   test('is forgotten for the oldest frames only', () => {
     const { log } = opened(0)
     const count = FRAME_MARKS * 2 + 10
     for (let at = 1; at <= count; at++) log.markFrame(at * 10, at)
-    expect(log.chainAt(count * 10)).toBe(count)
     const oldest = count - FRAME_MARKS + 2
-    expect(log.chainAt(oldest * 10)).toBe(oldest)
-    expect(log.chainAt((oldest - 2) * 10)).toBeUndefined()
-    for (let at = oldest; at <= count; at += 997) expect(log.chainAt(at * 10)).toBe(at)
+    for (let at = oldest; at <= count; at += 997) {
+      expect(log.placeBefore(at * 10 + 9)).toEqual({ position: at * 10, chain: at })
+    }
+    expect(log.placeBefore(count * 10)).toEqual({ position: count * 10, chain: count })
+    for (const position of [(oldest - 1) * 10 - 1, 5, 0]) expect(log.placeBefore(position)).toBeUndefined()
   })
 })
 
@@ -219,7 +233,7 @@ test('the memory is all there is: another thread sees the same log', () => {
   log.quiet = true
   log.socket = 17
   log.archived = 30
-  expect([log.end, log.sent, log.chainAt(60), log.baseChain]).toEqual([90, 80, 5, 7])
+  expect([log.end, log.sent, log.placeBefore(60)?.chain, log.baseChain]).toEqual([90, 80, 5, 7])
   expect([other.base, other.quiet, other.socket, other.archived]).toEqual([40, true, 17, 30])
 })
 

@@ -35,6 +35,7 @@ const Flag = {
   socketLock: 6,
   chain: 7,
   marks: 8,
+  slotsUsed: 9,
 } as const
 const SlotState = { free: 0, waiting: 1, taken: 2 } as const
 
@@ -148,20 +149,21 @@ export class SharedLog {
     Atomics.store(this.flags, Flag.marks, count + 1)
   }
 
-  /** Main: the chain before `position` if a remembered frame begins there, else undefined. */
-  chainAt(position: number): number | undefined {
-    if (position === this.base) return this.baseChain
+  /** Main: the nearest place at or before `position` whose chain is known: a remembered frame's begin, or the base. */
+  placeBefore(position: number): { readonly position: number; readonly chain: number } | undefined {
     const count = Atomics.load(this.flags, Flag.marks)
-    let low = Math.max(0, count - FRAME_MARKS + 1)
+    const oldest = Math.max(0, count - FRAME_MARKS + 1)
+    let low = oldest
     let high = count - 1
     while (low <= high) {
       const middle = (low + high) >>> 1
-      const found = this.markPositions[middle % FRAME_MARKS]!
-      if (found === position) return this.markChains[middle % FRAME_MARKS]! >>> 0
-      if (found < position) low = middle + 1
+      if (this.markPositions[middle % FRAME_MARKS]! <= position) low = middle + 1
       else high = middle - 1
     }
-    return undefined
+    if (high >= oldest) {
+      return { position: this.markPositions[high % FRAME_MARKS]!, chain: this.markChains[high % FRAME_MARKS]! >>> 0 }
+    }
+    return oldest === 0 && position >= this.base ? { position: this.base, chain: this.baseChain } : undefined
   }
 
   /** True while log bytes from `position` on are in the ring. Check again after copying: the worker may have gone on. */
@@ -198,9 +200,11 @@ export class SharedLog {
     this.slots[at + 2] = uniqueHigh
     this.slotPositions[slot] = position
     Atomics.add(this.flags, Flag.waiting, 1)
+    if (slot >= Atomics.load(this.flags, Flag.slotsUsed)) Atomics.store(this.flags, Flag.slotsUsed, slot + 1)
     Atomics.store(this.slots, at, SlotState.waiting)
-    // The main thread may have looked just before the slot was filled; whoever takes the slot answers.
-    if ((this.durable < position && this.failure === 0) || !this.take(at)) return true
+    // The main thread may have looked just before the slot was filled; whoever takes the slot answers. `failure` first: it
+    // is loaded atomically, and so keeps the plain load of `durable` behind the store above, on arm64 too.
+    if ((this.failure === 0 && this.durable < position) || !this.take(at)) return true
     this.free(at)
     return false
   }
@@ -251,12 +255,11 @@ export class SharedLog {
   }
 
   private answerSyncs(durable: number, answer: Answer): void {
-    let left = Atomics.load(this.flags, Flag.waiting)
-    for (let slot = 0; slot < SYNC_SLOTS && left > 0; slot++) {
+    // Not the waiting ones counted before: the worker may fill a slot in front of one that is due.
+    const used = Atomics.load(this.flags, Flag.slotsUsed)
+    for (let slot = 0; slot < used; slot++) {
       const at = slot * (SLOT_BYTES / 4)
-      if (Atomics.load(this.slots, at) !== SlotState.waiting) continue
-      left--
-      this.answerSlot(slot, at, durable, answer)
+      if (Atomics.load(this.slots, at) === SlotState.waiting) this.answerSlot(slot, at, durable, answer)
     }
   }
 

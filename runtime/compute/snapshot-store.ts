@@ -6,20 +6,24 @@
 import * as Effect from 'effect/Effect'
 import { Position, Term } from '../../events/identifiers.ts'
 import type { TimelineCommand } from '../../events/timeline.ts'
+import { Fenced, problemOf } from '../errors.ts'
 import { askActor } from '../system/ask.ts'
 import { run } from '../system/run.ts'
-import { problemOf } from './attached-volume.ts'
 import type { LogWriter } from './log-writer.ts'
 import type { Reign } from './reign.ts'
 import type { ReignPorts } from './reign-ports.ts'
 import type { SnapshotMessage } from './volume-messages.ts'
 
-/** True once an attach may begin from it; false, after a report, if something went wrong: the next one tries again. */
+/**
+ * True once an attach may begin from it; false, after a report, if something went wrong: the next one tries again. A
+ * timeline that has granted a higher term calls `fenced`: this reign's snapshots will never count again.
+ */
 export async function storeSnapshot(
   ports: ReignPorts,
   reign: Reign,
   writer: LogWriter,
   { position, chain, objects }: SnapshotMessage,
+  fenced: (error: Fenced) => void,
 ): Promise<boolean> {
   try {
     const creations = objects.map(({ key, bytes }) => ports.store.create(key, [bytes]))
@@ -32,6 +36,7 @@ export async function storeSnapshot(
     await run(askActor(ports.bus, ports.project, `timeline.${ports.timeline}`, event))
     return true
   } catch (error) {
+    if (error instanceof Fenced) fenced(error)
     ports.report(`snapshot at ${position}: ${problemOf(error)}`)
     return false
   }

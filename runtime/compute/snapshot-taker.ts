@@ -76,13 +76,14 @@ export class SnapshotTaker {
     this.underWay = false
     if (!this.flushing) return
     // One that was taken before the wish does not fulfil it.
-    if (this.answersFlush && ok) {
-      this.flushing = false
-      this.post({ kind: 'flushed', position: this.lastPosition })
-    } else if (this.log.failure !== 0) {
-      this.flushing = false
-      this.post({ kind: 'flushed', position: 0 })
-    } else this.begin()
+    if (ok && !this.answersFlush) this.begin()
+    else this.answerFlush(ok ? this.lastPosition : 0)
+  }
+
+  /** 0: it cannot be done now. */
+  private answerFlush(position: number): void {
+    this.flushing = false
+    this.post({ kind: 'flushed', position })
   }
 
   private begin(): void {
@@ -119,8 +120,6 @@ export class SnapshotTaker {
   private giveUp(): void {
     this.underWay = false
     this.lastPosition = this.log.end
-    if (!this.flushing) return
-    this.flushing = false
-    this.post({ kind: 'flushed', position: 0 })
+    if (this.flushing) this.answerFlush(0)
   }
 }

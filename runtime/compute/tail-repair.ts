@@ -9,6 +9,7 @@ import { QuorumLost } from '../errors.ts'
 import { type Place, readTail } from './log-source.ts'
 import type { Reign } from './reign.ts'
 import type { ReignPorts } from './reign-ports.ts'
+import { fencedBy } from './safekeeper-requests.ts'
 
 /** The tail's last few megabytes at most, read and flushed once more. */
 const FLUSHED_WITHIN_MS = 10_000
@@ -58,7 +59,7 @@ function acknowledgement(ports: ReignPorts, reign: Reign, zone: string, subject:
     subscription = ports.bus.subscribe(subject, ({ data }) => {
       const ack = decodeAck(data)
       if (!ack || ack.zone !== zone) return
-      if (ack.term > reign.term) give(`it has promised itself to term ${ack.term}`)
+      if (ack.term > reign.term) reject(fencedBy(ports, reign.term, ack.term))
       else if (ack.status === 'failed') give('it cannot append')
       else if (ack.flushed >= reign.tail.position) resolve()
     })

@@ -31,11 +31,11 @@ import type { Term, ZoneId } from '../../events/identifiers.ts'
 import { encodeEntry, entrySize } from '../../events/log-entry.ts'
 import {
   type AckStatus,
+  type DutyRequest,
   decodeDuty,
   decodeElected,
   decodeRead,
   decodeVote,
-  type DutyRequest,
   type Elected,
   encodeAck,
   encodeDutyResponse,
@@ -54,6 +54,7 @@ import { NoAnswer } from '../errors.ts'
 import { logKey } from '../log/keys.ts'
 import { MemoryStore } from '../log/testing.ts'
 import type { ObjectStoreShape } from '../object-store/object-store.ts'
+import type { Reign } from './reign.ts'
 import type { ReignPorts } from './reign-ports.ts'
 
 export const PROJECT = 'p'
@@ -342,6 +343,7 @@ export class ReignWorld {
   get ports(): ReignPorts {
     return {
       bus: this.bus,
+      lane: this.bus,
       store: this.store as unknown as ObjectStoreShape,
       project: PROJECT,
       timeline: TIMELINE,
@@ -358,6 +360,21 @@ export class ReignWorld {
     const zones = ZONES as unknown as readonly ZoneId[]
     const grant = { type: 'TermGranted', at: this.nowMs, term: term as Term, zones, durability } as const
     return snapshot === undefined ? grant : { ...grant, snapshot }
+  }
+
+  /** The reign of `term` over the log `bytes`, written by `history`, which `holders` have whole. */
+  reign(term: number, bytes: Buffer, history: TermHistory, holders: readonly string[]): Reign {
+    const place = { position: bytes.length, chain: chainOver(bytes, SEED) }
+    return {
+      term,
+      grant: this.grant(term),
+      tail: { source: holders[0] ?? 'archive', lastTerm: history.at(-1)?.term ?? 0, ...place, history },
+      history: [...history, { term, begin: bytes.length }],
+      base: { term: 0, position: 0, chain: SEED },
+      archived: { position: 0, chain: SEED },
+      dutyZone: 'zone-2',
+      holders,
+    }
   }
 
   /** Puts log under its name into the object store, in objects of `bytesMax`. */
@@ -445,9 +462,10 @@ export class NatsServer {
     })
   }
 
-  static async listen(): Promise<NatsServer> {
+  /** On any free port if none is given. */
+  static async listen(port = 0): Promise<NatsServer> {
     const server = new NatsServer(net.createServer())
-    await new Promise<void>((resolve) => server.#server.listen(0, '127.0.0.1', resolve))
+    await new Promise<void>((resolve) => server.#server.listen(port, '127.0.0.1', resolve))
     return server
   }
 

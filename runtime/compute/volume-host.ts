@@ -6,7 +6,7 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import * as Effect from 'effect/Effect'
 import { checksum } from '../../events/checksum.ts'
 import { PAGE_BYTES } from '../../events/log-entry.ts'
-import { Damaged, describe, isLochError, ObjectMissing } from '../errors.ts'
+import { Damaged, describe, ObjectMissing, problemOf } from '../errors.ts'
 import { segmentKey } from '../log/keys.ts'
 import type { ObjectStoreShape } from '../object-store/object-store.ts'
 import { run } from '../system/run.ts'
@@ -94,7 +94,10 @@ export class VolumeHost {
   }
 
   private toWorker(message: ToVolume, transfer: ArrayBuffer[] = []): void {
-    if (!this.inbox) return this.worker.postMessage(message, transfer)
+    if (!this.inbox) {
+      this.worker.postMessage(message, transfer)
+      return
+    }
     this.inbox.postMessage(message, transfer)
     this.ports.wake()
   }
@@ -173,7 +176,7 @@ export class VolumeHost {
       report(describe(damaged(key, `page ${wanted.block} of inode ${wanted.ino} fails its checksum`)))
       return 'damaged'
     } catch (error) {
-      report(isLochError(error) ? describe(error) : `${key}: ${String(error)}`)
+      report(problemOf(error))
       return error instanceof ObjectMissing ? 'damaged' : 'later'
     }
   }
@@ -190,7 +193,7 @@ export class VolumeHost {
       if (result === 'exists') this.ports.report(`${what} exists already: another writer holds our term`)
       return result === 'created'
     } catch (error) {
-      this.ports.report(isLochError(error) ? describe(error) : `${what}: ${String(error)}`)
+      this.ports.report(problemOf(error))
       return false
     }
   }

@@ -11,7 +11,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { crc32 } from 'node:zlib'
 import { useChecksum } from '../../events/checksum.ts'
 import { decodeEntry, entrySize } from '../../events/log-entry.ts'
-import { Damaged, describe, isLochError } from '../errors.ts'
+import { Damaged, problemOf } from '../errors.ts'
 import { NEEDS_SEAL, WANTS_BYTES, type Wanted } from '../volume/types.ts'
 import { Volume } from '../volume/volume.ts'
 import { PageFile } from './page-file.ts'
@@ -75,7 +75,7 @@ port.on('message', (message: ToVolume) => {
   try {
     beforeServing(message)
   } catch (error) {
-    post({ kind: 'broken', problem: isLochError(error) ? describe(error) : String(error) })
+    post({ kind: 'broken', problem: problemOf(error) })
   }
 })
 

@@ -5,12 +5,12 @@
  */
 import { createProposer } from '../../actors/compute/proposer.ts'
 import { subjects } from '../../events/safekeeper-wire.ts'
-import { Fenced } from '../errors.ts'
+import { Fenced, problemOf } from '../errors.ts'
 import { connectFrames, type FrameConnection } from './frame-connection.ts'
 import { LogWriter } from './log-writer.ts'
-import { fencedBy, orderFor, type Reign } from './reign.ts'
+import { orderFor, type Reign } from './reign.ts'
 import type { ReignPorts } from './reign-ports.ts'
-import { elect, moveDuty, requestStatus, requestVote } from './safekeeper-requests.ts'
+import { elect, fencedBy, moveDuty, requestStatus, requestVote } from './safekeeper-requests.ts'
 import { ServingLease } from './serving-lease.ts'
 import { SharedLog } from './shared-log.ts'
 
@@ -69,9 +69,9 @@ export class WritingLog {
       fenced: (term) => this.#fence(term),
     })
     this.writer = new LogWriter(this.shared, proposer, device, this.reply, ports.writer, {
-      subscribe: (subject, handler) => ports.bus.subscribe(subject, ({ data }) => handler(data)),
-      publish: (frame) => ports.bus.publish(names.append, frame, { reply: this.reply }),
-      publishTo: (zone, frame) => ports.bus.publish(names.appendTo(zone), frame, { reply: this.reply }),
+      subscribe: (subject, handler) => ports.lane.subscribe(subject, ({ data }) => handler(data)),
+      publish: (frame) => ports.lane.publish(names.append, frame, { reply: this.reply }),
+      publishTo: (zone, frame) => ports.lane.publish(names.appendTo(zone), frame, { reply: this.reply }),
       moveDuty: (zone) => void moveDuty(ports, reign.term, zone, this.writer.proposer.archived),
       reelect: (zone) => void this.#reelect(zone),
       heard: (zone) => this.#lease.heard(zone),
@@ -115,7 +115,7 @@ export class WritingLog {
       else await elect(this.#ports, this.#reign, zone, orderFor(this.#reign, vote, this.writer.proposer.dutyZone))
     } catch (error) {
       if (error instanceof Fenced) this.#fence(this.#reign.term + 1)
-      else if (!this.#closed) this.#ports.report(`${zone} does not follow yet: ${String(error)}`)
+      else if (!this.#closed) this.#ports.report(`${zone} does not follow yet: ${problemOf(error)}`)
     }
   }
 }

@@ -30,7 +30,8 @@ export function openZoneLink(): ZoneLink {
   const exit = signal()
   let isOrdered = false
   let isTerminated = false
-  process.once('disconnect', () => process.exit(1))
+  // Not process.exit: that waits for the volume's thread, which may be waiting for the kernel.
+  process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'))
   // A terminal sends Ctrl-C to the whole group; the order to stop comes from the supervisor.
   process.on('SIGINT', () => {})
   process.once('SIGTERM', () => {

@@ -72,7 +72,7 @@ function startZone(deaths: number, manner = 'good', options: Partial<ZoneProcess
   return watched
 }
 
-const until = (condition: () => void) => vi.waitFor(condition, { timeout: 20_000, interval: 10 })
+const until = (condition: () => void) => vi.waitFor(condition, { timeout: 50_000, interval: 10 })
 const untilUp = (watched: Watched) => until(() => expect(watched.zone.state).toBe('up'))
 
 describe('a zone’s process', () => {

@@ -204,6 +204,16 @@ describe('SETATTR', () => {
     expect(ask(0, values)).toMatchObject({ mode: 0o104755, uid: 70, gid: 71, mtimeMs: 1_600_000_000_500 })
   })
 
+  test('hands the volume a mode without the type of the file', () => {
+    const bench = new Bench()
+    const ino = bench.file('f')
+    const modes: number[] = []
+    bench.volume.setAttributes = (_, mode) => modes.push(mode)
+    bench.ask(Opcode.setattr, ino, setattr(MODE, { mode: 0o104755 }))
+    bench.ask(Opcode.setattr, ino, setattr(UID, { uid: 70 }))
+    expect(modes).toEqual([0o4755, 0o600])
+  })
+
   test('takes times before 1970, and "now" from its own clock', () => {
     const bench = new Bench({ now: () => 1_800_000_000_123 })
     const ino = bench.file('f')

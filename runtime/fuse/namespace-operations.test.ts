@@ -66,6 +66,12 @@ describe('LOOKUP', () => {
   })
 })
 
+test('a name without its terminator ends with the request, not in what the buffer held before', () => {
+  const bench = new Bench()
+  const ino = bench.file('abc')
+  expect(readEntry(bench.ask(Opcode.lookup, 1, Buffer.from('abc')).payload).node).toBe(ino)
+})
+
 describe('making', () => {
   test('a file by MKNOD, owned by the caller', () => {
     const bench = new Bench()

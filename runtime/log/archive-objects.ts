@@ -4,7 +4,13 @@
  * a crash may tear it, and then its writer never acknowledged it.
  */
 import type * as Effect from 'effect/Effect'
-import { chainOver, checkPayload, FRAME_HEADER_BYTES, readFrameHeader } from '../../events/frame.ts'
+import {
+  chainOver,
+  checkPayload,
+  FRAME_HEADER_BYTES,
+  FRAME_PAYLOAD_BYTES_MAX,
+  readFrameHeader,
+} from '../../events/frame.ts'
 import type { LochError } from '../errors.ts'
 import { run } from '../system/run.ts'
 import { logPrefix, termText } from './keys.ts'
@@ -20,8 +26,14 @@ export interface ArchiveStore {
     prefix: string,
     options?: { readonly startAfter?: string },
   ) => Effect.Effect<ReadonlyArray<{ readonly key: string }>, LochError>
-  readonly read: (key: string) => Effect.Effect<Uint8Array, LochError>
+  readonly read: (
+    key: string,
+    range?: { readonly offset: number; readonly length: number },
+  ) => Effect.Effect<Uint8Array, LochError>
 }
+
+/** All of an object, as a range: the file store syncs what is read whole, which costs more than all else together. */
+const WHOLE = { offset: 0, length: FRAME_HEADER_BYTES + FRAME_PAYLOAD_BYTES_MAX }
 
 /** A name, which promises nothing. */
 export interface LogName {
@@ -35,6 +47,8 @@ export interface LogObject extends LogName {
   readonly end: number
   readonly chainBefore: number
   readonly chainAfter: number
+  /** Its writer knew everything below to be archived, durably. */
+  readonly archived: number
   readonly payload: Buffer
 }
 
@@ -59,8 +73,8 @@ export function parseLogObject(name: LogName, bytes: Uint8Array): LogObject | un
   const payload = frame.subarray(FRAME_HEADER_BYTES)
   if (!checkPayload(header, payload)) return undefined
   const { key, term, begin } = name
-  const { chainBefore, chainAfter } = header
-  return { key, term, begin, end: begin + payload.length, chainBefore, chainAfter, payload }
+  const { chainBefore, chainAfter, archived } = header
+  return { key, term, begin, end: begin + payload.length, chainBefore, chainAfter, archived, payload }
 }
 
 /** Chain at `position`, which lies within the object or at either end of it. */
@@ -83,12 +97,20 @@ export class LogObjects {
   async get(name: LogName): Promise<LogObject | undefined> {
     const kept = this.#kept.get(name.key)
     if (kept) return kept
-    const object = parseLogObject(name, await run(this.#store.read(name.key)))
+    const object = parseLogObject(name, await run(this.#store.read(name.key, WHOLE)))
     if (object && this.#keptBytes + object.payload.length <= KEPT_PAYLOAD_BYTES_MAX) {
       this.#kept.set(name.key, object)
       this.#keptBytes += object.payload.length
     }
     return object
+  }
+
+  /**
+   * Makes sure that an object found by `get` is durable: its writer may have been killed between the name and the sync, and
+   * what is built on it must not be lost with it. False if it is not what it was.
+   */
+  async confirm(name: LogName): Promise<boolean> {
+    return parseLogObject(name, await run(this.#store.read(name.key))) !== undefined
   }
 
   /** Objects of `names` in order, with READS_IN_FLIGHT on their way. */

@@ -7,7 +7,8 @@
 import type { ArchiveTail } from '../../actors/compute/election.ts'
 import { FRAME_PAYLOAD_BYTES_MAX } from '../../events/frame.ts'
 import type { TermBegin } from '../../events/safekeeper-wire.ts'
-import { chainWithin, type LogName, type LogObject, type LogObjects } from './archive-objects.ts'
+import { Damaged } from '../errors.ts'
+import { chainWithin, type LogName, type LogObject, type LogObjects, READS_IN_FLIGHT } from './archive-objects.ts'
 
 /** A place in a log, and the term that wrote what is before it; term 0 at the beginning of a timeline. */
 export interface ArchivePlace {
@@ -30,7 +31,24 @@ export async function findTail(
   }
   const last = reaches[reaches.length - 1]!
   if (last.term === 0) return undefined
+  await confirmNewest(objects, last)
   return { lastTerm: last.term, end: last.end, chain: last.chain, history: last.history() }
+}
+
+/**
+ * Objects that no later one vouches for are confirmed to be durable: most often the last one. (One archives in order, and
+ * names in each object what was durable before it.)
+ */
+async function confirmNewest(objects: LogObjects, last: Reach): Promise<void> {
+  const used = last.used()
+  const vouched = used.reduce((furthest, { archived }) => Math.max(furthest, archived), 0)
+  const open = used.filter(({ end }) => end > vouched)
+  for (let at = 0; at < open.length; at += READS_IN_FLIGHT) {
+    const names = open.slice(at, at + READS_IN_FLIGHT)
+    const confirmed = await Promise.all(names.map((name) => objects.confirm(name)))
+    const lost = names[confirmed.indexOf(false)]
+    if (lost) throw changed(lost.key)
+  }
 }
 
 /** What of one term's log joins on to what was there before. */
@@ -43,7 +61,7 @@ class Reach {
   /** Objects that were used, by where their use begins, and the chain there. */
   readonly #begins: number[] = []
   readonly #chains: number[] = []
-  readonly #names: LogName[] = []
+  readonly #names: Array<LogName & { readonly end: number; readonly archived: number }> = []
 
   constructor(term: number, begin: number, chain: number, parent: Reach | undefined) {
     this.term = term
@@ -60,7 +78,8 @@ class Reach {
     if (chainWithin(object, this.end) !== this.chain) return 'other'
     this.#begins.push(this.end)
     this.#chains.push(this.chain)
-    this.#names.push(object)
+    const { key, term, begin, end, archived } = object
+    this.#names.push({ key, term, begin, end, archived })
     this.end = object.end
     this.chain = object.chainAfter
     return 'joined'
@@ -74,6 +93,11 @@ class Reach {
     if (this.#begins[at] === position) return this.#chains[at]
     const object = await objects.get(this.#names[at]!)
     return object && chainWithin(object, position)
+  }
+
+  /** The objects that this log is made of, as far as it goes back here. */
+  used(): ReadonlyArray<LogName & { readonly end: number; readonly archived: number }> {
+    return [...(this.parent?.used() ?? []), ...this.#names]
   }
 
   history(): readonly TermBegin[] {
@@ -137,4 +161,13 @@ function byTerm(names: readonly LogName[]): ReadonlyMap<number, readonly LogName
     else terms.set(name.term, [name])
   }
   return terms
+}
+
+function changed(value: string): Damaged {
+  return new Damaged({
+    component: 'archived log',
+    value,
+    problem: 'it was whole when it was read first, and is not any more',
+    remedy: 'Check the disk or the store that holds it, and try again.',
+  })
 }

@@ -14,12 +14,14 @@ import {
   writeFrameHeader,
 } from '../../events/frame.ts'
 import { type AckStatus, encodeAck } from '../../events/safekeeper-wire.ts'
+import type { Lane } from '../bus/fast-lane.ts'
 import { Damaged, DiskFailed } from '../errors.ts'
 import type { Archiver } from './archiver.ts'
 import type { Keeper } from './keeper.ts'
 import type { SafekeeperPorts } from './ports.ts'
 
-export interface AppendPathPorts extends Pick<SafekeeperPorts, 'zone' | 'timeline' | 'bus' | 'defer' | 'report'> {
+export interface AppendPathPorts extends Pick<SafekeeperPorts, 'zone' | 'timeline' | 'defer' | 'report'> {
+  readonly bus: Pick<Lane, 'publish'>
   /** The disk failed, or the log is not to be believed: nothing may be promised any more. */
   readonly failed: (error: unknown) => void
   /** A frame could not be written, and nothing else is wrong: a disk that is full may have room again. */
@@ -90,6 +92,12 @@ export class AppendPath {
     }
   }
 
+  /** Writes a frame that was fetched; the writer hears of it as if it had sent it. Throws DiskFailed, Damaged. */
+  takeFetched(header: FrameHeader, frame: Buffer): void {
+    this.take(header, frame)
+    this.#expectWriter()
+  }
+
   /** Archives and flushes what has gathered, soon. */
   schedule(): void {
     if (this.#scheduled || this.#stopped) return
@@ -102,7 +110,7 @@ export class AppendPath {
     const { state } = this.#keeper
     if (this.#stopped) return
     state.archived = this.#archiver.archived
-    if (this.#writer !== '' && this.#writerTerm === state.term) this.#say(this.#writer, 'ok')
+    if (this.#isWriterKnown) this.#say(this.#writer, 'ok')
   }
 
   /** Says once that nothing can be promised any more, and then nothing. */
@@ -136,7 +144,10 @@ export class AppendPath {
   /** True if the flush is put off so that the word of what was archived gets out before it; at most once in a row. */
   #archiveFirst(): boolean {
     const progressed = this.#archiver.advance()
-    if (progressed) this.#keeper.state.archived = this.#archiver.archived
+    if (progressed) {
+      this.#keeper.state.archived = this.#archiver.archived
+      this.#expectWriter()
+    }
     if (!progressed || this.#gaveWay) {
       this.#gaveWay = false
       return false
@@ -145,6 +156,15 @@ export class AppendPath {
     for (const [reply, status] of this.#answers) if (status === 'ok') this.#say(reply, status)
     this.schedule()
     return true
+  }
+
+  get #isWriterKnown(): boolean {
+    return this.#writer !== '' && this.#writerTerm === this.#keeper.state.term
+  }
+
+  /** The writer is to hear of the next flush, although no frame of its waits for it. */
+  #expectWriter(): void {
+    if (this.#isWriterKnown && !this.#answers.has(this.#writer)) this.#answers.set(this.#writer, 'ok')
   }
 
   #answer(reply: string, status: AckStatus, term: number): void {

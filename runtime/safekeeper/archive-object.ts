@@ -29,6 +29,8 @@ export interface ObjectSource {
   /** Says which term wrote what: an object holds bytes of one term and is named by it. */
   readonly history: TermHistory
   readonly writer: Uint8Array
+  /** Everything below is known to be archived, durably; `begin` at most. */
+  readonly archived: number
 }
 
 /**
@@ -36,7 +38,7 @@ export interface ObjectSource {
  * must be within the local log. Throws Damaged, DiskFailed.
  */
 export function makeObject(source: ObjectSource, begin: number, until: number, buffer: Buffer): ArchiveObject {
-  const { log, history, timeline, writer } = source
+  const { log, history, timeline, writer, archived } = source
   const term = entryAt(history, begin)?.term ?? 0
   const border = Math.min(until, termEndAfter(history, begin))
   const first = log.readFrame(begin, buffer, FRAME_HEADER_BYTES)
@@ -60,8 +62,7 @@ export function makeObject(source: ObjectSource, begin: number, until: number, b
     end = stop
   }
   const length = end - begin
-  // All below `begin` is archived: that is why this object is made.
-  writeFrameHeader(buffer, 0, { term, begin, length, chainBefore, chainAfter, flags: 0, archived: begin }, writer)
+  writeFrameHeader(buffer, 0, { term, begin, length, chainBefore, chainAfter, flags: 0, archived }, writer)
   const bytes = buffer.subarray(0, FRAME_HEADER_BYTES + length)
   return { key: logKey(timeline, term, begin), term, begin, end, chainBefore, chainAfter, bytes }
 }

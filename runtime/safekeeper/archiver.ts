@@ -30,8 +30,10 @@ export interface ArchiverPorts {
   readonly progressed: () => void
   /** Asks for another `advance`: something that stood in the way is gone. */
   readonly again: () => void
-  /** The duty cannot go on, and the local log is not to be believed: see the error. */
+  /** The local log cannot be read. */
   readonly failed: (error: unknown) => void
+  /** The duty was given up: what is in the archive is not the log that is here. */
+  readonly gaveUp: (error: Damaged) => void
   /** Calls once, after `ms`; returns what cancels it. */
   readonly after: (ms: number, fire: () => void) => () => void
   readonly report: (line: string) => void
@@ -206,9 +208,9 @@ export class Archiver {
         }
       } catch (error) {
         if (duty !== this.#duty) return undefined
-        if (error instanceof Damaged || !isLochError(error)) {
+        if (error instanceof Damaged) {
           this.stop()
-          this.#ports.failed(error)
+          this.#ports.gaveUp(error)
           return undefined
         }
         await this.#wait(error, failures)
@@ -219,9 +221,11 @@ export class Archiver {
 
   /** Good until the next call. */
   #make(begin: number, until: number): ArchiveObject {
-    const { timeline, log, writer } = this.#ports
+    const { timeline, log, writer, store } = this.#ports
     this.#buffer ??= Buffer.allocUnsafeSlow(OBJECT_BUFFER_BYTES)
-    return makeObject({ timeline, log, writer, history: this.#history }, begin, until, this.#buffer)
+    // Readers trust what an object says was archived before it: see archive-tail.ts.
+    const archived = store.createNow ? begin : Math.min(this.#archived, begin)
+    return makeObject({ timeline, log, writer, history: this.#history, archived }, begin, until, this.#buffer)
   }
 
   #wait(error: unknown, failures: number): Promise<void> {

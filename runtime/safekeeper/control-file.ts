@@ -17,6 +17,9 @@ const FORMAT_VERSION = 1
 const HEADER_BYTES = 16
 const NAME = 'control'
 
+/** All that was acknowledged here is on the disk. */
+export const BELIEVED = -1
+
 /** A place in the log and the chain up to it. */
 export interface Place {
   readonly position: number
@@ -27,17 +30,20 @@ export interface Control {
   readonly diskId: string
   readonly term: number
   readonly history: TermHistory
-  /** See VoteResponse. */
-  readonly fresh: boolean
+  /**
+   * BELIEVED, or the highest term in which this zone may have acknowledged what is not on this disk (`fresh` in votes). An
+   * election of a later term tells what was acknowledged before it; one of the same term does not.
+   */
+  readonly distrustedTerm: number
   /** Where the log begins, for as long as no frame says so. */
   readonly base: Place
 }
 
 /** Replaces the file durably. Throws DiskFailed. */
 export function saveControl(files: DiskFiles, directory: string, control: Control): void {
-  const { diskId, term, history, fresh, base } = control
+  const { diskId, term, history, distrustedTerm, base } = control
   const entries = history.map((entry) => [entry.term, entry.begin])
-  const body = encode([diskId, term, entries, fresh, base.position, base.chain])
+  const body = encode([diskId, term, entries, distrustedTerm + 1, base.position, base.chain])
   const bytes = Buffer.alloc(HEADER_BYTES + body.length)
   bytes.writeUInt32LE(MAGIC, 0)
   bytes.writeUInt32LE(FORMAT_VERSION, 8)
@@ -62,11 +68,11 @@ export function loadControl(files: DiskFiles, directory: string): Control | unde
 function parse(path: string, body: unknown): Control {
   if (!Array.isArray(body) || body.length !== 6) throw damaged(path, 'its fields are not those of its version')
   // The checksum says that we wrote it, so the types are ours.
-  const [diskId, term, entries, fresh, position, chain] = body as [
+  const [diskId, term, entries, distrusted, position, chain] = body as [
     string,
     number,
     ReadonlyArray<readonly [number, number]>,
-    boolean,
+    number,
     number,
     number,
   ]
@@ -74,7 +80,7 @@ function parse(path: string, body: unknown): Control {
     diskId,
     term,
     history: entries.map(([ofTerm, begin]) => ({ term: ofTerm, begin })),
-    fresh,
+    distrustedTerm: distrusted - 1,
     base: { position, chain },
   }
 }

@@ -8,27 +8,36 @@
  * more: the kernel may have dropped the pages and would call the next one a success.
  */
 import { chainOver, FRAME_HEADER_BYTES, type FrameHeader, writeFrameHeader } from '../../events/frame.ts'
-import { Damaged, type DiskFailed } from '../errors.ts'
+import type { DiskFailed } from '../errors.ts'
 import type { Place } from './control-file.ts'
 import { type DiskFiles, replaceFile } from './disk-files.ts'
-import { newRecordHead, RECORD_OVERHEAD_BYTES, readRecord, writeRecordHead } from './log-record.ts'
+import { newRecordHead, RECORD_OVERHEAD_BYTES, writeRecordHead } from './log-record.ts'
 import { SegmentFile, segmentName } from './segment-file.ts'
+import { SegmentReader } from './segment-reader.ts'
 
-export const SEGMENT_BYTES = 16 * 1024 * 1024
-/** The newest log that stays although it is archived: a compute that attaches soon finds it here without a request. */
-export const KEPT_BYTES_MIN = 64 * 1024 * 1024
-/** Room is prepared in steps of this size: a few milliseconds of a disk that has nothing else to do. */
-const PREPARED_BYTES = 1024 * 1024
-/** A step is due when less than this is left: a burst of commits still finds room. */
-const PREPARE_BELOW_BYTES = 512 * 1024
-const ZEROS = Buffer.alloc(PREPARED_BYTES)
+export interface LogLimits {
+  /** A file that has reached this gets a successor. */
+  readonly segmentBytes: number
+  /** The newest log that stays although it is archived: a compute that attaches soon finds it here without a request. */
+  readonly keptBytesMin: number
+  /** Room is prepared in steps of this size: a few milliseconds of a disk that has nothing else to do. */
+  readonly preparedBytes: number
+}
+
+export const LOG_LIMITS: LogLimits = {
+  segmentBytes: 16 * 1024 * 1024,
+  keptBytesMin: 64 * 1024 * 1024,
+  preparedBytes: 1024 * 1024,
+}
 
 export class DiskLog {
   readonly #files: DiskFiles
   readonly #directory: string
   readonly #salt: number
+  readonly #limits: LogLimits
   /** Oldest first. The last one is appended to, through `#file`. */
   readonly #segments: SegmentFile[]
+  readonly #reader: SegmentReader
   #begin: Place
   #end: Place
   #flushed: number
@@ -38,11 +47,7 @@ export class DiskLog {
   /** Up to here the last file has zeros or records. */
   #prepared = 0
   readonly #head = newRecordHead()
-  /** A file other than the last that was read from lately. */
-  #older: { readonly segment: SegmentFile; readonly file: number } | undefined
-  /** Where reading stopped: most reads go on there. */
-  #cursor: { segment: SegmentFile; offset: number; position: number } | undefined
-  readonly #raw = Buffer.alloc(RECORD_OVERHEAD_BYTES)
+  readonly #zeros: Buffer
 
   /** Of files that were scanned and are durable: see disk-open.ts. */
   constructor(
@@ -52,14 +57,18 @@ export class DiskLog {
     segments: readonly SegmentFile[],
     begin: Place,
     end: Place,
+    limits: LogLimits = LOG_LIMITS,
   ) {
     this.#files = files
     this.#directory = directory
     this.#salt = salt
+    this.#limits = limits
     this.#segments = [...segments]
+    this.#reader = new SegmentReader(files, salt)
     this.#begin = begin
     this.#end = end
     this.#flushed = end.position
+    this.#zeros = zeros(limits.preparedBytes)
     this.#openLast()
   }
 
@@ -80,10 +89,6 @@ export class DiskLog {
   get failure(): DiskFailed | undefined {
     return this.#failure
   }
-  /** Bytes of its files. */
-  get bytes(): number {
-    return this.#segments.reduce((sum, { bytes }) => sum + bytes, 0)
-  }
 
   /** Writes a frame that joins on; it is not on disk before `flush`. After DiskFailed it may be tried again. */
   append(header: FrameHeader, frame: Uint8Array): void {
@@ -100,7 +105,7 @@ export class DiskLog {
   /** Makes all that was appended durable; returns up to where that is. */
   flush(): number {
     if (this.#failure) throw this.#failure
-    if (this.#dirty) this.#sync(this.#file)
+    if (this.#dirty) this.#sync()
     this.#dirty = false
     this.#flushed = this.#end.position
     return this.#flushed
@@ -109,18 +114,20 @@ export class DiskLog {
   /** True if `prepare` has something to do. */
   get wantsRoom(): boolean {
     const last = this.#segments[this.#segments.length - 1]
-    return last !== undefined && last.bytes < SEGMENT_BYTES && this.#prepared - last.bytes < PREPARE_BELOW_BYTES
+    if (last === undefined || last.bytes >= this.#limits.segmentBytes) return false
+    // A burst of commits still finds room while the next step is due.
+    return this.#prepared - last.bytes < this.#limits.preparedBytes / 2
   }
 
   /** Prepares room for appends to come; when nobody waits. A full disk is left for the append to notice. */
   prepare(): void {
     if (!this.wantsRoom || this.#failure) return
     try {
-      this.#files.write(this.#file, [ZEROS], this.#prepared)
+      this.#files.write(this.#file, [this.#zeros], this.#prepared)
     } catch {
       return
     }
-    this.#prepared += PREPARED_BYTES
+    this.#prepared += this.#zeros.length
     this.#dirty = true
     this.flush()
   }
@@ -133,7 +140,7 @@ export class DiskLog {
     const segment = this.#segments[at]
     if (!segment) this.#end = this.#begin
     else if (segment.end > position) this.#cutInside(segment, position)
-    else this.#end = { position, chain: this.#chainAtEndOf(segment) }
+    else this.#end = { position, chain: this.#reader.chainAtEndOf(segment) }
     this.#flushed = this.#end.position
     this.#openLast()
   }
@@ -144,26 +151,22 @@ export class DiskLog {
     this.#begin = place
     this.#end = place
     this.#flushed = place.position
-    this.#openLast()
   }
 
-  /** Removes old files that lie wholly below `settled`, but never the newest KEPT_BYTES_MIN. True if any went. */
+  /** Removes old files that lie wholly below `settled`, but never the newest of the limits. True if any went. */
   trim(settled: number): boolean {
-    let left = this.bytes
-    const before = this.#segments.length
-    while (this.#segments.length > 1) {
-      const [oldest, next] = this.#segments as [SegmentFile, SegmentFile]
-      if (oldest.end > settled || left - oldest.bytes < KEPT_BYTES_MIN) break
-      const begin = { position: next.begin, chain: this.#chainAtEndOf(oldest) }
-      left -= oldest.bytes
-      this.#closeOlder()
-      this.#cursor = undefined
-      this.#segments.shift()
-      this.#begin = begin
-      this.#files.remove(oldest.path)
-      this.#files.syncDirectory(this.#directory)
-    }
-    return this.#segments.length < before
+    const [first, second] = this.#segments
+    if (first === undefined || second === undefined || first.end > settled) return false
+    const bytes = this.#segments.reduce((sum, segment) => sum + segment.bytes, 0)
+    if (bytes - first.bytes < this.#limits.keptBytesMin) return false
+    this.#begin = { position: second.begin, chain: this.#reader.chainAtEndOf(first) }
+    this.#reader.forget()
+    this.#segments.shift()
+    this.#files.remove(first.path)
+    // One after the other, or a crash could leave a hole.
+    this.#syncNames()
+    this.trim(settled)
+    return true
   }
 
   /**
@@ -171,29 +174,20 @@ export class DiskLog {
    * checked. Throws Damaged, DiskFailed.
    */
   readFrame(position: number, target: Buffer, at: number): FrameHeader {
-    const { segment, header, offset } = this.#locate(position)
-    if (header.length > target.length - at) return header
-    const got = this.#read(segment, target, at, header.length, offset + RECORD_OVERHEAD_BYTES)
-    const payload = target.subarray(at, at + header.length)
-    if (got < header.length || chainOver(payload, header.chainBefore) !== header.chainAfter) {
-      throw damaged(segment.path, header.begin, 'the checksum of a frame is wrong')
-    }
-    const next = offset + RECORD_OVERHEAD_BYTES + header.length
-    this.#cursor = { segment, offset: next, position: header.begin + header.length }
-    return header
+    return this.#reader.read(this.#segments, position, target, at)
   }
 
   close(): void {
-    this.#closeOlder()
+    this.#reader.forget()
     this.#closeLast()
   }
 
   #segmentFor(position: number): SegmentFile {
     const last = this.#segments[this.#segments.length - 1]
-    if (last !== undefined && last.bytes < SEGMENT_BYTES) return last
+    if (last !== undefined && last.bytes < this.#limits.segmentBytes) return last
     if (last !== undefined) this.#finish(last)
     const segment = new SegmentFile(this.#directory, position)
-    // One that an append before could not write to.
+    // One that could be made before, but whose name could not be synced.
     this.#files.remove(segment.path)
     this.#file = this.#files.open(segment.path, true)
     this.#prepared = 0
@@ -206,15 +200,53 @@ export class DiskLog {
   #finish(segment: SegmentFile): void {
     if (this.#file < 0) return
     this.#files.truncate(this.#file, segment.bytes)
-    this.#sync(this.#file)
+    this.#sync()
     this.#dirty = false
     this.#flushed = this.#end.position
     this.#closeLast()
   }
 
-  #sync(file: number): void {
+  #removeLast(): void {
+    this.#reader.forget()
+    this.#closeLast()
+    this.#dirty = false
+    const segment = this.#segments.pop()!
+    this.#files.remove(segment.path)
+    this.#syncNames()
+  }
+
+  #cutInside(segment: SegmentFile, position: number): void {
+    const { header, offset } = this.#reader.locate(this.#segments, position)
+    this.#reader.forget()
+    segment.cut(offset, header.begin)
+    this.#end = { position, chain: header.chainBefore }
+    if (position > header.begin) this.#replaceCut(segment, header, position - header.begin)
+    else this.#shorten(offset)
+  }
+
+  #shorten(bytes: number): void {
+    this.#openLast()
+    this.#files.truncate(this.#file, bytes)
+    this.#sync()
+    this.#prepared = bytes
+  }
+
+  /** The file is replaced as a whole: a frame cut in place could be torn, and its first part is still needed. */
+  #replaceCut(segment: SegmentFile, header: FrameHeader, kept: number): void {
+    const from = segment.bytes + RECORD_OVERHEAD_BYTES
+    const content = this.#files.readWhole(segment.path)!.subarray(0, from + kept)
+    const chainAfter = chainOver(content.subarray(from), header.chainBefore)
+    const writer = Buffer.from(header.writer, 'latin1')
+    writeFrameHeader(content, from - FRAME_HEADER_BYTES, { ...header, length: kept, chainAfter }, writer)
+    segment.added(kept)
+    this.#end = { position: segment.end, chain: chainAfter }
+    this.#closeLast()
+    replaceFile(this.#files, this.#directory, segmentName(segment.begin), content)
+  }
+
+  #sync(): void {
     try {
-      this.#files.sync(file)
+      this.#files.sync(this.#file)
     } catch (error) {
       this.#failure = error as DiskFailed
       throw error
@@ -230,92 +262,6 @@ export class DiskLog {
     }
   }
 
-  #removeLast(): void {
-    this.#closeOlder()
-    this.#closeLast()
-    this.#cursor = undefined
-    const segment = this.#segments.pop()!
-    this.#files.remove(segment.path)
-    this.#syncNames()
-  }
-
-  #cutInside(segment: SegmentFile, position: number): void {
-    const { header, offset } = this.#locate(position)
-    this.#cursor = undefined
-    segment.cut(offset, header.begin)
-    this.#end = { position, chain: header.chainBefore }
-    if (position > header.begin) this.#replaceCut(segment, header, position - header.begin)
-    else this.#shorten(offset)
-  }
-
-  #shorten(bytes: number): void {
-    this.#openLast()
-    this.#files.truncate(this.#file, bytes)
-    this.#sync(this.#file)
-    this.#prepared = bytes
-  }
-
-  /** The file is replaced as a whole: a frame cut in place could be torn, and its first part is still needed. */
-  #replaceCut(segment: SegmentFile, header: FrameHeader, kept: number): void {
-    const from = segment.bytes + RECORD_OVERHEAD_BYTES
-    const content = this.#files.readWhole(segment.path)!.subarray(0, from + kept)
-    const chainAfter = chainOver(content.subarray(from), header.chainBefore)
-    const writer = Buffer.from(header.writer, 'latin1')
-    writeFrameHeader(content, from - FRAME_HEADER_BYTES, { ...header, length: kept, chainAfter }, writer)
-    segment.added(kept)
-    this.#end = { position: segment.end, chain: chainAfter }
-    this.#closeOlder()
-    this.#closeLast()
-    replaceFile(this.#files, this.#directory, segmentName(segment.begin), content)
-  }
-
-  #chainAtEndOf(segment: SegmentFile): number {
-    let offset = segment.offsetBefore(segment.end - 1)
-    for (;;) {
-      const header = this.#headerAt(segment, offset)
-      offset += RECORD_OVERHEAD_BYTES + header.length
-      if (offset >= segment.bytes) return header.chainAfter
-    }
-  }
-
-  #locate(position: number): { segment: SegmentFile; offset: number; header: FrameHeader } {
-    if (position < this.#begin.position || position >= this.#end.position) {
-      throw new Error(`position ${position} is outside of the log`)
-    }
-    const cursor = this.#cursor
-    if (cursor?.position === position && cursor.offset < cursor.segment.bytes) {
-      return { ...cursor, header: this.#headerAt(cursor.segment, cursor.offset) }
-    }
-    const segment = this.#segments.findLast(({ begin }) => begin <= position)!
-    let offset = segment.offsetBefore(position)
-    for (;;) {
-      const header = this.#headerAt(segment, offset)
-      if (position < header.begin + header.length) return { segment, offset, header }
-      offset += RECORD_OVERHEAD_BYTES + header.length
-    }
-  }
-
-  #headerAt(segment: SegmentFile, offset: number): FrameHeader {
-    const got = this.#read(segment, this.#raw, 0, RECORD_OVERHEAD_BYTES, offset)
-    const header = got < RECORD_OVERHEAD_BYTES ? undefined : readRecord(this.#raw, 0, this.#salt)
-    if (header === undefined) throw damaged(segment.path, segment.begin, `no frame begins at byte ${offset}`)
-    return header
-  }
-
-  #read(segment: SegmentFile, target: Buffer, at: number, length: number, offset: number): number {
-    const isLast = segment === this.#segments[this.#segments.length - 1] && this.#file >= 0
-    const file = isLast ? this.#file : this.#olderFile(segment)
-    return this.#files.read(file, target, at, length, offset)
-  }
-
-  #olderFile(segment: SegmentFile): number {
-    if (this.#older?.segment === segment) return this.#older.file
-    this.#closeOlder()
-    const file = this.#files.open(segment.path, false)
-    this.#older = { segment, file }
-    return file
-  }
-
   #openLast(): void {
     const last = this.#segments[this.#segments.length - 1]
     if (last === undefined || this.#file >= 0) return
@@ -327,18 +273,12 @@ export class DiskLog {
     if (this.#file >= 0) this.#files.close(this.#file)
     this.#file = -1
   }
-
-  #closeOlder(): void {
-    if (this.#older) this.#files.close(this.#older.file)
-    this.#older = undefined
-  }
 }
 
-function damaged(value: string, position: number, problem: string): Damaged {
-  return new Damaged({
-    component: 'safekeeper log',
-    value,
-    problem: `${problem} (position ${position})`,
-    remedy: 'Restart the zone: the safekeeper moves the bad file away and is filled by its peers. Check this disk.',
-  })
+let shared = Buffer.alloc(0)
+
+/** All logs of a process write the same zeros. */
+function zeros(bytes: number): Buffer {
+  if (shared.length < bytes) shared = Buffer.alloc(bytes)
+  return shared.subarray(0, bytes)
 }

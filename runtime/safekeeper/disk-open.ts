@@ -15,7 +15,7 @@ import { chainSeed } from '../../events/frame.ts'
 import { Damaged } from '../errors.ts'
 import { type Control, loadControl, type Place, saveControl } from './control-file.ts'
 import { type DiskFiles, replaceFile } from './disk-files.ts'
-import { DiskLog } from './disk-log.ts'
+import { DiskLog, LOG_LIMITS, type LogLimits } from './disk-log.ts'
 import { isSegmentName, type Scanned, SegmentFile, scanSegment, segmentName } from './segment-file.ts'
 
 const UNSYNCED = 'unsynced'
@@ -30,8 +30,14 @@ export interface OpenedDisk {
 }
 
 /** Makes the directory if there is none. Throws DiskFailed, FormatTooNew. */
-export function openDisk(files: DiskFiles, directory: string, timeline: string, newDiskId: () => string): OpenedDisk {
-  return new Opening(files, directory, timeline, newDiskId).open()
+export function openDisk(
+  files: DiskFiles,
+  directory: string,
+  timeline: string,
+  newDiskId: () => string,
+  limits: LogLimits = LOG_LIMITS,
+): OpenedDisk {
+  return new Opening(files, directory, timeline, newDiskId, limits).open()
 }
 
 /** Leaves word that the last file cannot be believed, as far as the disk still takes it. */
@@ -48,14 +54,16 @@ class Opening {
   readonly #directory: string
   readonly #timeline: string
   readonly #newDiskId: () => string
+  readonly #limits: LogLimits
   readonly #findings: string[] = []
   #damage: string | undefined
 
-  constructor(files: DiskFiles, directory: string, timeline: string, newDiskId: () => string) {
+  constructor(files: DiskFiles, directory: string, timeline: string, newDiskId: () => string, limits: LogLimits) {
     this.#files = files
     this.#directory = directory
     this.#timeline = timeline
     this.#newDiskId = newDiskId
+    this.#limits = limits
   }
 
   open(): OpenedDisk {
@@ -67,9 +75,8 @@ class Opening {
     const distrust = (problem: string) => {
       this.#damage = problem
       this.#findings.push(problem)
-      if (control.fresh) return
       // Before anything is moved: whoever opens the rest of this log must know that it is a rest.
-      control = { ...control, fresh: true }
+      control = { ...control, distrustedTerm: Math.max(control.distrustedTerm, control.term) }
       saveControl(this.#files, this.#directory, control)
     }
     const log = this.#openLog(control, distrust)
@@ -89,7 +96,7 @@ class Opening {
 
   #newControl(): Control {
     const base = { position: 0, chain: chainSeed(this.#timeline) }
-    return { diskId: this.#newDiskId(), term: 0, history: [], fresh: true, base }
+    return { diskId: this.#newDiskId(), term: 0, history: [], distrustedTerm: 0, base }
   }
 
   #openLog(control: Control, distrust: (problem: string) => void): DiskLog {
@@ -126,7 +133,7 @@ class Opening {
       break
     }
     this.#syncLast(segments)
-    return new DiskLog(this.#files, this.#directory, salt, segments, begin ?? control.base, end)
+    return new DiskLog(this.#files, this.#directory, salt, segments, begin ?? control.base, end, this.#limits)
   }
 
   #segmentNames(): readonly string[] {

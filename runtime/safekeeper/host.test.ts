@@ -6,13 +6,17 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { startBroker } from '../bus/broker/broker.ts'
 import type { NatsBus } from '../bus/nats.ts'
-import { eventually, TestScope } from '../bus/testing.ts'
+import { eventually as eventuallyWithin, TestScope } from '../bus/testing.ts'
 import { findArchiveTail } from '../log/archive.ts'
 import { openFileStore } from '../object-store/file.ts'
 import { type Compiled, compile, linesOf } from '../object-store/testing/compile.ts'
 import { run } from '../system/run.ts'
 import { SafekeeperWorld, TIMELINE } from './testing.ts'
 import { BASE, TestWriter } from './testing-writer.ts'
+
+/** Starting a process may take long on a machine that is busy with other tests. */
+const PATIENCE_MS = 50_000
+const eventually = (name: string, condition: () => boolean) => eventuallyWithin(name, condition, PATIENCE_MS)
 
 let program: Compiled
 let scope: TestScope

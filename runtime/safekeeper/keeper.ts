@@ -2,8 +2,9 @@
  * A safekeeper's promises and the disk that makes them true: the acceptor's state, the control file and the log, with the
  * orders that must hold between them. No message is read or sent here.
  */
-import { type Acceptor, flushedTo, type Opened, openAcceptor } from '../../actors/safekeeper/acceptor.ts'
-import { type Control, saveControl } from './control-file.ts'
+import { lastTermOf } from '../../actors/compute/election.ts'
+import { type Acceptor, flushedTo, type Opened, openAcceptor, raiseTerm } from '../../actors/safekeeper/acceptor.ts'
+import { BELIEVED, type Control, saveControl } from './control-file.ts'
 import type { DiskFiles } from './disk-files.ts'
 import type { DiskLog } from './disk-log.ts'
 import type { OpenedDisk } from './disk-open.ts'
@@ -20,14 +21,14 @@ export class Keeper {
     this.#directory = directory
     this.#control = disk.control
     this.log = disk.log
-    const { diskId, term, history, fresh } = disk.control
+    const { diskId, term, history, distrustedTerm } = disk.control
     const { begin, end, chain } = this.log
     const opened: Opened = {
       zone,
       diskId,
       term,
       history,
-      fresh,
+      fresh: distrustedTerm !== BELIEVED,
       begin: begin.position,
       end,
       chain,
@@ -40,15 +41,25 @@ export class Keeper {
   /** Puts the acceptor's term, history and freshness on disk, if they are not. */
   save(): void {
     const { term, history, fresh } = this.state
-    const { diskId, base } = this.#control
-    const control = this.#control
-    if (term === control.term && history === control.history && fresh === control.fresh) return
-    this.#write({ diskId, term, history, fresh, base })
+    const { diskId, base, ...before } = this.#control
+    const distrustedTerm = fresh ? before.distrustedTerm : BELIEVED
+    if (term === before.term && history === before.history && distrustedTerm === before.distrustedTerm) return
+    this.#write({ diskId, term, history, distrustedTerm, base })
+  }
+
+  /** Of a disk without a memory: it may have promised itself to `term`, and have acknowledged in terms up to `vouched`. */
+  remember(term: number, vouched: number): void {
+    raiseTerm(this.state, term)
+    this.#write({ ...this.#control, term: this.state.term, distrustedTerm: vouched })
   }
 
   /** Flushes the log and takes note of it. */
   flush(): void {
-    if (flushedTo(this.state, this.log.flush())) this.save()
+    const { state } = this
+    if (!flushedTo(state, this.log.flush())) return
+    // The election of a term in which this disk acknowledged what it has lost does not bring that back.
+    state.fresh = lastTermOf(state.history) <= this.#control.distrustedTerm
+    this.save()
   }
 
   /** Cuts the log on disk; flushed before. */

@@ -1,8 +1,17 @@
 /** What a safekeeper needs of the world. Types only: worker.ts fills them in, tests and the simulator have their own. */
 import type { BusShape } from '../bus/bus.ts'
+import type { Lane } from '../bus/fast-lane.ts'
 import type { ArchiveStore } from '../log/archive.ts'
 import type { ArchiverStore } from './archiver.ts'
 import type { DiskFiles } from './disk-files.ts'
+
+/** What the timeline's journal says about the past. */
+export interface TimelineSoFar {
+  /** The highest term that was ever granted. */
+  readonly term: number
+  /** The highest term in which something may have been acknowledged here. */
+  readonly vouched: number
+}
 
 export interface SafekeeperPorts {
   readonly project: string
@@ -14,6 +23,8 @@ export interface SafekeeperPorts {
   readonly directory: string
   readonly files: DiskFiles
   readonly bus: Pick<BusShape, 'publish' | 'subscribe' | 'request'>
+  /** For frames and acknowledgements; without it the bus carries them, too. */
+  readonly lane?: Lane | undefined
   readonly store: ArchiverStore & ArchiveStore
   /** 16 bytes that mark what this safekeeper writes into the archive. */
   readonly writer: Uint8Array
@@ -23,7 +34,7 @@ export interface SafekeeperPorts {
   readonly defer: (work: () => void) => void
   /** Calls once, after `ms`; returns what cancels it. */
   readonly after: (ms: number, fire: () => void) => () => void
-  /** The highest term that was ever granted for the timeline: asked for if the disk has forgotten what it promised. */
-  readonly highestTerm: () => Promise<number>
+  /** Asked for if the disk has forgotten what it promised. */
+  readonly soFar: () => Promise<TimelineSoFar>
   readonly report: (line: string) => void
 }

@@ -32,6 +32,7 @@ import {
   type SafekeeperStatus as WireStatus,
 } from '../../events/safekeeper-wire.ts'
 import type { BusMessage } from '../bus/bus.ts'
+import type { Lane } from '../bus/fast-lane.ts'
 import type { SafekeeperStatus } from '../control/schemas.ts'
 import { describe, isLochError } from '../errors.ts'
 import { AppendPath } from './append-path.ts'
@@ -62,7 +63,7 @@ export class SafekeeperService {
 
   /**
    * Opens the disk, checks all that is on it, and serves the timeline's subjects. Rejects with FormatTooNew, DiskFailed, and
-   * with what `ports.highestTerm` rejects with.
+   * with what `ports.soFar` rejects with.
    */
   static async open(world: SafekeeperPorts): Promise<SafekeeperService> {
     const ports = { ...world, report: (line: string) => world.report(`timeline ${world.timeline}: ${line}`) }
@@ -86,9 +87,14 @@ export class SafekeeperService {
       progressed: () => this.#appends.acknowledgeArchived(),
       again: () => this.#appends.schedule(),
       failed: this.#failed,
+      gaveUp: (error) => {
+        ports.report(describe(error))
+        this.#endDuty()
+      },
     })
     this.#appends = new AppendPath(keeper, this.#archiver, {
       ...ports,
+      bus: ports.lane ?? ports.bus,
       failed: this.#failed,
       refused: (error) => this.#noteRefused(error),
       answersGaps: () => this.#life.state !== 'catchingUp',
@@ -115,9 +121,10 @@ export class SafekeeperService {
   }
 
   #begin(damage: string | undefined): void {
+    // Found and repaired before anything was promised: there is nothing to withdraw.
     if (damage !== undefined) {
-      this.#tell({ type: 'DamageFound', at: 0, problem: damage })
-      this.#tell({ type: 'Wiped', at: 0 })
+      this.#move({ type: 'DamageFound', at: 0, problem: damage })
+      this.#move({ type: 'Wiped', at: 0 })
     }
     this.#tell({ type: 'Opened', at: 0, ...this.#place() })
     const names = subjects(this.#ports.project, this.#ports.timeline)
@@ -125,8 +132,9 @@ export class SafekeeperService {
     const append = (message: BusMessage) => {
       if (!this.#isWithdrawn) this.#appends.receive(message.data, message.reply)
     }
-    this.#listen(names.append, append)
-    this.#listen(names.appendTo(zone), append)
+    const lane = this.#ports.lane ?? this.#ports.bus
+    this.#listen(names.append, append, lane)
+    this.#listen(names.appendTo(zone), append, lane)
     this.#listen(names.vote(zone), (message) => this.#onVote(message))
     this.#listen(names.elected(zone), (message) => this.#onElected(message))
     this.#listen(names.read(zone), (message) => this.#onRead(message))
@@ -135,7 +143,7 @@ export class SafekeeperService {
   }
 
   /** Disk errors that reach a handler end all promises; anything else is a defect and ends the process. */
-  #listen(subject: string, handle: (message: BusMessage) => void): void {
+  #listen(subject: string, handle: (message: BusMessage) => void, lane: Lane = this.#ports.bus): void {
     const guarded = (message: BusMessage) => {
       try {
         handle(message)
@@ -143,7 +151,7 @@ export class SafekeeperService {
         this.#failed(error)
       }
     }
-    this.#subscriptions.push(this.#ports.bus.subscribe(subject, guarded))
+    this.#subscriptions.push(lane.subscribe(subject, guarded))
   }
 
   get #isWithdrawn(): boolean {
@@ -232,10 +240,18 @@ export class SafekeeperService {
   }
 
   #tell(event: SafekeeperEvent): void {
-    const { snapshot, effects, outcome } = decide(safekeeper, this.#life, { ...event, at: this.#ports.nowMs() })
+    for (const effect of this.#move(event)) this.#perform(effect)
+  }
+
+  /** One step of the life; returns what is to be done. */
+  #move(event: SafekeeperEvent): readonly SafekeeperEffect[] {
+    const { snapshot, effects, outcome } = decide(safekeeper, this.#life, {
+      ...event,
+      at: event.at || this.#ports.nowMs(),
+    })
     this.#life = snapshot
     if (outcome.kind === 'refused') this.#ports.report(`${event.type} in state ${snapshot.state}: ${outcome.reason}`)
-    for (const effect of effects) this.#perform(effect)
+    return effects
   }
 
   #perform(effect: SafekeeperEffect): void {
@@ -279,16 +295,16 @@ export class SafekeeperService {
   }
 
   readonly #take: (...frame: Parameters<AppendPath['take']>) => void = (header, frame) => {
-    if (!this.#isWithdrawn) this.#appends.take(header, frame)
+    if (!this.#isWithdrawn) this.#appends.takeFetched(header, frame)
   }
 
   #armRetry(): void {
-    const due = this.#life.context.timers['retry']
-    if (due === undefined) return
+    const at = this.#life.context.timers['retry']
     this.#cancelRetry()
-    this.#cancelRetry = this.#ports.after(Math.max(due - this.#ports.nowMs(), 0), () =>
-      this.#tell({ type: 'TimerFired', at: 0, name: 'retry' }),
-    )
+    if (at === undefined) return
+    // A timer may fire a little early by the clock: what it stands for is due all the same.
+    const fire = () => this.#tell({ type: 'TimerFired', at: Math.max(at, this.#ports.nowMs()), name: 'retry' })
+    this.#cancelRetry = this.#ports.after(Math.max(at - this.#ports.nowMs(), 0), fire)
   }
 
   /** The disk or the log on it cannot be believed any more. */
@@ -325,8 +341,8 @@ export class SafekeeperService {
 
 /** A disk without a memory must not vote as if it had promised nothing: it may have, before it was lost. */
 async function rememberTerm(keeper: Keeper, ports: SafekeeperPorts): Promise<void> {
-  keeper.state.term = Math.max(keeper.state.term, await ports.highestTerm())
-  keeper.save()
+  const { term, vouched } = await ports.soFar()
+  keeper.remember(term, vouched)
 }
 
 function text(error: unknown): string {

@@ -10,18 +10,75 @@ import type { BusMessage, BusShape } from '../bus/bus.ts'
 import { DiskFailed, NoAnswer, ObjectMissing, StoreUnavailable } from '../errors.ts'
 import type { Creation } from '../object-store/object-store.ts'
 import type { DiskFiles } from './disk-files.ts'
-import type { SafekeeperPorts } from './ports.ts'
+import type { SafekeeperPorts, TimelineSoFar } from './ports.ts'
 import { SafekeeperService } from './safekeeper.ts'
 
 /** What a device writes at once: a power failure keeps or loses whole sectors. */
 const SECTOR_BYTES = 512
 
-interface MemoryFile {
-  bytes: Buffer
+class MemoryFile {
+  /** Longer than the file, so that appending does not copy it. */
+  #bytes = Buffer.alloc(0)
+  #size = 0
   /** As on the platter. */
-  synced: Buffer
+  #synced = Buffer.alloc(0)
+  #syncedSize = 0
   /** Sectors written since the last sync. */
-  readonly dirty: Set<number>
+  readonly #dirty = new Set<number>()
+
+  get size(): number {
+    return this.#size
+  }
+
+  content(): Buffer {
+    return Buffer.from(this.#bytes.subarray(0, this.#size))
+  }
+
+  read(target: Buffer, at: number, length: number, position: number): number {
+    return this.#bytes.copy(target, at, position, Math.min(position + length, this.#size))
+  }
+
+  write(bytes: Uint8Array, position: number): void {
+    const end = position + bytes.length
+    if (end > this.#bytes.length) this.#bytes = Buffer.concat([this.#bytes, Buffer.alloc(end)])
+    this.#bytes.set(bytes, position)
+    this.#size = Math.max(this.#size, end)
+    for (let at = Math.floor(position / SECTOR_BYTES); at * SECTOR_BYTES < end; at++) this.#dirty.add(at)
+  }
+
+  truncate(size: number): void {
+    this.#bytes.fill(0, size)
+    for (let at = Math.floor(size / SECTOR_BYTES); at * SECTOR_BYTES < this.#size; at++) this.#dirty.add(at)
+    this.#size = size
+  }
+
+  sync(): void {
+    this.#settle(() => true)
+    this.#syncedSize = this.#size
+  }
+
+  powerFailure(keeps: (sector: number) => boolean): void {
+    let size = this.#syncedSize
+    for (const sector of this.#dirty) {
+      if (keeps(sector)) size = Math.max(size, Math.min((sector + 1) * SECTOR_BYTES, this.#size))
+    }
+    this.#settle(keeps)
+    this.#bytes = Buffer.alloc(Math.max(size, this.#synced.length))
+    this.#synced.copy(this.#bytes)
+    this.#size = size
+    this.#syncedSize = size
+  }
+
+  /** Dirty sectors that `keeps` names reach the platter. */
+  #settle(keeps: (sector: number) => boolean): void {
+    const lacking = this.#bytes.length - this.#synced.length
+    if (lacking > 0) this.#synced = Buffer.concat([this.#synced, Buffer.alloc(lacking)])
+    for (const sector of this.#dirty) {
+      const at = sector * SECTOR_BYTES
+      if (keeps(sector)) this.#bytes.copy(this.#synced, at, at, at + SECTOR_BYTES)
+    }
+    this.#dirty.clear()
+  }
 }
 
 /** Files in memory. `powerFailure` keeps what was synced, and of the rest what `keeps` says. */
@@ -31,22 +88,23 @@ export class MemoryDisk implements DiskFiles {
   readonly #open = new Map<number, MemoryFile>()
   #descriptors = 10
   syncs = 0
-  writes = 0
-  /** Set to make the next calls of a kind fail with this code. */
+  /** Set to make calls of a kind fail with this code. */
   fails: { write?: string; sync?: string } = {}
+  /** Called before anything is changed; a test throws here to stand for a crash. */
+  beforeChange: () => void = () => {}
 
   makeDirectory(): void {}
   list(path: string): readonly string[] {
     return [...this.#names.keys()].filter((name) => dirname(name) === path).map((name) => name.slice(path.length + 1))
   }
   readWhole(path: string): Buffer | undefined {
-    const file = this.#names.get(path)
-    return file && Buffer.from(file.bytes)
+    return this.#names.get(path)?.content()
   }
   open(path: string, create: boolean): number {
     const there = this.#names.get(path)
     if (create === (there !== undefined)) throw failure(path, create ? 'EEXIST' : 'ENOENT')
-    const file = there ?? { bytes: Buffer.alloc(0), synced: Buffer.alloc(0), dirty: new Set<number>() }
+    if (create) this.beforeChange()
+    const file = there ?? new MemoryFile()
     this.#names.set(path, file)
     this.#open.set(++this.#descriptors, file)
     return this.#descriptors
@@ -55,49 +113,51 @@ export class MemoryDisk implements DiskFiles {
     if (!this.#open.delete(file)) throw failure(`file ${file}`, 'EBADF')
   }
   size(file: number): number {
-    return this.#of(file).bytes.length
+    return this.#of(file).size
   }
   read(file: number, target: Buffer, at: number, length: number, position: number): number {
-    return this.#of(file).bytes.copy(target, at, position, position + length)
+    return this.#of(file).read(target, at, length, position)
   }
   write(file: number, parts: readonly Uint8Array[], position: number): void {
+    this.beforeChange()
+    const bytes = Buffer.concat(parts)
+    // A full disk takes a part of what is written.
+    if (this.fails.write) this.#of(file).write(bytes.subarray(0, bytes.length / 2), position)
     if (this.fails.write) throw failure(`file ${file}`, this.fails.write)
-    this.writes++
-    let at = position
-    for (const part of parts) {
-      this.#put(this.#of(file), part, at)
-      at += part.length
-    }
+    this.#of(file).write(bytes, position)
   }
   truncate(file: number, size: number): void {
-    const of = this.#of(file)
-    of.bytes = Buffer.concat([of.bytes.subarray(0, size), Buffer.alloc(Math.max(0, size - of.bytes.length))])
-    of.dirty.add(Math.floor(size / SECTOR_BYTES))
+    this.beforeChange()
+    this.#of(file).truncate(size)
   }
   sync(file: number): void {
+    this.beforeChange()
     if (this.fails.sync) throw failure(`file ${file}`, this.fails.sync)
     this.syncs++
-    const of = this.#of(file)
-    of.synced = Buffer.from(of.bytes)
-    of.dirty.clear()
+    this.#of(file).sync()
   }
   syncDirectory(path: string): void {
+    this.beforeChange()
     if (this.fails.sync) throw failure(path, this.fails.sync)
     this.#syncedNames = new Map(this.#names)
   }
   rename(from: string, to: string): void {
+    this.beforeChange()
     const file = this.#names.get(from)
     if (!file) throw failure(from, 'ENOENT')
     this.#names.delete(from)
     this.#names.set(to, file)
   }
   remove(path: string): void {
+    this.beforeChange()
     this.#names.delete(path)
   }
 
   /** Puts bytes of a test's own in place, durably. */
   place(path: string, bytes: Uint8Array): void {
-    const file = { bytes: Buffer.from(bytes), synced: Buffer.from(bytes), dirty: new Set<number>() }
+    const file = new MemoryFile()
+    file.write(bytes, 0)
+    file.sync()
     this.#names.set(path, file)
     this.#syncedNames.set(path, file)
   }
@@ -111,34 +171,16 @@ export class MemoryDisk implements DiskFiles {
     return this.#open.size
   }
 
-  /** The host loses power: names are as last synced, and of what was not synced, only what `keeps` says is there. */
-  powerFailure(keeps: (sector: number) => boolean = () => false): void {
+  /** The process dies: what was written is there. */
+  kill(): void {
     this.#open.clear()
-    this.#names = new Map(this.#syncedNames)
-    for (const file of this.#names.values()) {
-      const { bytes, synced } = file
-      const after = Buffer.alloc(Math.max(bytes.length, synced.length))
-      synced.copy(after)
-      let size = synced.length
-      for (const sector of file.dirty) {
-        const at = sector * SECTOR_BYTES
-        if (!keeps(sector) || at >= bytes.length) continue
-        bytes.copy(after, at, at, Math.min(at + SECTOR_BYTES, bytes.length))
-        size = Math.max(size, Math.min(at + SECTOR_BYTES, bytes.length))
-      }
-      file.bytes = Buffer.from(after.subarray(0, size))
-      file.synced = Buffer.from(file.bytes)
-      file.dirty.clear()
-    }
   }
 
-  #put(file: MemoryFile, bytes: Uint8Array, position: number): void {
-    const end = position + bytes.length
-    if (end > file.bytes.length) {
-      file.bytes = Buffer.concat([file.bytes, Buffer.alloc(end - file.bytes.length)])
-    } else if (file.bytes.length > 0) file.bytes = Buffer.from(file.bytes)
-    file.bytes.set(bytes, position)
-    for (let at = Math.floor(position / SECTOR_BYTES); at * SECTOR_BYTES < end; at++) file.dirty.add(at)
+  /** The host loses power: names are as last synced, and of what was not synced, only what `keeps` says is there. */
+  powerFailure(keeps: (sector: number) => boolean = () => false): void {
+    this.kill()
+    this.#names = new Map(this.#syncedNames)
+    for (const file of new Set(this.#names.values())) file.powerFailure(keeps)
   }
 
   #of(file: number): MemoryFile {
@@ -324,7 +366,7 @@ export class SafekeeperWorld {
   readonly store: TestStore
   readonly reports: string[] = []
   readonly #timers = new Set<() => void>()
-  highestTerm = 0
+  soFar: TimelineSoFar = { term: 0, vouched: 0 }
   #disks = 0
 
   constructor(options: { readonly synchronous?: boolean } = {}) {
@@ -349,7 +391,7 @@ export class SafekeeperWorld {
         this.#timers.add(fire)
         return () => this.#timers.delete(fire)
       },
-      highestTerm: async () => this.highestTerm,
+      soFar: async () => this.soFar,
       report: (line) => void this.reports.push(line),
     }
   }

@@ -10,6 +10,7 @@ import * as Exit from 'effect/Exit'
 import * as Scope from 'effect/Scope'
 import { useChecksum } from '../../events/checksum.ts'
 import { WRITER_BYTES } from '../../events/frame.ts'
+import { type FastLane, openFastLane } from '../bus/fast-lane.ts'
 import { connectBus, type NatsBus } from '../bus/nats.ts'
 import { reportOf } from '../control/error-report.ts'
 import { openJournal } from '../log/journal.ts'
@@ -18,6 +19,7 @@ import type { ObjectStoreShape } from '../object-store/object-store.ts'
 import { openObjectStore } from '../object-store/open.ts'
 import { run } from '../system/run.ts'
 import { nodeDiskFiles } from './disk-files.ts'
+import type { TimelineSoFar } from './ports.ts'
 import { SafekeeperService } from './safekeeper.ts'
 import type { FromSafekeepers, SafekeepersConfig, ToSafekeepers } from './worker-messages.ts'
 
@@ -26,6 +28,7 @@ class Safekeepers {
   readonly #services = new Map<string, SafekeeperService>()
   readonly #scope = Scope.makeUnsafe()
   #bus: NatsBus | undefined
+  #lane: FastLane | undefined
   #store: ObjectStoreShape | undefined
 
   constructor(config: SafekeepersConfig) {
@@ -37,6 +40,7 @@ class Safekeepers {
     const name = `loch-${project}-${zone}-safekeepers`
     this.#store = await run(Scope.provide(openObjectStore(objectStore), this.#scope))
     this.#bus = await run(Scope.provide(connectBus(natsUrl, { name, report }), this.#scope))
+    this.#lane = openFastLane(natsUrl, `${name}-lane`, report)
     for (const timeline of timelines) await this.add(timeline)
   }
 
@@ -53,6 +57,7 @@ class Safekeepers {
       directory: join(directory, timeline),
       files: nodeDiskFiles,
       bus,
+      lane: this.#lane,
       store,
       writer: randomBytes(WRITER_BYTES),
       newDiskId: randomUUID,
@@ -62,7 +67,7 @@ class Safekeepers {
         const timer = setTimeout(fire, ms)
         return () => clearTimeout(timer)
       },
-      highestTerm: () => highestTerm(store, timeline),
+      soFar: () => soFar(store, timeline),
       report,
     })
     this.#services.set(timeline, service)
@@ -75,14 +80,18 @@ class Safekeepers {
 
   async stop(): Promise<void> {
     for (const service of this.#services.values()) service.stop()
+    this.#lane?.close()
     await run(Scope.close(this.#scope, Exit.void))
   }
 }
 
 /** From the timeline's journal, where every term is granted before it is used. */
-async function highestTerm(store: ObjectStoreShape, timeline: string): Promise<number> {
+async function soFar(store: ObjectStoreShape, timeline: string): Promise<TimelineSoFar> {
   const history = await run(openJournal(store, timelineJournal(timeline)).history())
-  return history.reduce((highest, { term }) => Math.max(highest, term), 0)
+  const term = history.reduce((highest, event) => Math.max(highest, event.term), 0)
+  // In its first term a timeline is new everywhere: nothing is lost yet by a disk that has not heard of it.
+  const isNew = term <= 1 && !history.some(({ type }) => type === 'SnapshotRecorded')
+  return { term, vouched: isNew ? 0 : term }
 }
 
 function say(message: FromSafekeepers): void {

@@ -10,6 +10,8 @@ import type { FileBody } from './node.ts'
 
 export const CHUNK_PAGES = 512
 const PAGES_MIN = 4
+/** Shared, because most chunks of a database are never loaded. */
+const NO_WORDS = new Uint32Array(0)
 
 /** Where a chunk's stored form lies. */
 export interface ChunkPlace {
@@ -30,7 +32,7 @@ export class Chunk {
   base: ChunkPlace | undefined
   /** Pages below this that memory does not know stand in the base. */
   private baseLimit = 0
-  private entries = new Uint32Array(0)
+  private entries: Uint32Array = NO_WORDS
   /** One bit per page that `entries` decides although the base is not loaded; undefined once it is, or if there is none. */
   private known: Uint32Array | undefined
 
@@ -51,7 +53,7 @@ export class Chunk {
 
   /** False if the page may stand in the base, which is not loaded. */
   knows(page: number): boolean {
-    return this.known === undefined || page >= this.baseLimit || (this.known[page >>> 5]! & (1 << (page & 31))) !== 0
+    return this.known === undefined || page >= this.baseLimit || this.isKnown(this.known, page)
   }
 
   /** Word `word` of the page's entry; 0 for a page that was never stored. */
@@ -66,8 +68,17 @@ export class Chunk {
     this.entries[at + 1] = number
     this.entries[at + 2] = slot
     this.entries[at + 3] = checksum
-    if (this.known) this.known[page >>> 5]! |= 1 << (page & 31)
+    if (this.known) this.noteKnown(page)
     this.touch()
+  }
+
+  private noteKnown(page: number): void {
+    if (this.known === NO_WORDS) this.known = new Uint32Array(CHUNK_PAGES / 32)
+    this.known![page >>> 5]! |= 1 << (page & 31)
+  }
+
+  private isKnown(known: Uint32Array, page: number): boolean {
+    return ((known[page >>> 5] ?? 0) & (1 << (page & 31))) !== 0
   }
 
   /** Pages from `page` on are gone. */
@@ -84,7 +95,7 @@ export class Chunk {
     const limit = Math.min(this.baseLimit, entries.length / ENTRY_WORDS)
     this.makeRoom(limit)
     for (let page = 0; page < limit; page++) {
-      if ((known[page >>> 5]! & (1 << (page & 31))) !== 0) continue
+      if (this.isKnown(known, page)) continue
       this.entries.set(entries.subarray(page * ENTRY_WORDS, (page + 1) * ENTRY_WORDS), page * ENTRY_WORDS)
     }
     this.known = undefined
@@ -112,8 +123,8 @@ export class Chunk {
     this.base = base
     this.baseLimit = base.pageCount
     this.changed = false
-    this.entries = new Uint32Array(0)
-    this.known = new Uint32Array(CHUNK_PAGES / 32)
+    this.entries = NO_WORDS
+    this.known = NO_WORDS
   }
 
   private touch(): void {

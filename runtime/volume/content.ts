@@ -4,10 +4,10 @@
  * full_page_writes=off sound. Sizes, times and the log are the caller's business. One invariant carries much weight: the
  * bytes of a page past the end of its file are zeros, in the cache and in segments.
  */
-import { checksum } from '../../events/checksum.ts'
 import { PAGE_BYTES } from '../../events/log-entry.ts'
 import { Errno } from './errno.ts'
 import { FileClass } from './file-class.ts'
+import type { Lacking } from './lacking.ts'
 import type { LocalPages } from './local-pages.ts'
 import type { FileBody } from './node.ts'
 import { type PageCache, PageState } from './page-cache.ts'
@@ -17,29 +17,24 @@ import { NEEDS_SEAL, type PageLocation, WANTS_BYTES, type Wanted } from './types
 
 /** 2^21 pages. Postgres's largest files are segments of 1 GiB; a bound keeps block numbers and tables small. */
 export const FILE_BYTES_MAX = 16 * 1024 * 1024 * 1024
-const BLOCKS_MAX = FILE_BYTES_MAX / PAGE_BYTES
 /** Pages fetched beyond what a sequential reader asked for, if the cache is large enough not to care. */
 const READ_AHEAD_PAGES = 32
 const READ_AHEAD_CACHE_PAGES_MIN = 1024
 
 export class Content {
-  /** What the last operation that returned WANTS_BYTES lacks. */
-  wanted: readonly Wanted[] = []
   private readonly cache: PageCache
   private readonly local: LocalPages
   private readonly table: PageTable
   private readonly sealing: Sealing
-  private lacking: Wanted[] = []
-  private lackingPages = 0
-  /** Places of the pages that were asked for and have not come, by inode and block. */
-  private readonly awaited = new Map<number, PageLocation>()
+  private readonly lacking: Lacking
   private readonly scratch = new Uint8Array(PAGE_BYTES)
 
-  constructor(cache: PageCache, local: LocalPages, table: PageTable, sealing: Sealing) {
+  constructor(cache: PageCache, local: LocalPages, table: PageTable, sealing: Sealing, lacking: Lacking) {
     this.cache = cache
     this.local = local
     this.table = table
     this.sealing = sealing
+    this.lacking = lacking
   }
 
   // ---- reading ---------------------------------------------------------------------------------------------------------
@@ -57,9 +52,9 @@ export class Content {
     }
     const isSequential = first === body.nextRead
     body.nextRead = end % PAGE_BYTES === 0 ? block : block - 1
-    if (this.lacking.length === 0) return 0
+    if (this.lacking.isEmpty) return 0
     if (isSequential && this.cache.capacity >= READ_AHEAD_CACHE_PAGES_MIN) this.lookAhead(body, block)
-    return this.wanting()
+    return this.lacking.result()
   }
 
   private readPage(
@@ -75,13 +70,13 @@ export class Content {
       this.cache.use(page - 1)
       this.cache.bytes.read(page - 1, target, targetOffset, within, count)
     } else if (page < 0) this.local.read(-page - 1, target, targetOffset, within, count)
-    else if (this.lacks(body, block) === Found.hole) target.fill(0, targetOffset, targetOffset + count)
+    else if (this.lacking.note(body, block) === Found.hole) target.fill(0, targetOffset, targetOffset + count)
   }
 
   /** The pages after `block` will be asked for next; what is not known without reading more is not worth it. */
   private lookAhead(body: FileBody, block: number): void {
     for (let next = block; next < block + READ_AHEAD_PAGES; next++) {
-      if (body.page(next) === 0 && this.table.find(body, next) === Found.stored) this.lacks(body, next)
+      if (body.page(next) === 0 && this.table.find(body, next) === Found.stored) this.lacking.note(body, next)
     }
   }
 
@@ -100,15 +95,18 @@ export class Content {
       const page = body.page(block)
       if (page < 0) continue
       if (page > 0) {
-        if (!isPrivate && this.mustSealBefore(body, page - 1)) return this.needingSeal()
+        if (!isPrivate && this.mustSealBefore(body, page - 1)) {
+          this.lacking.clear()
+          return NEEDS_SEAL
+        }
         cache.hold(page - 1)
         held++
         continue
       }
       fresh++
-      if (!covers(body, block, offset, offset + length)) this.lacks(body, block)
+      if (!covers(body, block, offset, offset + length)) this.lacking.note(body, block)
     }
-    if (this.lacking.length > 0) return this.wanting()
+    if (!this.lacking.isEmpty) return this.lacking.result()
     if (isPrivate) return this.local.has(fresh) ? 0 : -Errno.ENOSPC
     if (fresh === 0 || cache.makeRoom(fresh)) return 0
     return held + fresh > cache.capacity ? -Errno.ENOSPC : NEEDS_SEAL
@@ -203,7 +201,7 @@ export class Content {
     const page = body.page(block)
     if (page < 0) return 0
     if (page > 0) return this.cache.state(page - 1) === PageState.dirty && !body.isPrivate ? NEEDS_SEAL : 0
-    return this.lacks(body, block) === Found.hole ? 0 : this.wanting()
+    return this.lacking.note(body, block) === Found.hole ? 0 : this.lacking.result()
   }
 
   /**
@@ -244,67 +242,10 @@ export class Content {
     body.trimPages(block)
     this.table.cut(body, block)
   }
-
-  // ---- what is not here ------------------------------------------------------------------------------------------------
-
-  /** Notes what is needed to know an uncached page, unless it is a hole. */
-  private lacks(body: FileBody, block: number): Found {
-    const found = this.table.find(body, block)
-    if (found === Found.stored) {
-      const { ino } = body.node
-      const { location } = this.table
-      this.lacking.push({ kind: 'page', ino, block, location })
-      this.lackingPages++
-      this.awaited.set(pageName(ino, block), location)
-    } else if (found === Found.unloaded) this.lacksIndex(this.table.want(body, block))
-    return found
-  }
-
-  private lacksIndex(wanted: Wanted): void {
-    const last = this.lacking.at(-1)
-    const isSame =
-      last?.kind === 'index' && wanted.kind === 'index' && last.key === wanted.key && last.offset === wanted.offset
-    if (!isSame) this.lacking.push(wanted)
-  }
-
-  /** The operation cannot be done: for want of bytes, or of room for them. */
-  private wanting(): number {
-    const { lacking, lackingPages } = this
-    this.lacking = []
-    this.lackingPages = 0
-    if (!this.cache.mayHold(lackingPages)) return lackingPages > this.cache.capacity ? -Errno.ENOSPC : NEEDS_SEAL
-    this.wanted = lacking
-    return WANTS_BYTES
-  }
-
-  private needingSeal(): number {
-    this.lacking = []
-    this.lackingPages = 0
-    return NEEDS_SEAL
-  }
-
-  /** Takes in a page that was wanted; it is ignored if it is no longer. False if the bytes are damaged. */
-  deliver(body: FileBody, block: number, bytes: Uint8Array): boolean {
-    const name = pageName(body.node.ino, block)
-    const location = this.awaited.get(name)
-    if (!location) return true
-    if (bytes.length !== PAGE_BYTES || checksum(bytes) !== location.checksum) return false
-    this.awaited.delete(name)
-    if (body.page(block) !== 0) return true
-    if (this.table.find(body, block) !== Found.stored || !this.table.isAt(location)) return true
-    this.cache.begin()
-    if (!this.cache.makeRoom(1)) return true
-    this.cache.bytes.write(this.cache.take(body, block), bytes, 0, 0, PAGE_BYTES)
-    return true
-  }
 }
 
 /** True if [from, to) leaves nothing of the page's old content. */
 function covers(body: FileBody, block: number, from: number, to: number): boolean {
   const begin = block * PAGE_BYTES
   return from <= begin && to >= Math.min(begin + PAGE_BYTES, body.node.size)
-}
-
-function pageName(ino: number, block: number): number {
-  return ino * BLOCKS_MAX + block
 }

@@ -14,6 +14,7 @@
  */
 import { checksum } from '../../events/checksum.ts'
 import { readPosition, writePosition } from '../../events/frame.ts'
+import { TWO_32 } from '../../events/identifiers.ts'
 import { Damaged, FormatTooNew } from '../errors.ts'
 import type { ChunkPlace } from './chunk.ts'
 import type { FileClass } from './file-class.ts'
@@ -77,7 +78,7 @@ class TextHeap {
 }
 
 /** u32 values one after the other. */
-class Cursor {
+class Writer {
   readonly bytes: Buffer
   at: number
 
@@ -89,11 +90,6 @@ class Cursor {
   put(value: number): void {
     this.bytes.writeUInt32LE(value, this.at)
     this.at += 4
-  }
-
-  take(): number {
-    this.at += 4
-    return this.bytes.readUInt32LE(this.at - 4)
   }
 }
 
@@ -113,7 +109,7 @@ export function encodeFileTable(table: FileTable): Buffer<ArrayBuffer> {
     table.names.length * NAME_BYTES +
     chunkCount * CHUNK_BYTES
   const fixed = Buffer.alloc(fixedBytes)
-  const to = new Cursor(fixed, HEAD_BYTES)
+  const to = new Writer(fixed, HEAD_BYTES)
   for (const key of keys.keys()) putText(to, text, key)
   for (const node of table.nodes) putNode(to, text, node)
   for (const { directory, ino, name } of table.names) {
@@ -130,7 +126,7 @@ export function encodeFileTable(table: FileTable): Buffer<ArrayBuffer> {
 }
 
 function putHead(bytes: Buffer, table: FileTable, keyCount: number, chunkCount: number): void {
-  const head = new Cursor(bytes, 0)
+  const head = new Writer(bytes, 0)
   head.put(MAGIC)
   head.put(FILE_TABLE_VERSION)
   head.at = 12
@@ -144,13 +140,13 @@ function putHead(bytes: Buffer, table: FileTable, keyCount: number, chunkCount: 
   bytes.writeUInt32LE(checksum(bytes.subarray(12)), 8)
 }
 
-function putText(to: Cursor, text: TextHeap, value: string): void {
+function putText(to: Writer, text: TextHeap, value: string): void {
   const [offset, length] = text.add(value)
   to.put(offset)
   to.put(length)
 }
 
-function putNode(to: Cursor, text: TextHeap, node: TableNode): void {
+function putNode(to: Writer, text: TextHeap, node: TableNode): void {
   to.put(node.ino)
   to.put(node.mode)
   to.put(node.fileClass)
@@ -164,34 +160,82 @@ function putNode(to: Cursor, text: TextHeap, node: TableNode): void {
   to.put(node.chunks.length)
 }
 
-function putChunk(to: Cursor, { number, place }: TableChunk, key: number): void {
+function putChunk(to: Writer, { number, place }: TableChunk, key: number): void {
   to.put(number)
   to.put(key)
   to.put(place.offset)
   to.put(place.pageCount)
 }
 
+/**
+ * Reads u32 values and texts. Attaching waits for this, and nothing of it is compiled yet when it runs, so it does as
+ * little per value as it can: a view of words instead of calls, and one string of all texts, cut into pieces.
+ */
+class Reader {
+  private readonly bytes: Buffer
+  private readonly words: Uint32Array
+  private readonly textAt: number
+  /** All texts, if every byte of them is one character. */
+  private readonly text: string | undefined
+  private at: number
+  private readonly float = new Float64Array(1)
+  private readonly floatWords = new Uint32Array(this.float.buffer)
+
+  constructor(bytes: Buffer, at: number, textAt: number) {
+    this.bytes = bytes
+    // Little endian, as all machines are that this runs on.
+    this.words = new Uint32Array(bytes.buffer, bytes.byteOffset, textAt / 4)
+    this.textAt = textAt
+    const text = bytes.toString('utf8', textAt)
+    this.text = text.length === bytes.length - textAt ? text : undefined
+    this.at = at / 4
+  }
+
+  take(): number {
+    return this.words[this.at++]!
+  }
+
+  takePosition(): number {
+    const low = this.take()
+    return low + this.take() * TWO_32
+  }
+
+  takeFloat(): number {
+    this.floatWords[0] = this.take()
+    this.floatWords[1] = this.take()
+    return this.float[0]!
+  }
+
+  takeText(): string {
+    const offset = this.take()
+    const end = offset + this.take()
+    if (this.text !== undefined) return this.text.slice(offset, end)
+    return this.bytes.toString('utf8', this.textAt + offset, this.textAt + end)
+  }
+}
+
 /** @throws Damaged, FormatTooNew */
 export function decodeFileTable(source: Uint8Array): FileTable {
-  const bytes = Buffer.from(source.buffer, source.byteOffset, source.byteLength)
+  // A view of words must begin where a word may.
+  const bytes = source.byteOffset % 4 === 0 ? viewOf(source) : Buffer.from(source)
   check(bytes)
-  const from = new Cursor(bytes, 24)
-  const keyCount = from.take()
-  const nodeCount = from.take()
-  const nameCount = from.take()
-  const chunkCount = from.take()
+  const [keyCount, nodeCount, nameCount, chunkCount] = [24, 28, 32, 36].map((at) => bytes.readUInt32LE(at)) as Counts
   const chunksAt = HEAD_BYTES + keyCount * KEY_BYTES + nodeCount * NODE_BYTES + nameCount * NAME_BYTES
   const textAt = chunksAt + chunkCount * CHUNK_BYTES
-  const keys = Array.from({ length: keyCount }, () => takeText(from, textAt))
-  const chunkFrom = new Cursor(bytes, chunksAt)
-  const nodes = Array.from({ length: nodeCount }, () => takeNode(from, textAt, chunkFrom, keys))
-  const names = Array.from({ length: nameCount }, () => ({
-    directory: from.take(),
-    ino: from.take(),
-    name: takeText(from, textAt),
-  }))
+  const from = new Reader(bytes, HEAD_BYTES, textAt)
+  const chunksFrom = new Reader(bytes, chunksAt, textAt)
+  const keys: string[] = []
+  for (let left = keyCount; left > 0; left--) keys.push(from.takeText())
+  const nodes: TableNode[] = []
+  for (let left = nodeCount; left > 0; left--) nodes.push(takeNode(from, chunksFrom, keys))
+  const names: TableName[] = []
+  for (let left = nameCount; left > 0; left--) {
+    names.push({ directory: from.take(), ino: from.take(), name: from.takeText() })
+  }
   return { position: readPosition(bytes, 16), nextIno: bytes.readUInt32LE(12), nodes, names }
 }
+
+type Counts = [keys: number, nodes: number, names: number, chunks: number]
 
 /** Keys of the index objects that a file table refers to: what must be kept while the table is. */
 export function referencedIndexKeys(source: Uint8Array): readonly string[] {
@@ -200,31 +244,35 @@ export function referencedIndexKeys(source: Uint8Array): readonly string[] {
   return [...keys]
 }
 
-function takeText(from: Cursor, textAt: number): string {
-  const offset = textAt + from.take()
-  return from.bytes.toString('utf8', offset, offset + from.take())
-}
-
-function takeNode(from: Cursor, textAt: number, chunkFrom: Cursor, keys: readonly string[]): TableNode {
+function takeNode(from: Reader, chunksFrom: Reader, keys: readonly string[]): TableNode {
   const ino = from.take()
   const mode = from.take()
   const fileClass = from.take() as FileClass
   const uid = from.take()
   const gid = from.take()
-  const target = takeText(from, textAt)
-  const size = readPosition(from.bytes, from.at)
-  const mtimeMs = from.bytes.readDoubleLE(from.at + 8)
-  const ctimeMs = from.bytes.readDoubleLE(from.at + 16)
-  from.at += 24
-  const chunks: TableChunk[] = []
-  for (let left = from.take(); left > 0; left--) chunks.push(takeChunk(chunkFrom, keys))
+  const target = from.takeText()
+  const size = from.takePosition()
+  const mtimeMs = from.takeFloat()
+  const ctimeMs = from.takeFloat()
+  const chunkCount = from.take()
+  const chunks = chunkCount === 0 ? NO_CHUNKS : takeChunks(chunkCount, chunksFrom, keys)
   return { ino, mode, fileClass, uid, gid, target, size, mtimeMs, ctimeMs, chunks }
 }
 
-function takeChunk(from: Cursor, keys: readonly string[]): TableChunk {
-  const number = from.take()
-  const key = keys[from.take()]!
-  return { number, place: { key, offset: from.take(), pageCount: from.take() } }
+const NO_CHUNKS: readonly TableChunk[] = []
+
+function takeChunks(count: number, from: Reader, keys: readonly string[]): readonly TableChunk[] {
+  const chunks: TableChunk[] = []
+  for (let left = count; left > 0; left--) {
+    const number = from.take()
+    const key = keys[from.take()]!
+    chunks.push({ number, place: { key, offset: from.take(), pageCount: from.take() } })
+  }
+  return chunks
+}
+
+function viewOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 function check(bytes: Buffer): void {

@@ -206,7 +206,7 @@ export class PageCache {
         return
       case PageState.clean:
       case PageState.orphaned:
-        this.evictableCount += by
+        if (this.flights[slot] === 0) this.evictableCount += by
     }
   }
 
@@ -221,7 +221,9 @@ export class PageCache {
 
   /** The capture has ended, whichever way. True if the page's content is still what it captured. */
   landed(slot: number, seal: number): boolean {
+    this.count(slot, -1)
     this.flights[slot]!--
+    this.count(slot, 1)
     return this.capturedBy[slot] === seal
   }
 

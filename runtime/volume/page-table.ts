@@ -14,6 +14,8 @@ const CLEAN_BYTES_MAX = 16 * 1024 * 1024
 export const Found = { hole: 0, stored: 1, unloaded: 2 } as const
 export type Found = (typeof Found)[keyof typeof Found]
 
+type WantedIndex = Extract<Wanted, { kind: 'index' }>
+
 export class PageTable {
   /** Chunks that differ from what snapshots hold. */
   readonly changed = new Set<Chunk>()
@@ -92,11 +94,11 @@ export class PageTable {
   }
 
   /** The stored form of the chunk that `find` found unloaded. */
-  want(body: FileBody, block: number): Wanted {
+  want(body: FileBody, block: number): WantedIndex {
     return this.wantChunk(chunkOf(body, block)!)
   }
 
-  wantChunk(chunk: Chunk): Wanted {
+  wantChunk(chunk: Chunk): WantedIndex {
     const { key, offset, pageCount } = chunk.base!
     this.awaited.set(placeName(key, offset), chunk)
     return { kind: 'index', key, offset, length: indexBlockBytes(pageCount) }

@@ -20,7 +20,7 @@ function property(name: string, check: (use: RandomUse, sequence: readonly Opera
         const use = new RandomUse(slots)
         check(use, sequence)
       }),
-      { numRuns: runs },
+      { numRuns: runs, endOnFailure: process.env['VOLUME_PROPERTY_SHRINK'] === '0' },
     )
   })
 }

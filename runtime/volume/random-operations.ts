@@ -109,13 +109,17 @@ export class ModelFile {
     return this.versions.at(-1)!.bytes
   }
 
+  get version(): number {
+    return this.versions.length - 1
+  }
+
   change(bytes: Buffer, logEnd: number): void {
     this.versions.push({ bytes, logEnd })
   }
 
-  /** All of the present from `block` on is durable in a log that reaches `position`. */
-  promise(position: number, block: number): void {
-    this.barriers.push({ position, version: this.versions.length - 1, block })
+  /** Blocks from `block` on are as in `version`, or later, in any log that reaches `position`. */
+  promise(position: number, block: number, version: number): void {
+    this.barriers.push({ position, version, block })
   }
 
   /** What is wrong with `content` in a crash image of the log up to `position`; undefined if nothing. */
@@ -155,6 +159,15 @@ function pageOf(bytes: Buffer, block: number): Buffer {
   return page
 }
 
+type Captured = NonNullable<ReturnType<Driver['capture']>>
+
+/** An fsync that waits: what the file was when it came, and what must land. */
+interface Sync {
+  readonly file: ModelFile
+  readonly version: number
+  readonly seals: Set<Captured>
+}
+
 export class RandomUse {
   readonly driver: Driver
   /** Files that have a name or a user. */
@@ -162,7 +175,8 @@ export class RandomUse {
   /** All that ever were. */
   readonly everyFile = new Map<number, ModelFile>()
   readonly tables: Array<{ readonly position: number; readonly bytes: Uint8Array }> = []
-  private readonly flying: Array<NonNullable<ReturnType<Driver['capture']>>> = []
+  private readonly flying: Captured[] = []
+  private readonly syncs = new Set<Sync>()
   private storing = false
 
   constructor(slotCount: number) {
@@ -266,7 +280,7 @@ export class RandomUse {
     const cut = file.bytes.subarray(0, size)
     file.change(Buffer.concat([cut, Buffer.alloc(Math.max(0, size - cut.length))]), driver.log.end)
     // A cut is in the log at once, and nothing from before it may come back.
-    if (this.isNamed(ino)) file.promise(driver.log.end, Math.ceil(size / PAGE_BYTES))
+    if (this.isNamed(ino)) file.promise(driver.log.end, Math.ceil(size / PAGE_BYTES), file.version)
   }
 
   private remove(path: string): void {
@@ -320,27 +334,45 @@ export class RandomUse {
   private land(which: number, ok: boolean): void {
     const captured = this.flying.splice(which % Math.max(1, this.flying.length), 1)[0]
     if (!captured) return
-    if (ok) this.driver.complete(captured)
-    else this.driver.volume.abandonSeal(captured.seal)
+    const position = ok ? this.driver.complete(captured) : -1
+    if (!ok) this.driver.volume.abandonSeal(captured.seal)
+    for (const sync of this.syncs) {
+      if (!sync.seals.delete(captured)) continue
+      // An fsync whose seal was not stored has failed, and promises nothing.
+      if (!ok) this.syncs.delete(sync)
+      else this.settle(sync, position)
+    }
   }
 
-  /** As the sealer does: everything dirty is captured, then everything in flight is completed. */
+  /** As the sealer does: everything dirty is captured, and who waits is answered once all that flies has landed. */
   private sync(ino: number): void {
     const { volume } = this.driver
     const file = this.files.get(ino)
-    if (!file || !this.isNamed(ino) || volume.fileClass(ino) === FileClass.local) return
-    this.sealEverything(false)
-    if (!volume.isClean(ino)) throw new Error(`inode ${ino} is dirty after everything was sealed`)
-    const position = volume.lastPosition(ino)
-    if (position > this.driver.log.end) throw new Error('a position beyond the log')
-    file.promise(position, 0)
+    if (!file || !this.isNamed(ino) || file.fileClass === FileClass.local) return
+    const { version } = file
+    if (volume.isClean(ino)) {
+      file.promise(volume.lastPosition(ino), 0, version)
+      return
+    }
+    this.captureEverything(false)
+    this.syncs.add({ file, version, seals: new Set(this.flying) })
   }
 
-  sealEverything(includeLogged: boolean): void {
+  private settle(sync: Sync, position: number): void {
+    if (sync.seals.size > 0) return
+    this.syncs.delete(sync)
+    sync.file.promise(position, 0, sync.version)
+  }
+
+  private captureEverything(includeLogged: boolean): void {
     const { driver, flying } = this
     for (let next = driver.capture(includeLogged); next; next = driver.capture(includeLogged)) flying.push(next)
-    // The newest first: what older ones hold of the same pages must not come after.
-    while (flying.length > 0) this.land(flying.length - 1, true)
+  }
+
+  /** The newest first: what older ones hold of the same pages must not come after. */
+  sealEverything(includeLogged: boolean): void {
+    this.captureEverything(includeLogged)
+    while (this.flying.length > 0) this.land(this.flying.length - 1, true)
   }
 
   private snapshot(): void {

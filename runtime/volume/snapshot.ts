@@ -184,7 +184,8 @@ export class Snapshots {
   }
 
   private restoreNode(from: TableNode): Node {
-    const node = new Node({ ...from, at: from.mtimeMs })
+    const { ino, fileClass, mode, uid, gid, target, mtimeMs } = from
+    const node = new Node({ ino, fileClass, mode, uid, gid, target, at: mtimeMs })
     node.nlink = linksWithoutName(node)
     node.size = from.size
     node.ctimeMs = from.ctimeMs

@@ -20,9 +20,10 @@ import { Errno } from './errno.ts'
 import type { FileClass } from './file-class.ts'
 import { Fold } from './fold.ts'
 import { forsake } from './forsake.ts'
+import { Lacking } from './lacking.ts'
 import { LocalPages } from './local-pages.ts'
 import { PageCache } from './page-cache.ts'
-import { PageTable } from './page-table.ts'
+import { Found, PageTable } from './page-table.ts'
 import { type Seal, Sealing, type SealOptions } from './sealing.ts'
 import { ServedFiles } from './served-files.ts'
 import { ServedNames } from './served-names.ts'
@@ -44,6 +45,7 @@ export class Volume implements ServedVolume {
   private readonly table = new PageTable()
   private readonly cache: PageCache
   private readonly sealing: Sealing
+  private readonly lacking: Lacking
   private readonly content: Content
   private readonly folding: Fold
   private readonly snapshots: Snapshots
@@ -56,7 +58,8 @@ export class Volume implements ServedVolume {
     const localPages = new LocalPages(local)
     this.cache = new PageCache(pages, localPages)
     this.sealing = new Sealing(this.cache, table)
-    this.content = new Content(this.cache, localPages, table, this.sealing)
+    this.lacking = new Lacking(this.cache, table)
+    this.content = new Content(this.cache, localPages, table, this.sealing, this.lacking)
     this.folding = new Fold(tree, this.content, this.cache, table)
     this.snapshots = new Snapshots(tree, this.cache, table)
   }
@@ -76,16 +79,26 @@ export class Volume implements ServedVolume {
 
   /** What the operation lacks that returned WANTS_BYTES last. */
   get wanted(): readonly Wanted[] {
-    return this.content.wanted
+    return this.lacking.wanted
   }
 
-  /** False if the bytes are damaged: fetch them again, or give up. */
+  /**
+   * Brings what was wanted. False if the bytes are damaged. Bytes that nobody needs any more, because what they are of has
+   * changed or gone, are ignored, and so are those for which there is no room: whoever still lacks them wants them again.
+   */
+  deliver(wanted: Wanted, bytes: Uint8Array): boolean {
+    if (wanted.kind === 'index') return this.table.deliver(wanted.key, wanted.offset, bytes)
+    const body = this.tree.node(wanted.ino)?.body
+    return body ? this.lacking.deliver(body, wanted.block, wanted.location, bytes) : true
+  }
+
+  /** As `deliver`, for drivers that did not keep what was wanted: false also if the page has moved meanwhile. */
   deliverPage(ino: number, block: number, bytes: Uint8Array): boolean {
     const body = this.tree.node(ino)?.body
-    return body ? this.content.deliver(body, block, bytes) : true
+    if (!body || body.page(block) !== 0 || this.table.find(body, block) !== Found.stored) return true
+    return this.lacking.deliver(body, block, this.table.location, bytes)
   }
 
-  /** As `deliverPage`. */
   deliverIndexBlock(key: string, offset: number, bytes: Uint8Array): boolean {
     return this.table.deliver(key, offset, bytes)
   }
@@ -128,7 +141,7 @@ export class Volume implements ServedVolume {
   /** 0, or WANTS_BYTES: parts of the page table that the snapshot needs are not here. */
   prepareSnapshot(): number {
     const result = this.snapshots.prepare()
-    this.content.wanted = this.snapshots.wanted
+    this.lacking.wanted = this.snapshots.wanted
     return result
   }
 

@@ -10,7 +10,7 @@ import type { EndpointCommand } from '../../events/endpoint.ts'
 import type { ZoneId } from '../../events/identifiers.ts'
 import type { TimelineCommand } from '../../events/timeline.ts'
 import type { ZoneState } from '../../events/zone.ts'
-import { describe, isLochError } from '../errors.ts'
+import { problemOf } from '../errors.ts'
 import { run } from '../system/run.ts'
 import type { System } from '../system.ts'
 import { encodePlacement, placementSubject } from './compute-placement.ts'
@@ -70,7 +70,7 @@ export class Leadership {
         await this.#hostEndpoint(seen)
         return
       } catch (error) {
-        this.#parts.report(`leading: ${isLochError(error) ? describe(error) : String(error)}`)
+        this.#parts.report(`leading: ${problemOf(error)}`)
         await this.#releaseAll()
         await new Promise((resolve) => setTimeout(resolve, RETRY_INTERVAL_MS))
       }

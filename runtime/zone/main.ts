@@ -11,7 +11,8 @@ import * as Exit from 'effect/Exit'
 import * as Layer from 'effect/Layer'
 import type * as Scope from 'effect/Scope'
 import { useChecksum } from '../../events/checksum.ts'
-import { connectBus } from '../bus/nats.ts'
+import { type Lane, openFastLane } from '../bus/fast-lane.ts'
+import { connectBus, type NatsBus } from '../bus/nats.ts'
 import { readZoneConfig, type ZoneConfig } from '../control/zone-config.ts'
 import { openZoneLink, type ZoneLink } from '../control/zone-link.ts'
 import { isLochError, type LochError } from '../errors.ts'
@@ -28,17 +29,20 @@ const serve = Effect.fnUntraced(function* (
   const report = (line: string) => console.log(`${new Date().toISOString()} ${line}`)
   const startedMs = performance.now()
   const bus = yield* connectBus(config.natsUrl, { name: `loch ${config.zone}`, report })
+  const lane = yield* acquireLane(config, bus, report)
   const store = yield* openObjectStore(config.objectStore)
   const postgres = yield* acquirePostgres(config)
   const safekeepers = yield* acquireSafekeepers(config, report)
-  const host = new ZoneHost({ config, bus, store, postgres, safekeepers, link, report })
+  const host = new ZoneHost({ config, bus, lane, store, postgres, safekeepers, link, report })
   yield* Effect.acquireRelease(
     attempt(() => host.start()),
     () => Effect.promise(() => host.close()),
   )
   link.progress('Open', performance.now() - startedMs)
   link.ready()
-  const failed = attempt(() => safekeepers.failed)
+  const failed = attempt(async () => {
+    throw await safekeepers.failed
+  })
   const stopped = Effect.gen(function* () {
     yield* Effect.promise(() => link.stopRequested)
     yield* attempt(() => host.quiesce())
@@ -48,6 +52,13 @@ const serve = Effect.fnUntraced(function* (
   yield* Effect.raceFirst(stopped, failed)
 })
 
+/** Log bytes go over a connection of their own, where the address allows it. */
+function acquireLane(config: ZoneConfig, bus: NatsBus, report: (line: string) => void) {
+  const open = Effect.sync(() => openFastLane(config.natsUrl, `loch ${config.zone} lane`, report))
+  const acquired = Effect.acquireRelease(open, (lane) => Effect.sync(() => lane?.close()))
+  return Effect.map(acquired, (lane): Lane => lane ?? bus)
+}
+
 /** Shared by the zones of a host: the last to leave removes it. */
 function acquirePostgres(config: ZoneConfig): Effect.Effect<Postgres['Service'], LochError, Scope.Scope> {
   const layer = postgresLayer(join(dirname(config.runDirectory), 'postgres'))
@@ -55,15 +66,17 @@ function acquirePostgres(config: ZoneConfig): Effect.Effect<Postgres['Service'],
 }
 
 function acquireSafekeepers(config: ZoneConfig, report: (line: string) => void) {
-  const { project, zone, timeline, natsUrl, objectStore, zoneDirectory } = config
+  const { project, zone, zones, timeline, natsUrl, objectStore, zoneDirectory } = config
   const directory = join(zoneDirectory, 'safekeepers')
   return Effect.acquireRelease(
-    attempt(() => startSafekeepers({ project, zone, timelines: [timeline], natsUrl, objectStore, directory, report })),
+    attempt(() =>
+      startSafekeepers({ project, zone, zones, timelines: [timeline], natsUrl, objectStore, directory, report }),
+    ),
     (safekeepers) => Effect.promise(() => safekeepers.stop()),
   )
 }
 
-/** Ends the process: with 0 after an ordered stop, else with 1, after the supervisor has been told why. */
+/** Ends the process: with 0 after an ordered stop, else by force, after the supervisor has been told why. */
 async function main(): Promise<never> {
   useChecksum((bytes, before) => crc32(bytes, before))
   const config = readZoneConfig(process.argv[2]!)
@@ -73,8 +86,19 @@ async function main(): Promise<never> {
   const error = Cause.squash(exit.cause)
   console.error(error)
   await link.failed(error, isLochError(error) && FATAL.includes(error._tag))
-  process.exit(1)
+  return endByForce()
 }
+
+/** process.exit would wait for a thread that may be waiting for the kernel. */
+function endByForce(): never {
+  process.kill(process.pid, 'SIGKILL')
+  throw new Error('unreachable')
+}
+
+process.on('uncaughtException', (error) => {
+  console.error(error)
+  endByForce()
+})
 
 /** What starting the zone again will not mend. */
 const FATAL: readonly LochError['_tag'][] = ['BadArgument', 'HostUnfit', 'FormatTooNew', 'StoreRefused']

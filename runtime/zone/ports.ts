@@ -31,7 +31,8 @@ export function realPorts(
     bus: {
       publish: (subject, data) => bus.publish(subject, data),
       subscribe: (subject, handler) => {
-        const subscription = bus.subscribe(subject, handler)
+        // While two zones believe that they lead, an actor has two hosts. Both hearing a command would carry it out twice.
+        const subscription = bus.subscribe(subject, handler, { queue: 'host' })
         return () => subscription.unsubscribe()
       },
     },

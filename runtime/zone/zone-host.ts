@@ -13,13 +13,14 @@ import { type ActorEvent, decodeEnvelope, encodeEnvelope, isFault, unwrap, wrap 
 import { ComputeId } from '../../events/identifiers.ts'
 import type { Heartbeat, ZoneEvent, ZoneState } from '../../events/zone.ts'
 import type { Subscription } from '../bus/bus.ts'
+import type { Lane } from '../bus/fast-lane.ts'
 import type { NatsBus } from '../bus/nats.ts'
 import { ComputeHost } from '../compute/compute-host.ts'
 import { encodeAs, encodingOf } from '../control/encoding.ts'
 import { zoneStatusSubject } from '../control/schemas.ts'
 import type { ZoneConfig } from '../control/zone-config.ts'
 import type { ZoneLink } from '../control/zone-link.ts'
-import { describe, isLochError } from '../errors.ts'
+import { problemOf } from '../errors.ts'
 import type { ObjectStoreShape } from '../object-store/object-store.ts'
 import type { Postgres } from '../postgres/postgres.ts'
 import type { Safekeepers } from '../safekeeper/host.ts'
@@ -34,6 +35,7 @@ import { zoneReport } from './zone-report.ts'
 export interface ZoneParts {
   readonly config: ZoneConfig
   readonly bus: NatsBus
+  readonly lane: Lane
   readonly store: ObjectStoreShape
   readonly postgres: Postgres['Service']
   readonly safekeepers: Safekeepers
@@ -63,7 +65,7 @@ export class ZoneHost {
     const { config, bus, store, report } = parts
     this.#parts = parts
     this.#ports = realPorts(config.project, bus, store, (actor, doing, error) =>
-      report(`${actor}: ${doing}: ${isLochError(error) ? describe(error) : String((error as Error)?.stack ?? error)}`),
+      report(`${actor}: ${doing}: ${problemOf(error)}`),
     )
     this.#system = new System(this.#ports)
     this.#leadership = new Leadership(this.#system, parts)
@@ -146,9 +148,10 @@ export class ZoneHost {
   }
 
   #environment(): ConstructorParameters<typeof ComputeHost>[1] {
-    const { config, bus, store, postgres, link, report } = this.#parts
+    const { config, bus, lane, store, postgres, link, report } = this.#parts
     return {
       bus,
+      lane,
       store,
       project: config.project,
       zone: config.zone,

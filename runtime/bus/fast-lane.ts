@@ -1,0 +1,235 @@
+/**
+ * A second connection to NATS for log bytes and their acknowledgements: just enough of the client protocol to publish and
+ * subscribe, over one socket, with payloads that are copied at most once. The client library assembles a payload of
+ * hundreds of kilobytes by growing a buffer again and again, which cost more than everything else that a safekeeper does
+ * with it. Requests, headers, queues and clusters are not here; nor is any promise: what gets lost is sent again by
+ * whoever misses it.
+ */
+import * as net from 'node:net'
+import { BadArgument } from '../errors.ts'
+import { parseAddress } from './address.ts'
+import type { BusMessage, BusShape, Subscription } from './bus.ts'
+
+/** What the fast lane has of a bus. */
+export type Lane = Pick<BusShape, 'publish' | 'subscribe'>
+
+export interface FastLane extends Lane {
+  close(): void
+}
+
+interface Route {
+  readonly subject: string
+  readonly handler: (message: BusMessage) => void
+}
+
+const RECONNECT_AFTER_MS = 100
+const CRLF = Buffer.from('\r\n')
+const LF = 0x0a
+/** Of a protocol line; INFO of a large cluster is the longest. */
+const LINE_BYTES_MAX = 64 * 1024
+
+/**
+ * Opens the lane to the server of `url`, and keeps it open. Undefined if that address needs more than plain NATS to one
+ * server (TLS, several servers): then the bus itself has to do.
+ */
+export function openFastLane(url: string, name: string, report: (line: string) => void): FastLane | undefined {
+  const address = parseAddress(url)
+  if (address instanceof BadArgument || address.tls || address.servers.length !== 1) return undefined
+  const credentials =
+    address.token !== ''
+      ? { auth_token: address.token }
+      : address.user === ''
+        ? {}
+        : { user: address.user, pass: address.password }
+  const options = { verbose: false, pedantic: false, echo: false, lang: 'loch', version: '1', protocol: 0, name }
+  const [host, port] = splitHost(address.servers[0]!)
+  return new Connection(host, port, JSON.stringify({ ...options, ...credentials }), report)
+}
+
+function splitHost(server: string): readonly [string, number] {
+  const colon = server.lastIndexOf(':')
+  return [server.slice(0, colon).replace(/^\[|\]$/g, ''), Number(server.slice(colon + 1))]
+}
+
+class Connection implements FastLane {
+  readonly #host: string
+  readonly #port: number
+  readonly #options: string
+  readonly #report: (line: string) => void
+  readonly #routes = new Map<number, Route>()
+  #lastSid = 0
+  #socket: net.Socket | undefined
+  #introduced = false
+  #closed = false
+  #corked = false
+
+  constructor(host: string, port: number, options: string, report: (line: string) => void) {
+    this.#host = host
+    this.#port = port
+    this.#options = options
+    this.#report = report
+    this.#open()
+  }
+
+  publish(subject: string, data: Uint8Array, options: { readonly reply?: string | undefined } = {}): void {
+    const socket = this.#socket
+    // Like the bus: what is published while there is no connection is lost.
+    if (!socket || !this.#introduced) return
+    if (!this.#corked) {
+      this.#corked = true
+      socket.cork()
+      process.nextTick(() => {
+        this.#corked = false
+        socket.uncork()
+      })
+    }
+    const reply = options.reply === undefined ? '' : ` ${options.reply}`
+    socket.write(`PUB ${subject}${reply} ${data.length}\r\n`, 'latin1')
+    socket.write(data)
+    socket.write(CRLF)
+  }
+
+  subscribe(subject: string, handler: (message: BusMessage) => void): Subscription {
+    const sid = ++this.#lastSid
+    this.#routes.set(sid, { subject, handler })
+    if (this.#introduced) this.#socket?.write(`SUB ${subject} ${sid}\r\n`)
+    return {
+      subject,
+      unsubscribe: () => {
+        if (this.#routes.delete(sid) && this.#introduced) this.#socket?.write(`UNSUB ${sid}\r\n`)
+      },
+    }
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#socket?.destroy()
+  }
+
+  #open(): void {
+    if (this.#closed) return
+    const socket = net.connect({ host: this.#host, port: this.#port, noDelay: true })
+    this.#socket = socket
+    this.#introduced = false
+    const parser = new Parser({
+      line: (line) => this.#hear(socket, line),
+      message: (sid, subject, reply, data) => this.#deliver(sid, subject, reply, data),
+    })
+    socket.on('data', (chunk: Buffer) => {
+      if (!parser.push(chunk)) socket.destroy()
+    })
+    // An error is followed by 'close', which reconnects.
+    socket.on('error', () => {})
+    socket.once('close', () => {
+      this.#introduced = false
+      setTimeout(() => this.#open(), RECONNECT_AFTER_MS)
+    })
+  }
+
+  #hear(socket: net.Socket, line: string): void {
+    if (line.startsWith('INFO ')) this.#introduce(socket)
+    else if (line === 'PING') socket.write('PONG\r\n')
+    else if (line.startsWith('-ERR')) {
+      this.#report(`NATS ended a log connection: ${line}`)
+      socket.destroy()
+    }
+  }
+
+  /** Once: a server tells of itself again whenever its cluster changes. */
+  #introduce(socket: net.Socket): void {
+    if (this.#introduced) return
+    this.#introduced = true
+    socket.write(`CONNECT ${this.#options}\r\n`)
+    for (const [sid, { subject }] of this.#routes) socket.write(`SUB ${subject} ${sid}\r\n`)
+  }
+
+  #deliver(sid: number, subject: string, reply: string | undefined, data: Buffer): void {
+    this.#routes.get(sid)?.handler({
+      subject,
+      data,
+      reply,
+      respond: (answer) => {
+        if (reply !== undefined) this.publish(reply, answer)
+      },
+    })
+  }
+}
+
+interface Heard {
+  readonly line: (line: string) => void
+  readonly message: (sid: number, subject: string, reply: string | undefined, data: Buffer) => void
+}
+
+/** Cuts what arrives into lines and messages. A payload within one chunk is a view of it; any other is copied once. */
+class Parser {
+  readonly #heard: Heard
+  /** A line of which the end has not come yet. */
+  #rest: Buffer | undefined
+  #head: { readonly sid: number; readonly subject: string; readonly reply: string | undefined } | undefined
+  #payload: Buffer | undefined
+  #filled = 0
+  #size = 0
+
+  constructor(heard: Heard) {
+    this.#heard = heard
+  }
+
+  /** False if this is no NATS: the connection cannot be understood any more. */
+  push(chunk: Buffer): boolean {
+    for (let at = 0; at < chunk.length; ) {
+      if (this.#head) {
+        at = this.#takePayload(chunk, at)
+        continue
+      }
+      const end = chunk.indexOf(LF, at)
+      if (end < 0) {
+        this.#rest = this.#rest ? Buffer.concat([this.#rest, chunk.subarray(at)]) : Buffer.from(chunk.subarray(at))
+        return this.#rest.length < LINE_BYTES_MAX
+      }
+      const line = chunk.toString('latin1', at, end)
+      const whole = this.#rest ? this.#rest.toString('latin1') + line : line
+      this.#rest = undefined
+      at = end + 1
+      if (!this.#takeLine(whole.endsWith('\r') ? whole.slice(0, -1) : whole)) return false
+    }
+    return true
+  }
+
+  /** MSG subject sid [reply] size */
+  #takeLine(line: string): boolean {
+    if (!line.startsWith('MSG ')) {
+      this.#heard.line(line)
+      return true
+    }
+    const fields = line.split(' ')
+    const hasReply = fields.length === 5
+    const size = Number(fields[hasReply ? 4 : 3])
+    if (!Number.isSafeInteger(size) || size < 0) return false
+    this.#head = { sid: Number(fields[2]), subject: fields[1]!, reply: hasReply ? fields[3] : undefined }
+    this.#size = size
+    return true
+  }
+
+  /** Takes payload and the line break behind it; returns where the next line begins. */
+  #takePayload(chunk: Buffer, at: number): number {
+    const whole = this.#size + CRLF.length
+    if (!this.#payload && chunk.length - at >= whole) {
+      this.#finish(chunk.subarray(at, at + this.#size))
+      return at + whole
+    }
+    this.#payload ??= Buffer.allocUnsafeSlow(whole)
+    const count = Math.min(whole - this.#filled, chunk.length - at)
+    chunk.copy(this.#payload, this.#filled, at, at + count)
+    this.#filled += count
+    if (this.#filled === whole) this.#finish(this.#payload.subarray(0, this.#size))
+    return at + count
+  }
+
+  #finish(data: Buffer): void {
+    const { sid, subject, reply } = this.#head!
+    this.#head = undefined
+    this.#payload = undefined
+    this.#filled = 0
+    this.#heard.message(sid, subject, reply, data)
+  }
+}

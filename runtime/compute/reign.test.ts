@@ -1,0 +1,328 @@
+import * as Effect from 'effect/Effect'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { isElected } from '../../actors/safekeeper/acceptor.ts'
+import { chainOver } from '../../events/frame.ts'
+import type { Position, Term } from '../../events/identifiers.ts'
+import type { TermHistory } from '../../events/safekeeper-wire.ts'
+import type { IndexSnapshot } from '../../events/timeline.ts'
+import { Fenced, QuorumLost, StoreUnavailable } from '../errors.ts'
+import { establishReign, orderFor } from './reign.ts'
+import { type Disk, entriesOf, type FakeSafekeeper, ReignWorld, SEED, settle, ZONES } from './testing.ts'
+
+/** What term 1 wrote, and two ways to go on from its middle. */
+const first = entriesOf(40, 1_000, 1)
+const SPLIT = 20_000
+const second = Buffer.concat([first.subarray(0, SPLIT), entriesOf(10, 1_000, 2)])
+const OF_FIRST: TermHistory = [{ term: 1, begin: 0 }]
+const OF_SECOND: TermHistory = [...OF_FIRST, { term: 2, begin: SPLIT }]
+const chainAt = (bytes: Buffer, position = bytes.length) => chainOver(bytes.subarray(0, position), SEED)
+const diskOf = (term: number, history: TermHistory, bytes: Buffer, fresh = false): Disk => ({
+  term,
+  history,
+  bytes,
+  fresh,
+})
+const oldDisk = diskOf(1, OF_FIRST, first)
+const newDisk = diskOf(2, OF_SECOND, second)
+
+let world: ReignWorld
+let safekeepers: readonly FakeSafekeeper[] = []
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  world = new ReignWorld()
+})
+afterEach(() => vi.useRealTimers())
+
+/** Zones without a disk do not run. */
+function open(...disks: ReadonlyArray<Disk | undefined>): void {
+  safekeepers = world.open(...disks)
+  for (const [at, disk] of disks.entries()) if (disk === undefined) safekeepers[at]!.stop()
+}
+
+/** As of a cluster that has been created, so that everybody may have acknowledged something. */
+const snapshot: IndexSnapshot = { term: 1 as Term, position: 0 as Position, chain: SEED, key: 'k' }
+const reignOf = (term: number, durability: 'archived' | 'quorum' = 'archived') =>
+  establishReign(world.ports, world.grant(term, durability, snapshot))
+
+/** All that were elected hold the same log, whole and flushed. */
+function expectLogs(bytes: Buffer, zones: readonly string[], history: TermHistory): void {
+  for (const { zone, state, bytes: log } of safekeepers) {
+    if (!zones.includes(zone)) continue
+    expect(log.equals(bytes.subarray(state.begin))).toBe(true)
+    expect(state).toMatchObject({ flushed: bytes.length, chain: chainAt(bytes), history })
+    expect(isElected(state)).toBe(true)
+  }
+}
+
+describe('a first reign', () => {
+  test('begins an empty log at position 0 with the chain of the timeline', async () => {
+    open({ term: 0, history: [], bytes: Buffer.alloc(0) }, { term: 0, history: [], bytes: Buffer.alloc(0) }, undefined)
+    const reign = await establishReign(world.ports, world.grant(1))
+    expect(reign).toMatchObject({
+      term: 1,
+      tail: { lastTerm: 0, position: 0, chain: SEED },
+      history: [{ term: 1, begin: 0 }],
+      base: { term: 0, position: 0, chain: SEED },
+      archived: { position: 0, chain: SEED },
+      dutyZone: 'zone-2',
+    })
+    expectLogs(Buffer.alloc(0), ['zone-1', 'zone-2'], [{ term: 1, begin: 0 }])
+  })
+
+  test('may begin on disks that are new, since nobody has been promised anything', async () => {
+    const fresh = diskOf(0, [], Buffer.alloc(0), true)
+    open(fresh, fresh, fresh)
+    expect((await establishReign(world.ports, world.grant(1, 'quorum'))).tail.position).toBe(0)
+  })
+})
+
+describe('the tail', () => {
+  test('is the one of the highest term, not the longest log; the other is cut where they part', async () => {
+    open(oldDisk, newDisk, newDisk)
+    const reign = await reignOf(3)
+    await settle()
+    expect(reign.tail).toMatchObject({ lastTerm: 2, position: second.length, chain: chainAt(second) })
+    expect(reign.history).toEqual([...OF_SECOND, { term: 3, begin: second.length }])
+    expect([...reign.holders].sort()).toEqual(['zone-2', 'zone-3'])
+    expect(safekeepers[0]!.elections).toMatchObject([{ truncateTo: SPLIT, start: SPLIT }])
+    expectLogs(second, ZONES, reign.history)
+  })
+
+  test('is the longest of one term, and a majority is brought up to it', async () => {
+    open(diskOf(1, OF_FIRST, first.subarray(0, 5_000)), oldDisk, diskOf(1, OF_FIRST, first.subarray(0, 31_000)))
+    const reign = await reignOf(2)
+    await settle()
+    expect(reign.tail).toMatchObject({ source: 'zone-2', lastTerm: 1, position: first.length })
+    expect(reign.holders).toEqual(['zone-2'])
+    expectLogs(first, ZONES, reign.history)
+  })
+
+  test('is chosen from a majority alone', async () => {
+    open(oldDisk, undefined, newDisk)
+    const reign = await reignOf(3)
+    expect(reign.tail.position).toBe(second.length)
+    expectLogs(second, ['zone-1', 'zone-3'], reign.history)
+  })
+
+  test('is the archived log if that has the highest term or all disks were lost', async () => {
+    const lost = diskOf(0, [], Buffer.alloc(0), true)
+    open(lost, lost, undefined)
+    world.archive(first.subarray(0, SPLIT), 1, 0, SEED, 9_000)
+    world.archive(second.subarray(SPLIT), 2, SPLIT, chainAt(first, SPLIT), 9_000)
+    const reign = await reignOf(3)
+    expect(reign.tail).toMatchObject({ source: 'archive', lastTerm: 2, position: second.length })
+    expect(reign.archived).toEqual({ position: second.length, chain: chainAt(second) })
+    expect(reign.holders).toEqual([])
+    expectLogs(second, ['zone-1', 'zone-2'], reign.history)
+  })
+
+  test('is found from the snapshot on', async () => {
+    open(newDisk, newDisk, undefined)
+    const at = { term: 1 as Term, position: 10_000 as Position, chain: chainAt(first, 10_000), key: 'k' }
+    world.archive(first.subarray(10_000, 15_000), 1, 10_000, at.chain)
+    const reign = await establishReign(world.ports, world.grant(3, 'archived', at))
+    expect(reign.base).toMatchObject({ position: 10_000, chain: at.chain })
+    expect(reign.archived).toEqual({ position: 15_000, chain: chainAt(first, 15_000) })
+  })
+
+  test('is refused if two hold different bytes up to it', async () => {
+    const other = Buffer.concat([second.subarray(0, 29_000), entriesOf(1, 1_000, 7)])
+    open(newDisk, diskOf(2, OF_SECOND, other), undefined)
+    await expect(reignOf(3)).rejects.toMatchObject({ problem: expect.stringContaining('different bytes') })
+    expect(safekeepers.flatMap(({ elections }) => elections)).toEqual([])
+  })
+})
+
+describe('a disk that may have forgotten', () => {
+  const fresh = diskOf(0, [], Buffer.alloc(0), true)
+
+  test('counts under archived durability, since the archive holds what it acknowledged', async () => {
+    open(oldDisk, fresh, undefined)
+    expect((await reignOf(2)).tail.position).toBe(first.length)
+  })
+
+  test('does not count under quorum durability', async () => {
+    open(oldDisk, fresh, undefined)
+    await expect(reignOf(2, 'quorum')).rejects.toMatchObject({ problem: expect.stringContaining('the disk in zone-2') })
+    await expect(reignOf(3, 'quorum')).rejects.toThrow(QuorumLost)
+  })
+})
+
+describe('the reign stands', () => {
+  test('only when a majority has flushed the whole tail', async () => {
+    open(oldDisk, diskOf(1, OF_FIRST, first.subarray(0, 5_000)), undefined)
+    safekeepers[1]!.flushes = false
+    let stands = false
+    const established = reignOf(2).then((reign) => {
+      stands = true
+      return reign
+    })
+    await settle()
+    expect(safekeepers[1]!.state).toMatchObject({ end: first.length, flushed: 5_000 })
+    expect(stands).toBe(false)
+    safekeepers[1]!.flush()
+    expect((await established).tail.position).toBe(first.length)
+  })
+
+  test('without waiting for the last zone, which goes on in the background', async () => {
+    open(oldDisk, oldDisk, diskOf(1, OF_FIRST, first.subarray(0, 5_000)))
+    safekeepers[2]!.flushes = false
+    await reignOf(2)
+    await settle()
+    safekeepers[2]!.flush()
+    expect(safekeepers[2]!.state.flushed).toBe(first.length)
+    await settle()
+    expect(world.bus.subscribed.filter((subject) => subject.includes('repair'))).toEqual([])
+  })
+
+  test('not if too few hold it in time', async () => {
+    open(oldDisk, diskOf(1, OF_FIRST, first.subarray(0, 5_000)), undefined)
+    safekeepers[1]!.flushes = false
+    const established = reignOf(2)
+    established.catch(() => {})
+    await settle()
+    await vi.advanceTimersByTimeAsync(10_000)
+    await expect(established).rejects.toThrow(QuorumLost)
+    await expect(established).rejects.toMatchObject({
+      problem: expect.stringMatching(/^1 of 2 safekeepers .*zone-2.*has not flushed/),
+    })
+  })
+
+  test('not if too few vote, and then nothing was told to anybody', async () => {
+    open(oldDisk, undefined, undefined)
+    await expect(reignOf(2)).rejects.toThrow(QuorumLost)
+    expect(safekeepers[0]!.elections).toEqual([])
+  })
+
+  test('not if too few hear of the election', async () => {
+    open(oldDisk, oldDisk, undefined)
+    safekeepers[1]!.before = (verb) => {
+      if (verb === 'vote') setImmediate(() => safekeepers[1]!.stop())
+      return undefined
+    }
+    world.store.list = slowly(world.store.list)
+    await expect(reignOf(2)).rejects.toThrow(QuorumLost)
+  })
+
+  test('not if the object store cannot be read', async () => {
+    open(oldDisk, oldDisk, oldDisk)
+    world.store.down = true
+    await expect(reignOf(2)).rejects.toThrow(StoreUnavailable)
+    expect(safekeepers.flatMap(({ elections }) => elections)).toEqual([])
+  })
+})
+
+/** Lets everything else happen before the store answers. */
+function slowly<Arguments extends unknown[], Answer>(work: (...given: Arguments) => Answer) {
+  return ((...given: Arguments) => Effect.andThen(Effect.promise(settle), work(...given) as never)) as never as (
+    ...given: Arguments
+  ) => Answer
+}
+
+describe('a higher term', () => {
+  test('among the votes is Fenced', async () => {
+    open(oldDisk, diskOf(5, OF_FIRST, first), oldDisk)
+    await expect(reignOf(2)).rejects.toThrow(Fenced)
+    await expect(reignOf(3)).rejects.toMatchObject({ value: 'term 3', problem: 'term 5 has been promised' })
+    expect(safekeepers.flatMap(({ elections }) => elections)).toEqual([])
+  })
+
+  test('that a majority has promised itself to before it hears of the election is Fenced', async () => {
+    open(oldDisk, oldDisk, oldDisk)
+    for (const safekeeper of safekeepers.slice(1)) {
+      safekeeper.before = (verb) => {
+        if (verb === 'elected') safekeeper.promise(9)
+        return undefined
+      }
+    }
+    await expect(reignOf(2)).rejects.toThrow(Fenced)
+  })
+
+  test('that comes while the tail is being repaired is Fenced', async () => {
+    open(oldDisk, diskOf(1, OF_FIRST, first.subarray(0, 5_000)), undefined)
+    safekeepers[1]!.before = (verb) => {
+      if (verb === 'append') safekeepers[1]!.promise(9)
+      return undefined
+    }
+    await expect(reignOf(2)).rejects.toThrow(Fenced)
+  })
+
+  test('of one zone does no harm to a reign that a majority holds', async () => {
+    open(oldDisk, oldDisk, oldDisk)
+    safekeepers[2]!.before = (verb) => {
+      if (verb === 'elected') safekeepers[2]!.promise(9)
+      return undefined
+    }
+    expect((await reignOf(2)).tail.position).toBe(first.length)
+  })
+})
+
+describe('a safekeeper far behind', () => {
+  const long = entriesOf(90, 64 * 1024, 3)
+  const ARCHIVED = 80 * 64 * 1024
+
+  test('begins anew where the archive ends, and gets the rest', async () => {
+    open(diskOf(1, OF_FIRST, long), diskOf(1, OF_FIRST, long), { term: 0, history: [], bytes: Buffer.alloc(0) })
+    world.archive(long.subarray(0, ARCHIVED), 1, 0, SEED, 512 * 1024)
+    const reign = await reignOf(2)
+    await settle()
+    expect(reign.archived).toEqual({ position: ARCHIVED, chain: chainAt(long, ARCHIVED) })
+    const place = { truncateTo: 0, start: ARCHIVED, startChain: chainAt(long, ARCHIVED), archivedFrom: ARCHIVED }
+    expect(safekeepers[2]!.elections).toMatchObject([place])
+    expect(safekeepers[2]!.state.begin).toBe(ARCHIVED)
+    expectLogs(long, ZONES, reign.history)
+  })
+
+  test('gets all of it if that is not archived', async () => {
+    open(diskOf(1, OF_FIRST, long), diskOf(1, OF_FIRST, long.subarray(0, 64 * 1024)), undefined)
+    const reign = await reignOf(2)
+    expect(safekeepers[1]!.elections).toMatchObject([{ truncateTo: 64 * 1024, start: 64 * 1024 }])
+    expectLogs(long, ['zone-1', 'zone-2'], reign.history)
+  })
+})
+
+describe('what is archived', () => {
+  test('counts only as far as it is on the chosen tail', async () => {
+    open(newDisk, newDisk, undefined)
+    // Term 1 was archived beyond where term 2 took over: nobody continued that.
+    world.archive(first, 1, 0, SEED, 10_000)
+    const reign = await reignOf(3)
+    expect(reign.tail.position).toBe(second.length)
+    expect(reign.archived).toMatchObject({ position: 0, chain: SEED })
+  })
+
+  test('may be all of the tail', async () => {
+    open(oldDisk, oldDisk, undefined)
+    world.archive(first, 1, 0, SEED, 10_000)
+    const reign = await reignOf(2)
+    expect(reign.tail.source).toBe('archive')
+    expect(reign.archived).toEqual({ position: first.length, chain: chainAt(first) })
+    expect([...reign.holders].sort()).toEqual(['zone-1', 'zone-2'])
+  })
+})
+
+describe('archive duty', () => {
+  test("goes to the fullest log in another zone than the compute's", async () => {
+    open(oldDisk, diskOf(1, OF_FIRST, first.subarray(0, 5_000)), oldDisk)
+    const reign = await reignOf(2)
+    expect(reign.dutyZone).toBe('zone-3')
+    await settle()
+    for (const { elections } of safekeepers) expect(elections).toMatchObject([{ dutyZone: 'zone-3' }])
+  })
+
+  test('stays in the own zone if there is no other', async () => {
+    open(oldDisk, undefined, undefined)
+    const ports = { ...world.ports, zones: ['zone-1'] }
+    const grant = { ...world.grant(2, 'archived', snapshot), zones: world.grant(2).zones.slice(0, 1) }
+    expect((await establishReign(ports, grant)).dutyZone).toBe('zone-1')
+  })
+})
+
+test('a safekeeper that answers late is told the same as in the election', async () => {
+  open(oldDisk, oldDisk, undefined)
+  const reign = await reignOf(2)
+  const vote = { zone: 'zone-3', granted: true, term: 2, lastTerm: 1, flushed: 7_000, chain: 1, history: OF_FIRST }
+  const order = orderFor(reign, { ...vote, diskId: 'd', fresh: false }, 'zone-1')
+  expect(order).toEqual({ truncateTo: 7_000, start: 7_000, startChain: undefined, archivedFrom: 0, dutyZone: 'zone-1' })
+})
