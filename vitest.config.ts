@@ -7,6 +7,7 @@ export default defineConfig({
     pool: 'forks',
     // Tests wait for conditions, so a slow machine costs time and nothing else.
     testTimeout: 120_000,
+    expect: { poll: { timeout: 20_000 } },
     hookTimeout: 120_000,
   },
 })

@@ -97,7 +97,7 @@ describe('the loop', () => {
       { id: 'r1', correlationId: 'r0' },
     )
     world.send(actorSubject('p', 'timeline.main'), encodeEnvelope(request), 'inbox')
-    await vi.waitFor(() => expect(answers.length).toBe(1))
+    await vi.waitFor(() => expect(answers.length).toBe(1), { timeout: 20_000 })
     expect(answers[0]).toMatchObject({ type: 'TermGranted', correlationId: 'r0', causationId: 'r2' })
     const fact = envelopes(world, 'loch.p.events.timeline.main').find(({ type }) => type === 'TermStarted')
     expect(fact).toMatchObject({ correlationId: 'r0', causationId: 'r2', sequence: 2, term: 1 })
@@ -117,7 +117,7 @@ describe('the loop', () => {
       answers.push(decodeEnvelope(answer.data) as Envelope)
     })
     world.send(actorSubject('p', 'timeline.main'), data, 'inbox')
-    await vi.waitFor(() => expect(answers.length).toBe(1))
+    await vi.waitFor(() => expect(answers.length).toBe(1), { timeout: 20_000 })
     expect(answers[0]).toMatchObject({ type: 'Refusal', payload: { tag } })
     expect(actor.inspect()).toMatchObject({ state: 'creating', sequence: 0 })
   })
@@ -154,10 +154,10 @@ describe('the loop', () => {
       zone: zones[0]!,
       launch: 1,
     })
-    await vi.waitFor(() => expect(actor.snapshot.context.problem).toBe('no answer'))
+    await vi.waitFor(() => expect(actor.snapshot.context.problem).toBe('no answer'), { timeout: 20_000 })
     expect(performed).toEqual(['startTerm'])
     world.advance(100)
-    await vi.waitFor(() => expect(performed).toEqual(['startTerm', 'startTerm']))
+    await vi.waitFor(() => expect(performed).toEqual(['startTerm', 'startTerm']), { timeout: 20_000 })
     const reports = envelopes(world, 'loch.p.actor.endpoint.e')
     expect(reports.at(-1)).toMatchObject({
       type: 'ComputeReport',
@@ -189,10 +189,12 @@ describe('the loop', () => {
     expect(actor.snapshot.context.remembered.primary).toBeNull()
     world.store.down = true
     world.advance(10_000)
-    await vi.waitFor(() => expect(world.reported.length).toBe(1))
+    await vi.waitFor(() => expect(world.reported.length).toBe(1), { timeout: 20_000 })
     world.store.down = false
     world.advance(1_000)
-    await vi.waitFor(() => expect(actor.snapshot.context.remembered.primary).toMatchObject({ launch: 3 }))
+    await vi.waitFor(() => expect(actor.snapshot.context.remembered.primary).toMatchObject({ launch: 3 }), {
+      timeout: 20_000,
+    })
   })
 
   test('reports an effect that throws, and goes on', async () => {

@@ -152,7 +152,7 @@ export class LogWriter {
   }
 
   /** Sends [from, sent) to one safekeeper; what the ring no longer holds is the election's to repair. */
-  private resendTo(zone: string, from: number): void {
+  resendTo(zone: string, from: number): void {
     if (from >= this.log.sent) return
     if (!this.publishFrom(from, (frame) => this.ports.publishTo(zone, frame))) this.ports.reelect(zone, from)
   }

@@ -10,8 +10,8 @@ import { encodeEntry, type LogEntry, WRITE_ENTRY_HEAD_BYTES, writeWriteEntryHead
 import type { LogSink } from '../volume/types.ts'
 import { RING_BYTES, RING_RESERVE_BYTES, type SharedLog } from './shared-log.ts'
 
-/** Sends one frame: `parts` are its header and payload, in order. Returns false while there is no connection. */
-export type FrameOut = (parts: readonly Uint8Array[], bytes: number) => boolean
+/** Sends the frame of the log from `begin` on: `parts` are its header and payload. False while there is no connection. */
+export type FrameOut = (parts: readonly Uint8Array[], bytes: number, begin: number) => boolean
 
 /** A quiet log gathers this much before it sends unasked. */
 const QUIET_BYTES = 256 * 1024
@@ -74,8 +74,9 @@ export class RingSink implements LogSink {
     while (this.log.sent < this.log.end) {
       const begin = this.log.sent
       const length = this.frameLength(begin)
-      this.sendFrame(begin, length)
+      // Before it goes out: whoever hears that it could not must find it among what was sent.
       this.log.sent = begin + length
+      this.sendFrame(begin, length)
     }
   }
 
@@ -111,7 +112,8 @@ export class RingSink implements LogSink {
       { term: this.term, begin, length, chainBefore, chainAfter: this.chain, flags: 0, archived },
       this.writer,
     )
-    this.out(second.length > 0 ? [this.header, first, second] : [this.header, first], FRAME_HEADER_BYTES + length)
+    const parts = second.length > 0 ? [this.header, first, second] : [this.header, first]
+    this.out(parts, FRAME_HEADER_BYTES + length, begin)
   }
 
   private put(position: number, source: Uint8Array, from: number, length: number): void {

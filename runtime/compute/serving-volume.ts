@@ -58,9 +58,9 @@ export class ServingVolume {
 
   private createSink(data: VolumeWorkerData, message: ServeMessage): RingSink {
     const socket = new FrameSocket(this.log, message.subject, message.reply)
-    const sink = new RingSink(this.log, data.term, message.writer, (parts, bytes) => {
+    const sink = new RingSink(this.log, data.term, message.writer, (parts, bytes, begin) => {
       const sent = socket.publish(parts, bytes)
-      if (!sent) this.post({ kind: 'unsent', begin: this.log.sent })
+      if (!sent) this.post({ kind: 'unsent', begin })
       return sent
     })
     sink.nowMs = Date.now()

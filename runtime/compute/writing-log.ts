@@ -111,8 +111,10 @@ export class WritingLog {
     this.#reelectedAtMs.set(zone, now)
     try {
       const vote = await requestVote(this.#ports, zone, this.#reign.term)
-      if (vote.term > this.#reign.term) this.#fence(vote.term)
-      else await elect(this.#ports, this.#reign, zone, orderFor(this.#reign, vote, this.writer.proposer.dutyZone))
+      if (vote.term > this.#reign.term) return this.#fence(vote.term)
+      const order = orderFor(this.#reign, vote, this.writer.proposer.dutyZone)
+      const { flushed } = await elect(this.#ports, this.#reign, zone, order)
+      this.writer.resendTo(zone, Math.max(flushed, this.shared.base))
     } catch (error) {
       if (error instanceof Fenced) this.#fence(this.#reign.term + 1)
       else if (!this.#closed) this.#ports.report(`${zone} does not follow yet: ${problemOf(error)}`)

@@ -89,7 +89,9 @@ describe.skipIf(missing !== undefined)(
       await overSocket("alter system set work_mem = '5MB'")
       await overSocket('select pg_reload_conf()')
       // The reload is asynchronous: what the user may set shows when it has happened, and then Loch's must still stand.
-      await vi.waitFor(async () => expect((await overSocket('show work_mem'))[0]?.rows).toEqual([['5MB']]))
+      await vi.waitFor(async () => expect((await overSocket('show work_mem'))[0]?.rows).toEqual([['5MB']]), {
+        timeout: 20_000,
+      })
       expect((await overSocket('show full_page_writes'))[0]?.rows).toEqual([['off']])
     })
 

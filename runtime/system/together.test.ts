@@ -64,7 +64,7 @@ async function cluster() {
 }
 
 const reaches = (actor: { readonly snapshot: { readonly state: string } }, state: string) =>
-  vi.waitFor(() => expect(actor.snapshot.state).toBe(state))
+  vi.waitFor(() => expect(actor.snapshot.state).toBe(state), { timeout: 20_000 })
 
 test('a woken endpoint serves, fails over to another zone under a higher term, and suspends', async () => {
   const { main, address, computes } = await cluster()
@@ -98,7 +98,7 @@ test('a compute whose append is rejected is replaced', async () => {
   await address.ask({ type: 'Wake', at })
   await reaches(address, 'available')
   await computes.get('main-zone-1')!.ask({ type: 'AppendRejected', at, term: 1 as Term, problem: 'term 2 exists' })
-  await vi.waitFor(() => expect(address.snapshot.context.remembered.primary?.launch).toBe(2))
+  await vi.waitFor(() => expect(address.snapshot.context.remembered.primary?.launch).toBe(2), { timeout: 20_000 })
   await reaches(address, 'available')
   expect(address.snapshot.context.remembered.primary?.zone).toBe('zone-2')
 })

@@ -13,7 +13,7 @@ import type { FileBody } from './node.ts'
 import { type PageCache, PageState } from './page-cache.ts'
 import { Found, type PageTable } from './page-table.ts'
 import type { Sealing } from './sealing.ts'
-import { NEEDS_SEAL, type PageLocation, WANTS_BYTES, type Wanted } from './types.ts'
+import { NEEDS_SEAL } from './types.ts'
 
 /** 2^21 pages. Postgres's largest files are segments of 1 GiB; a bound keeps block numbers and tables small. */
 export const FILE_BYTES_MAX = 16 * 1024 * 1024 * 1024

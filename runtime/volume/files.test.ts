@@ -228,13 +228,31 @@ test('a request larger than the cache is refused, not repeated for ever', () => 
 
 test('a write does not evict the pages that it is about to change', () => {
   const d = serving(4)
-  const ino = d.make('base/5/1')
+  const [ino, other] = [d.make('base/5/1'), d.make('base/5/2')]
   d.write(ino, 0, filled(1))
+  for (let block = 0; block < 3; block++) d.write(other, block * PAGE_BYTES, filled(9))
   d.sealAll()
-  // All four slots are needed, one of them for the page that is there.
-  expect(d.write(ino, 100, filled(2, 3 * PAGE_BYTES + 100))).toBe(3 * PAGE_BYTES + 100)
+  // All four slots are needed; the oldest holds the page that is there and stays in part as it is.
+  expect(d.volume.write(ino, 100, filled(2, 4 * PAGE_BYTES - 100), 0, 4 * PAGE_BYTES - 100)).toBe(4 * PAGE_BYTES - 100)
   const content = d.content(ino)
   expect([content[0], content[99], content[100]]).toEqual([1, 1, 2])
+})
+
+test('a page stays while a capture of it is in flight, though a newer one was published', () => {
+  const d = serving(4)
+  const [ino, other] = [d.make('base/5/1'), d.make('base/5/2')]
+  d.write(ino, 0, filled(1))
+  const older = d.capture()!
+  d.write(ino, 0, filled(2))
+  d.complete(d.capture()!)
+  expect(d.volume.isClean(ino)).toBe(true)
+  const write = (block: number): number => d.volume.write(other, block * PAGE_BYTES, filled(9), 0, PAGE_BYTES)
+  for (let block = 0; block < 3; block++) expect(write(block)).toBe(PAGE_BYTES)
+  expect(write(3)).toBe(NEEDS_SEAL)
+  d.complete(older)
+  expect(write(3)).toBe(PAGE_BYTES)
+  d.sealAll()
+  expect(d.content(ino)[0]).toBe(2)
 })
 
 test('local files have a store of their own, whose slots are used again', () => {

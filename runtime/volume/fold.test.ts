@@ -75,6 +75,10 @@ test('a replica sees pages as they are sealed, whatever it has cached', () => {
     live.sealAll(round % 2 === 0)
     follow()
     expect(replica.content(ino)[0]).toBe(round)
+    // What the log brought is kept when it is sealed: a standby that reads along fetches nothing.
+    const { fetches } = replica.objects
+    expect(replica.content(wal).equals(live.content(wal))).toBe(true)
+    expect(replica.objects.fetches).toBe(fetches)
     expect(replica.image()).toEqual(live.image())
   }
   // A kernel that still uses a file keeps it, even if the log removes it.

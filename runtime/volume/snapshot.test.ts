@@ -98,6 +98,18 @@ test('a page table that is not loaded is loaded before it is written anew', () =
   expect(image).toEqual(c.image())
 })
 
+test('so is the page table of a page that only the log has', () => {
+  const d = database()
+  const ino = d.ino('pg_wal/1')
+  d.write(ino, 0, filled(1, 3 * PAGE_BYTES))
+  d.sealAll(true)
+  const c = Driver.folded(d.objects, [], d.snapshot())
+  c.serve()
+  c.write(ino, PAGE_BYTES, filled(9))
+  expect(c.volume.canSnapshot).toBe(false)
+  expect(Driver.folded(c.objects, [], c.snapshot()).image()).toEqual(c.image())
+})
+
 test('a cut page table keeps what was cut off out of sight, loaded or not', () => {
   const d = database()
   const ino = d.ino('base/5/1')
