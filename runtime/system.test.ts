@@ -4,7 +4,7 @@ import { compute } from '../actors/compute/machine.ts'
 import { endpoint } from '../actors/endpoint/machine.ts'
 import { timeline } from '../actors/timeline/machine.ts'
 import { type ActorEvent, decodeEnvelope, type Envelope, encodeEnvelope, isFault, wrap } from '../events/envelope.ts'
-import type { ComputeId, EndpointId, ProjectId, Term, TimelineId, ZoneId } from '../events/identifiers.ts'
+import type { ComputeId, EndpointId, Position, ProjectId, Term, TimelineId, ZoneId } from '../events/identifiers.ts'
 import { TestWorld } from './system/testing.ts'
 import { actorSubject, describeActors, QUEUE_LENGTH_MAX, type System } from './system.ts'
 
@@ -58,6 +58,19 @@ describe('the loop', () => {
     const asked = Array.from({ length: 20 }, (_, at) => (at % 2 ? first : second).ask(startTerm))
     const terms = (await Promise.all(asked)).map((answer) => answer.payload['term'])
     expect([...terms].sort((left, right) => Number(left) - Number(right))).toEqual(terms.map((_, at) => at + 1))
+  })
+
+  test('turns nothing down by facts that another host has overtaken', async () => {
+    const world = new TestWorld()
+    const first = await hostTimeline(world.system('a'))
+    await first.ask(create)
+    const second = await hostTimeline(world.system('b'))
+    await first.ask(startTerm)
+    const began = { type: 'RecordTermBegan' as const, at: 0, term: 1 as Term, position: 0 as Position, chain: 0 }
+    expect(await second.ask(began)).toMatchObject({ type: 'Done' })
+    // The first has not read of it, and must not record it twice.
+    expect(await first.ask(began)).toMatchObject({ type: 'Done', payload: { note: 'the begin of this term is known' } })
+    expect(await first.ask({ ...began, term: 7 as Term })).toMatchObject({ type: 'Refusal' })
   })
 
   test('folds the journal when hosting begins, snapshot or not', async () => {

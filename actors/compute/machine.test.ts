@@ -94,7 +94,7 @@ describe('a compute on its way to serving', () => {
       .expect({ state: 'fenced', effects: [{ type: 'shutDown', mode: 'immediate' }, 'send'] })
   })
 
-  test('tries to attach again under the same term, unless that cannot help', () => {
+  test('attaches again under a new term only: what the failed attempt may have appended is written once', () => {
     const failed = (retryable: boolean): ComputeEvent => ({
       type: 'AttachFailed',
       at: 5,
@@ -105,9 +105,11 @@ describe('a compute on its way to serving', () => {
     fresh()
       .given(start(1), granted(5), fenced(5))
       .when(failed(true))
-      .expect({ state: 'attaching' })
+      .expect({ state: 'electing', effects: ['send'] })
       .when(timer('retry', 5 + BACKOFF_FIRST_MS))
-      .expect({ effects: [{ type: 'attach', term: 5 }] })
+      .expect({ effects: [{ type: 'startTerm' }] })
+    fresh()
+      .given(start(1), granted(5), fenced(5))
       .when(failed(false))
       .expect({ state: 'failed', effects: ['shutDown', 'send'] })
   })

@@ -4,9 +4,9 @@
  *
  *                 Start          TermGranted      FenceGranted        Attached
  *   stopped ───────────▶ electing ──────────▶ fencing ─────────▶ attaching ─────────▶ recovering
- *      ▲                  ▲  ▲ │ retry          │                   │ retry            ▲     │
- *      │                  │  └─┘◀───────────────┘                   └──▶ same term     │     │ PostgresReady
- *      │ Stopped          │       FenceFailed: new term                 PostgresExited │     ▼
+ *      ▲                  ▲  ▲ │ retry          │                   │                  ▲     │
+ *      │                  │  └─┘◀───────────────┴───────────────────┘                  │     │ PostgresReady
+ *      │ Stopped          │       FenceFailed, AttachFailed: new term    PostgresExited │     ▼
  *      │                  │ Start was waiting                                        serving.active
  *   suspending ───────────┘                                            ClientsIdle │  ▲     │
  *      ▲                                                                           ▼  │ ClientsActive

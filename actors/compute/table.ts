@@ -127,10 +127,11 @@ export const table: Table<ComputeState, ComputeEvent, typeof guards, typeof acti
     AttachFailed: [
       otherReign,
       when('isFinal', { to: 'failed', do: ['noteProblem', 'shutDownNow', 'report'] }),
-      { do: ['noteFailure', 'report'] },
+      // Something may have been appended already, and a term's log is written once: the next attempt is a new term.
+      { to: 'electing', do: ['noteFailure', 'report'] },
     ],
     AppendRejected: rejected,
-    TimerFired: [when('retryDue', { do: ['attach'] }), reportOnly, notDue],
+    TimerFired: [reportOnly, notDue],
   },
   recovering: {
     ...starting,

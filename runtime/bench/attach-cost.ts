@@ -55,7 +55,9 @@ async function fill(loch: LochProcess, megabytes: number): Promise<void> {
 
 function mountOf(loch: LochProcess): string {
   const table = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
-  const line = table.find((candidate) => candidate.includes(`/run/loch/${loch.instance}/`) && candidate.includes(' - fuse '))
+  const line = table.find(
+    (candidate) => candidate.includes(`/run/loch/${loch.instance}/`) && candidate.includes(' - fuse '),
+  )
   if (!line) throw new Error('no mount of this instance')
   return line.split(' ')[4]!
 }

@@ -199,7 +199,9 @@ export class LogWriter {
     const frame = Buffer.alloc(FRAME_HEADER_BYTES + end - begin)
     this.log.copyOut(begin, end, frame, FRAME_HEADER_BYTES)
     const chainAfter = chainOver(frame.subarray(FRAME_HEADER_BYTES), chainBefore)
-    const { term, archived } = this.proposer
+    const { term } = this.proposer
+    // What safekeepers may take for settled: archived, and on a majority.
+    const archived = Math.min(this.proposer.archived, this.proposer.durable)
     const header = { term, begin, length: end - begin, chainBefore, chainAfter, flags: 0, archived }
     writeFrameHeader(frame, 0, header, this.writer)
     return frame

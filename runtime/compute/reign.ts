@@ -37,10 +37,11 @@ const RESEND_BYTES_MAX = 4 * 1024 * 1024
 /** Errors: Fenced if a higher term exists, QuorumLost if too few count, and the store's. */
 export async function establishReign(ports: ReignPorts, grant: TermGrant): Promise<Reign> {
   const base = grant.snapshot ?? { term: 0, position: 0, chain: chainSeed(ports.timeline) }
-  const [votes, archive] = await Promise.all([
-    requestVotes(ports, grant.term),
-    run(findArchiveTail(ports.store, ports.timeline, base)),
-  ])
+  const findArchive = () => run(findArchiveTail(ports.store, ports.timeline, base))
+  const [votes, before] = await Promise.all([requestVotes(ports, grant.term), findArchive()])
+  // A disk that has forgotten vouches only together with the archive as it was after the vote: until then the former
+  // writer could still get the majority that the archive alone now stands for.
+  const archive = votes.some(({ fresh }) => fresh) ? await findArchive() : before
   const tail = choose(ports, grant, votes, archive)
   const reign = describeReign(ports, grant, base, tail, archive, votes)
   await fence(ports, reign, votes)

@@ -60,7 +60,7 @@ async function readTerm(
     chain = chainWithin(object, stop)
     position = stop
   }
-  for await (const [name, object] of objects.inOrder(candidates(names, position))) {
+  for await (const [name, object] of objects.inOrder(await candidates(objects, names, position))) {
     if (name.begin > position) break
     if (!object) torn = name
     else if (object.end > position) await use(object)
@@ -70,10 +70,14 @@ async function readTerm(
   throw missing(timeline, term, position)
 }
 
-/** Those that may hold `position` or something after it. Most often the first that is not dropped holds it. */
-function candidates(names: readonly LogName[], position: number): readonly LogName[] {
+/** Those that may hold `position` or something after it: usually one begins there, and none before it need be read. */
+async function candidates(
+  objects: LogObjects,
+  names: readonly LogName[],
+  position: number,
+): Promise<readonly LogName[]> {
   const exact = names.findIndex(({ begin }) => begin === position)
-  if (exact >= 0) return names.slice(exact)
+  if (exact >= 0 && (await objects.get(names[exact]!))) return names.slice(exact)
   return names.filter(({ begin }) => begin + FRAME_PAYLOAD_BYTES_MAX > position)
 }
 

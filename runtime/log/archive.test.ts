@@ -113,6 +113,7 @@ describe('the end of the archived log', () => {
     put(one.object(3, 9))
     expect(await find()).toMatchObject({ end: 10 })
     expect(await read(history([1, 0]), START, 10)).toBe('abcdefghij')
+    expect(await read(history([1, 0]), { position: 4, chain: one.chainAt(4) }, 10)).toBe('efghij')
   })
 
   test('a term ends where the next one begins, though its objects run past', async () => {

@@ -13,14 +13,12 @@ import { WRITER_BYTES } from '../../events/frame.ts'
 import { type FastLane, openFastLane } from '../bus/fast-lane.ts'
 import { connectBus, type NatsBus } from '../bus/nats.ts'
 import { reportOf } from '../control/error-report.ts'
-import { openJournal } from '../log/journal.ts'
-import { timelineJournal } from '../log/keys.ts'
 import type { ObjectStoreShape } from '../object-store/object-store.ts'
 import { openObjectStore } from '../object-store/open.ts'
 import { run } from '../system/run.ts'
 import { nodeDiskFiles } from './disk-files.ts'
-import type { TimelineSoFar } from './ports.ts'
 import { SafekeeperService } from './safekeeper.ts'
+import { timelineSoFar } from './so-far.ts'
 import type { FromSafekeepers, SafekeepersConfig, ToSafekeepers } from './worker-messages.ts'
 
 class Safekeepers {
@@ -67,7 +65,7 @@ class Safekeepers {
         const timer = setTimeout(fire, ms)
         return () => clearTimeout(timer)
       },
-      soFar: () => soFar(store, timeline),
+      soFar: () => timelineSoFar(store, timeline),
       report,
     })
     this.#services.set(timeline, service)
@@ -83,15 +81,6 @@ class Safekeepers {
     this.#lane?.close()
     await run(Scope.close(this.#scope, Exit.void))
   }
-}
-
-/** From the timeline's journal, where every term is granted before it is used. */
-async function soFar(store: ObjectStoreShape, timeline: string): Promise<TimelineSoFar> {
-  const history = await run(openJournal(store, timelineJournal(timeline)).history())
-  const term = history.reduce((highest, event) => Math.max(highest, event.term), 0)
-  // In its first term a timeline is new everywhere: nothing is lost yet by a disk that has not heard of it.
-  const isNew = term <= 1 && !history.some(({ type }) => type === 'SnapshotRecorded')
-  return { term, vouched: isNew ? 0 : term }
 }
 
 function say(message: FromSafekeepers): void {

@@ -4,7 +4,7 @@
  * what was decided is thrown away, the winner's facts are folded and the same event is decided again. Nothing here knows
  * what any actor is for.
  */
-import type { ActorEffect, BaseContext, Definition, SendEffect, Snapshot } from '../../actors/definition.ts'
+import type { ActorEffect, BaseContext, Definition, Outcome, SendEffect, Snapshot } from '../../actors/definition.ts'
 import { applyFacts, decide } from '../../actors/fold.ts'
 import { type ActorEvent, type Envelope, encodeEnvelope, wrap } from '../../events/envelope.ts'
 import { Conflict, isLochError, type LochError } from '../errors.ts'
@@ -35,6 +35,8 @@ import { run, startEffect } from './run.ts'
 export const QUEUE_LENGTH_MAX = 1_024
 /** Lost races for a journal's slot in a row before an event is given up: two live hosts take turns long before. */
 export const CONFLICTS_MAX = 16
+/** A host that has not learned of another's facts looks for them no oftener than this, unless somebody waits for an answer. */
+export const REFOLD_INTERVAL_MS = 1_000
 /** The object store retries by itself before it gives up, so this need not be short. */
 export const RETRY_INTERVAL_MS = 1_000
 
@@ -67,6 +69,7 @@ export class HostedActor<
   #sequence = 0
   /** True while the journal may hold events that are not folded: after a lost race, or an append of unknown fate. */
   #mustRefold = false
+  #refoldedAtMs = 0
   #stopped = false
   #draining: Promise<void> | undefined
 
@@ -190,11 +193,16 @@ export class HostedActor<
   }
 
   async #handle(waiting: Waiting<Event>): Promise<void> {
+    let isFresh = false
     for (let attempt = 1; ; attempt++) {
       if (this.#mustRefold) await this.#refold()
       // Time is the host's, at the moment of the decision: senders' clocks differ, and queues delay.
       const event = { ...waiting.event, at: this.#ports.clock.nowMs() }
       const decision = decide(this.#definition, this.#snapshot, event)
+      if (!isFresh && this.#mayBeStale(decision.outcome, waiting)) {
+        isFresh = true
+        if (await this.#learn()) continue
+      }
       const folded = applyFacts(this.#definition, decision.snapshot, decision.facts)
       if (folded.impossible) throw new Error(`${this.actor} decided what cannot be: ${folded.impossible.reason}`)
       const taken = decision.outcome.kind === 'taken'
@@ -230,7 +238,24 @@ export class HostedActor<
     }
   }
 
+  /**
+   * Saying no needs no journal slot, so a host that another one has overtaken would not notice that it decides by old
+   * facts. Before it turns anything down it looks whether there are newer ones.
+   */
+  #mayBeStale(outcome: Outcome, waiting: Waiting<Event>): boolean {
+    if (!this.#journal || outcome.kind === 'taken') return false
+    return waiting.answer !== nobody || this.#ports.clock.nowMs() - this.#refoldedAtMs >= REFOLD_INTERVAL_MS
+  }
+
+  /** True if the journal had facts that were not folded. */
+  async #learn(): Promise<boolean> {
+    const before = this.#sequence
+    await this.#refold()
+    return this.#sequence > before
+  }
+
   async #refold(): Promise<void> {
+    this.#refoldedAtMs = this.#ports.clock.nowMs()
     this.#fold(await run(this.#journal!.eventsAfter(this.#sequence)))
     this.#mustRefold = false
   }

@@ -221,7 +221,6 @@ export class Content {
 
   /** The file lost its last name, but is still in use: nothing of it will be sealed, all of it can be read. */
   orphan(body: FileBody): void {
-    this.sealing.void(body, 0)
     for (let block = 0; block < body.blockLimit; block++) {
       const page = body.page(block)
       if (page > 0) this.cache.orphan(page - 1)
