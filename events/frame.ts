@@ -23,6 +23,14 @@ export const FRAME_VERSION = 1
 export const FRAME_PAYLOAD_BYTES_MAX = 768 * 1024
 export const WRITER_BYTES = 16
 
+/** What a writer allows a safekeeper, in `flags`. A safekeeper that does not know one does all at once, which is always right. */
+export const FrameFlag = {
+  /** No commit waits for the archive: objects may gather for a while. */
+  archiveLater: 1,
+  /** The other zones are a majority: the holder of archive duty need not flush each of its frames by itself. */
+  flushLater: 2,
+} as const
+
 const MAGIC = 0x4752_464c // "LFRG" read as little endian
 
 export interface FrameHeader {

@@ -7,6 +7,8 @@
  * term are never committed on their own, Raft figure 8); a position is durable when a majority of the safekeepers has
  * flushed it and, under `archived` durability, the object store holds everything up to it.
  */
+import { majorityOf } from '../quorum.ts'
+
 export type Durability = 'archived' | 'quorum'
 
 export interface MemberProgress {
@@ -70,7 +72,7 @@ export function acknowledge(state: Proposer, zone: string, flushed: number, arch
 
 /** The highest position that a majority has flushed, 0 if that is before the term's start. */
 export function majorityFlushed(state: Proposer): number {
-  const rank = Math.floor(state.members.length / 2) + 1
+  const rank = majorityOf(state.members.length)
   let best = 0
   for (const candidate of state.members) {
     if (candidate.flushed < state.termStart || candidate.flushed <= best) continue
@@ -79,6 +81,12 @@ export function majorityFlushed(state: Proposer): number {
     if (holders >= rank) best = candidate.flushed
   }
   return best
+}
+
+/** True if the members other than `zone` that hold all that is durable are a majority by themselves. */
+export function sufficesWithout(state: Proposer, zone: string): boolean {
+  const others = state.members.filter((member) => member.zone !== zone && member.flushed >= state.durable)
+  return state.durable > 0 && others.length >= majorityOf(state.members.length)
 }
 
 function durablePosition(state: Proposer): number {

@@ -12,8 +12,15 @@ import {
   majorityFlushed,
   type Proposer,
   stalledMembers,
+  sufficesWithout,
 } from '../../actors/compute/proposer.ts'
-import { chainOver, FRAME_HEADER_BYTES, FRAME_PAYLOAD_BYTES_MAX, writeFrameHeader } from '../../events/frame.ts'
+import {
+  chainOver,
+  FRAME_HEADER_BYTES,
+  FRAME_PAYLOAD_BYTES_MAX,
+  FrameFlag,
+  writeFrameHeader,
+} from '../../events/frame.ts'
 import { type AppendAck, decodeAck } from '../../events/safekeeper-wire.ts'
 import type { SharedLog } from './shared-log.ts'
 
@@ -133,6 +140,7 @@ export class LogWriter {
   private tick(): void {
     const now = this.ports.nowMs()
     if (this.log.failure !== 0) return
+    this.log.frameFlags = this.allowances()
     for (const member of stalledMembers(this.proposer, this.log.sent, now)) {
       // One that was never heard in this term is sent the term from its start; what else it lacks, it says.
       this.resendTo(member.zone, Math.max(member.flushed, this.log.base))
@@ -144,6 +152,12 @@ export class LogWriter {
       )
       this.ports.moveDuty(zone)
     }
+  }
+
+  /** What safekeepers may put off because no commit waits for it. */
+  private allowances(): number {
+    const archive = this.proposer.durability === 'quorum' ? FrameFlag.archiveLater : 0
+    return archive | (sufficesWithout(this.proposer, this.proposer.dutyZone) ? FrameFlag.flushLater : 0)
   }
 
   /** The worker had no socket for the frames from `begin` on: they go out over the bus. What gets lost is sent again. */
@@ -202,7 +216,7 @@ export class LogWriter {
     const { term } = this.proposer
     // What safekeepers may take for settled: archived, and on a majority.
     const archived = Math.min(this.proposer.archived, this.proposer.durable)
-    const header = { term, begin, length: end - begin, chainBefore, chainAfter, flags: 0, archived }
+    const header = { term, begin, length: end - begin, chainBefore, chainAfter, flags: this.log.frameFlags, archived }
     writeFrameHeader(frame, 0, header, this.writer)
     return frame
   }

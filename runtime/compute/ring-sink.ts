@@ -110,7 +110,7 @@ export class RingSink implements LogSink {
     writeFrameHeader(
       this.header,
       0,
-      { term: this.term, begin, length, chainBefore, chainAfter: this.chain, flags: 0, archived },
+      { term: this.term, begin, length, chainBefore, chainAfter: this.chain, flags: this.log.frameFlags, archived },
       this.writer,
     )
     const parts = second.length > 0 ? [this.header, first, second] : [this.header, first]

@@ -36,6 +36,7 @@ const Flag = {
   chain: 7,
   marks: 8,
   slotsUsed: 9,
+  frameFlags: 10,
 } as const
 const SlotState = { free: 0, waiting: 1, taken: 2 } as const
 
@@ -114,6 +115,14 @@ export class SharedLog {
   }
   set quiet(value: boolean) {
     Atomics.store(this.flags, Flag.quiet, value ? 1 : 0)
+  }
+
+  /** FrameFlag bits for the frames to come. Main writes, both threads read. */
+  get frameFlags(): number {
+    return Atomics.load(this.flags, Flag.frameFlags)
+  }
+  set frameFlags(flags: number) {
+    Atomics.store(this.flags, Flag.frameFlags, flags)
   }
 
   /** errno that every later write and fsync gets, 0 while the log is alive. It never becomes 0 again. */

@@ -9,6 +9,7 @@ import {
   checkPayload,
   FRAME_HEADER_BYTES,
   FRAME_PAYLOAD_BYTES_MAX,
+  FrameFlag,
   type FrameHeader,
   readFrameHeader,
   writeFrameHeader,
@@ -17,10 +18,15 @@ import { type AckStatus, encodeAck } from '../../events/safekeeper-wire.ts'
 import type { Lane } from '../bus/fast-lane.ts'
 import { Damaged, DiskFailed } from '../errors.ts'
 import type { Archiver } from './archiver.ts'
+import { Delay } from './delay.ts'
 import type { Keeper } from './keeper.ts'
 import type { SafekeeperPorts } from './ports.ts'
 
-export interface AppendPathPorts extends Pick<SafekeeperPorts, 'zone' | 'timeline' | 'defer' | 'report'> {
+/** Far below ARCHIVE_LAG_BYTES_MAX of the writer, far above what a commit is. */
+const ARCHIVE_DELAY = { ms: 50, bytesMax: 512 * 1024 }
+const FLUSH_DELAY = { ms: 5, bytesMax: 512 * 1024 }
+
+export interface AppendPathPorts extends Pick<SafekeeperPorts, 'zone' | 'timeline' | 'defer' | 'after' | 'report'> {
   readonly bus: Pick<Lane, 'publish'>
   /** The disk failed, or the log is not to be believed: nothing may be promised any more. */
   readonly failed: (error: unknown) => void
@@ -42,6 +48,10 @@ export class AppendPath {
   #scheduled = false
   /** The own flush has let the archive go before it once. */
   #gaveWay = false
+  /** What the writer of the last frame allows to put off. */
+  #allowed = 0
+  readonly #archiveDelay: Delay
+  readonly #flushDelay: Delay
   #badFrames = 0
   #stopped = false
 
@@ -49,6 +59,8 @@ export class AppendPath {
     this.#keeper = keeper
     this.#archiver = archiver
     this.#ports = ports
+    this.#archiveDelay = new Delay(ports.after, ARCHIVE_DELAY, () => this.schedule())
+    this.#flushDelay = new Delay(ports.after, FLUSH_DELAY, () => this.schedule())
   }
 
   /** Takes a frame as it arrived. The bytes are the caller's again when this returns. */
@@ -77,6 +89,7 @@ export class AppendPath {
       case 'append':
         log.append(header, frame)
         appended(state, header)
+        this.#allowed = header.flags
         this.schedule()
         return 'ok'
       case 'overlap':
@@ -124,6 +137,8 @@ export class AppendPath {
 
   stop(): void {
     this.#stopped = true
+    this.#archiveDelay.cancel()
+    this.#flushDelay.cancel()
     this.#answers.clear()
   }
 
@@ -131,7 +146,8 @@ export class AppendPath {
     this.#scheduled = false
     if (this.#stopped) return
     try {
-      if (this.#archiveFirst()) return
+      if (!this.#archiveWaits() && this.#archiveFirst()) return
+      if (this.#flushWaits()) return
       this.#keeper.flush()
       for (const [reply, status] of this.#answers) this.#say(reply, status)
       this.#answers.clear()
@@ -139,6 +155,21 @@ export class AppendPath {
     } catch (error) {
       this.#ports.failed(error)
     }
+  }
+
+  /** Under `quorum` durability objects gather, for no commit waits for them. */
+  #archiveWaits(): boolean {
+    const { isActive, next } = this.#archiver
+    const isAllowed = isActive && (this.#allowed & FrameFlag.archiveLater) !== 0
+    return this.#archiveDelay.waits(isAllowed, this.#keeper.state.end - next)
+  }
+
+  /** While the other zones are a majority, whoever archives leaves them the disk, as far as nobody waits for an answer. */
+  #flushWaits(): boolean {
+    const { end, flushed } = this.#keeper.state
+    for (const status of this.#answers.values()) if (status !== 'ok') return this.#flushDelay.waits(false, 0)
+    const isAllowed = this.#archiver.isActive && (this.#allowed & FrameFlag.flushLater) !== 0
+    return this.#flushDelay.waits(isAllowed && end > flushed, end - flushed)
   }
 
   /** True if the flush is put off so that the word of what was archived gets out before it; at most once in a row. */
