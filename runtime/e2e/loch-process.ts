@@ -109,12 +109,12 @@ export class LochProcess {
 
   /** kill -9 of the supervisor, every zone and every Postgres of this instance, at once. */
   async killAll(): Promise<void> {
-    const pids = [...this.processes()]
-    for (const { pid } of pids) tryKill(pid)
-    await until(
-      () => this.processes().length === 0 || this.processes().every(({ pid }) => (tryKill(pid), false)),
-      20_000,
-    )
+    await until(() => {
+      // Again each time: one that was just being started may have been missed.
+      const alive = this.processes()
+      for (const { pid } of alive) tryKill(pid)
+      return alive.length === 0
+    }, 20_000)
   }
 
   /** All processes of this instance: those that name its data directory, and postmasters on its mounts. */
