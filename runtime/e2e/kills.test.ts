@@ -65,7 +65,7 @@ describe.skipIf(skipReason !== undefined)('acknowledged commits survive', () => 
     await loch.killAll()
     await ledger.stop()
     loch.loseLocalDisks()
-    await loch.start()
+    await loch.start(45_000)
     ledger.moveTo(loch.url)
     await judge()
   })

@@ -3,7 +3,7 @@
  * mercy, started again on the same data. It is driven from outside only: command line, SQL and signals.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync } from 'node:fs'
 import * as net from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -120,11 +120,18 @@ export class LochProcess {
   /** All processes of this instance: those that name its data directory, and postmasters on its mounts. */
   processes(): ReadonlyArray<{ readonly pid: number; readonly command: string }> {
     const found: Array<{ pid: number; command: string }> = []
+    const { instance } = this
     for (const name of readdirSync('/proc')) {
       const pid = Number(name)
       if (!Number.isInteger(pid) || pid === process.pid) continue
       const command = commandOf(pid)
-      if (command.includes(this.data) || (command.includes('/run/loch/') && command.includes(`port=${this.port}`))) {
+      // Backends overwrite their arguments; they work in the mount. One that waits for a lock outlives its postmaster.
+      const directory = workingDirectoryOf(pid)
+      if (directory.startsWith(`/run/loch/${instance}/`)) found.push({ pid, command })
+      else if (
+        command.includes(this.data) ||
+        (command.includes('/run/loch/') && command.includes(`port=${this.port}`))
+      ) {
         found.push({ pid, command })
       }
     }
@@ -176,6 +183,15 @@ export interface LochStatus {
 function commandOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+  } catch {
+    return ''
+  }
+}
+
+/** By name only: the mount itself is not touched. */
+function workingDirectoryOf(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`)
   } catch {
     return ''
   }

@@ -17,9 +17,9 @@ import { NEEDS_SEAL } from './types.ts'
 
 /** 2^21 pages. Postgres's largest files are segments of 1 GiB; a bound keeps block numbers and tables small. */
 export const FILE_BYTES_MAX = 16 * 1024 * 1024 * 1024
-/** Pages fetched beyond what a sequential reader asked for, if the cache is large enough not to care. */
+/** Pages fetched beyond what a sequential reader asked for, while so many would find room in the cache. */
 const READ_AHEAD_PAGES = 32
-const READ_AHEAD_CACHE_PAGES_MIN = 1024
+const READ_AHEAD_ROOM_PAGES = 1024
 
 export class Content {
   private readonly cache: PageCache
@@ -53,8 +53,8 @@ export class Content {
     const isSequential = first === body.nextRead
     body.nextRead = end % PAGE_BYTES === 0 ? block : block - 1
     if (this.lacking.isEmpty) return 0
-    if (isSequential && this.cache.capacity >= READ_AHEAD_CACHE_PAGES_MIN) this.lookAhead(body, block)
-    return this.lacking.result()
+    if (isSequential && this.cache.mayHold(READ_AHEAD_ROOM_PAGES)) this.lookAhead(body, block)
+    return this.lacking.result(this.evictable(body, first, block))
   }
 
   private readPage(
@@ -80,6 +80,16 @@ export class Content {
     }
   }
 
+  /** Pages of [from, to) that are cached and might be pushed out for others. */
+  private evictable(body: FileBody, from: number, to: number): number {
+    let count = 0
+    for (let block = from; block < to; block++) {
+      const page = body.page(block)
+      if (page > 0 && this.cache.isEvictable(page - 1)) count++
+    }
+    return count
+  }
+
   // ---- writing ---------------------------------------------------------------------------------------------------------
 
   /** 0 if `write` may be called for any part of [offset, offset + length) that covers its uncached pages, or why not. */
@@ -90,8 +100,9 @@ export class Content {
     const isPrivate = body.isPrivate
     let held = 0
     let fresh = 0
+    const first = Math.floor(offset / PAGE_BYTES)
     const last = Math.floor((offset + length - 1) / PAGE_BYTES)
-    for (let block = Math.floor(offset / PAGE_BYTES); block <= last; block++) {
+    for (let block = first; block <= last; block++) {
       const page = body.page(block)
       if (page < 0) continue
       if (page > 0) {
@@ -106,7 +117,7 @@ export class Content {
       fresh++
       if (!covers(body, block, offset, offset + length)) this.lacking.note(body, block)
     }
-    if (!this.lacking.isEmpty) return this.lacking.result()
+    if (!this.lacking.isEmpty) return this.lacking.result(this.evictable(body, first, last + 1))
     if (isPrivate) return this.local.has(fresh) ? 0 : -Errno.ENOSPC
     if (fresh === 0 || cache.makeRoom(fresh)) return 0
     return held + fresh > cache.capacity ? -Errno.ENOSPC : NEEDS_SEAL
@@ -201,7 +212,7 @@ export class Content {
     const page = body.page(block)
     if (page < 0) return 0
     if (page > 0) return this.cache.state(page - 1) === PageState.dirty && !body.isPrivate ? NEEDS_SEAL : 0
-    return this.lacking.note(body, block) === Found.hole ? 0 : this.lacking.result()
+    return this.lacking.note(body, block) === Found.hole ? 0 : this.lacking.result(0)
   }
 
   /**

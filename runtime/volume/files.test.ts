@@ -238,6 +238,21 @@ test('a write does not evict the pages that it is about to change', () => {
   expect([content[0], content[99], content[100]]).toEqual([1, 1, 2])
 })
 
+test('an operation does not push out one of its pages to fetch another, for ever', () => {
+  const d = serving()
+  const [ino, other] = [d.make('base/5/1'), d.make('base/5/2')]
+  d.write(ino, 0, filled(1, 2 * PAGE_BYTES))
+  const c = cold(d, 4)
+  c.read(ino, 0, 10)
+  for (let block = 0; block < 3; block++) c.write(other, block * PAGE_BYTES, filled(9))
+  // The only page that could make room for the second is the first.
+  const target = new Uint8Array(PAGE_BYTES)
+  expect(c.volume.read(ino, 100, PAGE_BYTES, target, 0)).toBe(NEEDS_SEAL)
+  expect(c.volume.write(ino, 100, target, 0, PAGE_BYTES)).toBe(NEEDS_SEAL)
+  expect(c.write(ino, 100, filled(2))).toBe(PAGE_BYTES)
+  expect(c.content(ino)[PAGE_BYTES + 100]).toBe(1)
+})
+
 test('a page stays while a capture of it is in flight, though a newer one was published', () => {
   const d = serving(4)
   const [ino, other] = [d.make('base/5/1'), d.make('base/5/2')]

@@ -50,11 +50,15 @@ export class Lacking {
     this.pageCount = 0
   }
 
-  /** Result of an operation that lacks something: bytes, or room for them. */
-  result(): number {
+  /**
+   * Result of an operation that lacks something: bytes, or room for them. `own` is how many pages it has found that could
+   * be evicted: they are no room, or the operation would for ever push out one of its pages to fetch another.
+   */
+  result(own: number): number {
     const { list, pageCount } = this
     this.clear()
-    if (!this.cache.mayHold(pageCount)) return pageCount > this.cache.capacity ? -Errno.ENOSPC : NEEDS_SEAL
+    const needed = pageCount + own
+    if (!this.cache.mayHold(needed)) return needed > this.cache.capacity ? -Errno.ENOSPC : NEEDS_SEAL
     this.wanted = list
     return WANTS_BYTES
   }

@@ -141,17 +141,17 @@ export class PageCache {
     for (let step = 0; step < 2 * this.capacity; step++) {
       const slot = this.hand
       this.hand = slot + 1 === this.capacity ? 0 : slot + 1
-      if (!this.isEvictable(slot)) continue
+      if (!this.isEvictable(slot) || this.heldBy[slot] === this.operation) continue
       if (this.referenced[slot] === 1) this.referenced[slot] = 0
       else if (this.evict(slot)) return true
     }
     return false
   }
 
-  private isEvictable(slot: number): boolean {
+  /** True if nothing would be lost with the page. */
+  isEvictable(slot: number): boolean {
     const state = this.states[slot]
-    if (state !== PageState.clean && state !== PageState.orphaned) return false
-    return this.flights[slot] === 0 && this.heldBy[slot] !== this.operation
+    return (state === PageState.clean || state === PageState.orphaned) && this.flights[slot] === 0
   }
 
   private evict(slot: number): boolean {

@@ -28,6 +28,7 @@ const serve = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, LochError, Scope.Scope> {
   const report = (line: string) => console.log(`${new Date().toISOString()} ${line}`)
   const startedMs = performance.now()
+  report(`${config.zone} starts as process ${process.pid}`)
   const bus = yield* connectBus(config.natsUrl, { name: `loch ${config.zone}`, report })
   const lane = yield* acquireLane(config, bus, report)
   const store = yield* openObjectStore(config.objectStore)
