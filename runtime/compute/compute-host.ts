@@ -28,6 +28,8 @@ export class ComputeHost {
   #reign: Reign | undefined
   #volume: AttachedVolume | undefined
   #postgres: PostgresProcess | undefined
+  /** Postgres has run on this mount before. */
+  #hasServed = false
   /** Set while Postgres is being stopped on purpose: its end is then no news. */
   #stopping = false
   /** What is being attached or started; a shutdown cuts it short and waits for its end, so that nothing comes up later. */
@@ -155,7 +157,8 @@ export class ComputeHost {
     if (!this.#volume || this.#stopping) return undefined
     let server: PostgresProcess | undefined
     try {
-      server = await launchPostgres(this.#environment, this.#volume.mountPath)
+      server = await launchPostgres(this.#environment, this.#volume.mountPath, this.#hasServed)
+      this.#hasServed = true
       this.#watch(server, term, tell)
       await server.ready
       await followPassword(this.#environment, server)
@@ -208,6 +211,7 @@ export class ComputeHost {
     }
     await this.#volume?.detach()
     this.#volume = undefined
+    this.#hasServed = false
     this.#reign = undefined
   }
 

@@ -38,8 +38,15 @@ export async function createCluster(
   await initializeCluster({ binaries, user, directory, superuser: SUPERUSER, password, signal })
 }
 
-/** Starts Postgres; resolves once it is spawned. Whatever an earlier one left on this mount is killed first. */
-export async function launchPostgres(environment: ComputeEnvironment, directory: string): Promise<PostgresProcess> {
+/**
+ * Starts Postgres; resolves once it is spawned. Whatever an earlier one left on this mount is killed first. `isWarm`: the
+ * pages that redo needs are in the local cache, so asking for them ahead would only read each of them twice.
+ */
+export async function launchPostgres(
+  environment: ComputeEnvironment,
+  directory: string,
+  isWarm: boolean,
+): Promise<PostgresProcess> {
   await killPostgresBelow(directory)
   return startPostgres({
     binaries: environment.binaries,
@@ -47,7 +54,7 @@ export async function launchPostgres(environment: ComputeEnvironment, directory:
     directory,
     socketDirectory: join(environment.runDirectory, 'socket'),
     listen: environment.listen,
-    settings: { role: 'primary' },
+    settings: isWarm ? { role: 'primary', overrides: { recovery_prefetch: 'off' } } : { role: 'primary' },
     logFile: environment.postgresLog,
   })
 }

@@ -168,7 +168,10 @@ function watchExit(child: Child, log: LogLines): Promise<PostgresExit> {
     const finish = (code: number | null, signal: NodeJS.Signals | null) => {
       resolve({ code, signal, reason: fatalText(log.tail) })
     }
-    child.on('exit', (code, signal) => setTimeout(() => finish(code, signal), LAST_LINES_WITHIN_MS).unref())
+    child.on('exit', (code, signal) => {
+      // Whoever is killed says no last words, and a commit waits for the next start.
+      setTimeout(() => finish(code, signal), signal === 'SIGKILL' ? 0 : LAST_LINES_WITHIN_MS).unref()
+    })
     child.on('close', finish)
     child.on('error', (error) => {
       log.push(`FATAL:  ${error.message}\n`)

@@ -95,10 +95,16 @@ test('unchanged chunks are shed when they are too many, those in use last, chang
   table.find(bodies[1]!, 0)
   load(bodies[4]!)
   expect(isLoaded()).toEqual([false, true, false, true, true])
-  for (const body of bodies) table.set(body, 1, 1, 1, 1, 1)
-  load(bodies[0]!)
-  load(bodies[2]!)
-  expect(isLoaded()).toEqual([true, true, true, true, true])
+  const changed = [1, 3, 4].map((at) => bodies[at]!)
+  for (const body of changed) table.set(body, 1, 1, 1, 77, 1)
+  for (let round = 0; round < 3; round++) {
+    for (let ino = 10; ino < 16; ino++) {
+      const other = file(ino)
+      table.restore(other, 0, { key: `k${ino}`, offset: 0, pageCount: 4 })
+      load(other)
+    }
+  }
+  for (const body of changed) expect([0, 1].map((block) => slotOf(table, body, block))).toEqual([1000, 1077])
 })
 
 test('a chunk that changed while it was stored is stored again', () => {

@@ -8,7 +8,7 @@ import { FileClass } from './file-class.ts'
 import { type Operation, operation, RandomUse } from './random-operations.ts'
 import { Driver } from './testing.ts'
 
-const runs = Number(process.env['VOLUME_PROPERTY_RUNS'] ?? 60)
+const runs = Number(process.env['VOLUME_PROPERTY_RUNS'] ?? 100)
 const operations = fc.array(operation, { maxLength: 120, size: 'max' })
 /** So small that pages are evicted, fetched and sealed for want of room all the time. */
 const slotCount = fc.integer({ min: 8, max: 20 })

@@ -170,6 +170,16 @@ test('damage and formats of the future are told apart, and nothing is made of ei
   expect(() => new Driver().volume.restore(newer)).toThrow(FormatTooNew)
 })
 
+test('a snapshot of a restored volume says the same again', () => {
+  const d = database()
+  d.write(d.ino('base/5/1'), 0, filled(1))
+  d.sealAll()
+  const c = Driver.folded(d.objects, [], d.snapshot())
+  const again = c.snapshot()
+  expect(referencedIndexKeys(again).length).toBe(1)
+  expect(Driver.folded(c.objects, [], again).image()).toEqual(d.image())
+})
+
 test('a restored volume knows where the log goes on', () => {
   const d = database()
   const { end } = d.log
