@@ -8,7 +8,9 @@ import * as net from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { removeRemains } from '../control/remains.ts'
 import { instanceOf } from '../data-directory.ts'
+import { findStaleMounts } from '../fuse/mount-table.ts'
 
 export interface Ready {
   readonly url: string
@@ -154,10 +156,14 @@ export class LochProcess {
     return spawnSync(process.execPath, [launcher, ...args], { encoding: 'utf8' })
   }
 
-  /** Stops what runs and removes the data directory. */
+  /** Stops what runs, and removes what a killed instance leaves behind: mounts, sockets, the data directory. */
   async dispose(): Promise<void> {
     await this.stop()
     await this.killAll()
+    const runtime = join('/run/loch', this.instance)
+    await removeRemains(runtime)
+    // Never through a mount that would not go: that would delete what it shows.
+    if (findStaleMounts(runtime).length === 0) rmSync(runtime, { recursive: true, force: true })
     rmSync(this.data, { recursive: true, force: true })
   }
 }

@@ -1,0 +1,112 @@
+/** The lane against a server of a few lines, which cuts and breaks off as told, and against the real broker. */
+import * as net from 'node:net'
+import * as Effect from 'effect/Effect'
+import * as Exit from 'effect/Exit'
+import * as Scope from 'effect/Scope'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { run } from '../system/run.ts'
+import { PAYLOAD_BYTES_MAX } from './bus.ts'
+import { type FastLane, openFastLane } from './fast-lane.ts'
+import { openBroker } from './spawn.ts'
+
+const INFO = 'INFO {"max_payload":1048576}\r\n'
+const cleanUps: Array<() => unknown> = []
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
+})
+
+/** Greets every connection; hands out sockets and what clients said. */
+async function fakeServer() {
+  const sockets: net.Socket[] = []
+  const heard: string[] = []
+  const server = net.createServer((socket) => {
+    socket.on('error', () => {})
+    socket.on('data', (chunk) => heard.push(chunk.toString('latin1')))
+    socket.write(INFO)
+    sockets.push(socket)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  cleanUps.push(() => new Promise((resolve) => server.close(resolve)))
+  cleanUps.push(() => {
+    for (const socket of sockets) socket.destroy()
+  })
+  const { port } = server.address() as net.AddressInfo
+  return { url: `nats://me:secret@127.0.0.1:${port}`, sockets, said: () => heard.join('') }
+}
+
+function open(url: string, report: (line: string) => void = () => {}): FastLane {
+  const lane = openFastLane(url, 'test', report)
+  if (!lane) throw new Error('no lane')
+  cleanUps.push(() => lane.close())
+  return lane
+}
+
+describe('the fast lane', () => {
+  test('is not for what needs more than plain NATS to one server', () => {
+    expect(openFastLane('tls://host:4222', 'test', () => {})).toBeUndefined()
+    expect(openFastLane('nats://one:4222,nats://two:4222', 'test', () => {})).toBeUndefined()
+  })
+
+  test('introduces itself with the credentials, and subscribes again after a reconnect', async () => {
+    const server = await fakeServer()
+    const lane = open(server.url)
+    lane.subscribe('a.b', () => {})
+    await vi.waitFor(() => expect(server.said()).toMatch(/CONNECT .*"user":"me","pass":"secret".*\r\nSUB a\.b 1\r\n/s))
+    server.sockets[0]!.destroy()
+    await vi.waitFor(() => expect(server.said().match(/SUB a\.b 1\r\n/g)).toHaveLength(2))
+  })
+
+  test('understands messages that are cut at any byte, and many in one piece', async () => {
+    const server = await fakeServer()
+    const lane = open(server.url)
+    const got: string[] = []
+    lane.subscribe('x', ({ data, reply }) => got.push(`${data}/${reply ?? ''}`))
+    await vi.waitFor(() => expect(server.said()).toContain('SUB x 1'))
+    const text = 'MSG x 1 5\r\nhello\r\nPING\r\nMSG x 1 back.to.me 4\r\n\r\n\r\n\r\nMSG x 1 0\r\n\r\n'
+    const expected = ['hello/', '\r\n\r\n/back.to.me', '/']
+    for (let cut = 0; cut <= text.length; cut++) {
+      got.length = 0
+      const socket = server.sockets.at(-1)!
+      socket.write(text.slice(0, cut))
+      await new Promise((resolve) => setImmediate(resolve))
+      socket.write(text.slice(cut) + text)
+      await vi.waitFor(() => expect(got).toEqual([...expected, ...expected]))
+    }
+    expect(server.said()).toContain('PONG')
+  })
+
+  test('gives up a connection that speaks something else or refuses, and comes back', async () => {
+    const server = await fakeServer()
+    const reported: string[] = []
+    open(server.url, (line) => reported.push(line))
+    await vi.waitFor(() => expect(server.sockets).toHaveLength(1))
+    server.sockets[0]!.write('MSG x 1 nonsense\r\n')
+    await vi.waitFor(() => expect(server.sockets).toHaveLength(2))
+    server.sockets[1]!.write("-ERR 'Authorization Violation'\r\n")
+    await vi.waitFor(() => expect(server.sockets).toHaveLength(3))
+    expect(reported.join()).toContain('Authorization Violation')
+  })
+
+  test('carries every size through the real broker, with the reply subject', async () => {
+    const scope = Effect.runSync(Scope.make())
+    cleanUps.push(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+    const opened = openBroker({ credentials: { kind: 'password', user: 'u', password: 'p' }, prefer: 'embedded' })
+    const broker = await run(Effect.provideService(opened, Scope.Scope, scope))
+    const [one, other] = [open(broker.url), open(broker.url)]
+    const got: Array<{ readonly size: number; readonly sum: number; readonly reply: string | undefined }> = []
+    one.subscribe('sizes', ({ data, reply }) => {
+      got.push({ size: data.length, sum: data.reduce((sum, byte) => sum + byte, 0), reply })
+    })
+    await vi.waitFor(() => {
+      other.publish('sizes', Buffer.alloc(0))
+      expect(got.length).toBeGreaterThan(0)
+    })
+    const quiet = got.length
+    const sizes = [1, 64 * 1024, 65_537, 700_000, PAYLOAD_BYTES_MAX]
+    for (const size of sizes) other.publish('sizes', Buffer.alloc(size, 3), { reply: `r.${size}` })
+    const expected = sizes.map((size) => ({ size, sum: 3 * size, reply: `r.${size}` }))
+    await vi.waitFor(() => expect(got.slice(quiet).filter(({ size }) => size > 0)).toEqual(expected), {
+      timeout: 10_000,
+    })
+  })
+})
