@@ -95,7 +95,7 @@ export class Volume implements ServedVolume {
   /** As `deliver`, for drivers that did not keep what was wanted: false also if the page has moved meanwhile. */
   deliverPage(ino: number, block: number, bytes: Uint8Array): boolean {
     const body = this.tree.node(ino)?.body
-    if (!body || body.page(block) !== 0 || this.table.find(body, block) !== Found.stored) return true
+    if (body?.page(block) !== 0 || this.table.find(body, block) !== Found.stored) return true
     return this.lacking.deliver(body, block, this.table.location, bytes)
   }
 
