@@ -15,8 +15,9 @@ const SEALS_IN_FLIGHT_MAX = 4
 const DIRTY_PAGES_HIGH = 2048
 
 interface SyncWaiter {
-  /** Seals with a lower or equal number must be complete. */
+  /** Seals with a lower or equal number must be complete; infinity until all that it waits for is captured. */
   readonly seal: number
+  readonly includeLogged: boolean
   readonly done: (position: number) => void
 }
 
@@ -46,15 +47,19 @@ export class Sealer {
 
   /** Seals all that is dirty now; `done` gets the log position that makes it so. */
   sync(done: (position: number) => void): void {
-    this.start()
-    this.waiters.push({ seal: this.wanted ? Number.POSITIVE_INFINITY : this.lastSeal, done })
-    this.settle()
+    this.await(done, false)
   }
 
   /** As `sync`, and pages whose content is only in the log too: what a snapshot needs. */
   syncAll(done: (position: number) => void): void {
     this.withLogged = true
-    this.sync(done)
+    this.await(done, true)
+  }
+
+  private await(done: (position: number) => void, includeLogged: boolean): void {
+    this.waiters.push({ seal: Number.POSITIVE_INFINITY, includeLogged, done })
+    this.start()
+    this.settle()
   }
 
   /** Called after every request. */
@@ -100,15 +105,25 @@ export class Sealer {
     this.inFlight.delete(order)
     if (this.spare.length < SEALS_IN_FLIGHT_MAX) this.spare.push(buffer)
     if (ok) this.lastPosition = this.volume.completeSeal(flying.seal, this.term, flying.number)
-    else this.volume.abandonSeal(flying.seal)
+    else this.abandon(order, flying.seal)
     if (!ok || this.wanted) this.start()
     this.settle()
+  }
+
+  /** What it captured is captured anew under a higher number, and that is what its waiters wait for from now on. */
+  private abandon(order: number, seal: Seal): void {
+    this.volume.abandonSeal(seal)
+    for (const [index, waiter] of this.waiters.entries()) {
+      if (waiter.seal < order) continue
+      this.waiters[index] = { ...waiter, seal: Number.POSITIVE_INFINITY }
+      if (waiter.includeLogged) this.withLogged = true
+    }
   }
 
   /** Everything dirty has been captured: who waited for "all" now waits for the last one captured. */
   private bindWaiters(): void {
     for (const [index, waiter] of this.waiters.entries()) {
-      if (waiter.seal === Number.POSITIVE_INFINITY) this.waiters[index] = { seal: this.lastSeal, done: waiter.done }
+      if (waiter.seal === Number.POSITIVE_INFINITY) this.waiters[index] = { ...waiter, seal: this.lastSeal }
     }
   }
 
@@ -117,7 +132,7 @@ export class Sealer {
     for (const number of this.inFlight.keys()) oldest = Math.min(oldest, number)
     for (let index = 0; index < this.waiters.length; ) {
       const waiter = this.waiters[index]!
-      if (waiter.seal >= oldest || waiter.seal === Number.POSITIVE_INFINITY) {
+      if (waiter.seal === Number.POSITIVE_INFINITY || waiter.seal >= oldest) {
         index++
         continue
       }

@@ -17,7 +17,6 @@ import { Volume } from '../volume/volume.ts'
 import { PageFile } from './page-file.ts'
 import { ServingVolume } from './serving-volume.ts'
 import type { FromVolume, ToVolume, VolumeWorkerData } from './volume-messages.ts'
-import { deliver } from './wanted-bytes.ts'
 
 const port = parentPort!
 const data = workerData as VolumeWorkerData
@@ -109,7 +108,7 @@ function beforeServing(message: ToVolume): void {
 }
 
 function takeFetched(wanted: Wanted, bytes: Uint8Array | undefined): void {
-  if (bytes && deliver(volume, wanted, bytes)) return
+  if (bytes && volume.deliver(wanted, bytes)) return
   throw new Damaged({
     component: 'volume',
     value: wanted.kind === 'index' ? wanted.key : `page ${wanted.block} of inode ${wanted.ino}`,

@@ -44,19 +44,13 @@ export class WantedBytes {
     const key = keyOf(wanted)
     const waiting = this.waiting.get(key) ?? []
     this.waiting.delete(key)
-    const taken = bytes !== undefined && deliver(this.volume, wanted, bytes)
+    const taken = bytes !== undefined && this.volume.deliver(wanted, bytes)
     if (bytes && !taken) this.post({ kind: 'damaged', wanted })
     for (const one of waiting) {
       if (!taken) one.failed = true
       if (--one.left === 0) one.done(!one.failed)
     }
   }
-}
-
-/** False if the bytes are not what was stored. */
-export function deliver(volume: Volume, wanted: Wanted, bytes: Uint8Array): boolean {
-  if (wanted.kind === 'page') return volume.deliverPage(wanted.ino, wanted.block, bytes)
-  return volume.deliverIndexBlock(wanted.key, wanted.offset, bytes)
 }
 
 function keyOf(wanted: Wanted): string {

@@ -23,7 +23,7 @@ import { forsake } from './forsake.ts'
 import { Lacking } from './lacking.ts'
 import { LocalPages } from './local-pages.ts'
 import { PageCache } from './page-cache.ts'
-import { Found, PageTable } from './page-table.ts'
+import { PageTable } from './page-table.ts'
 import { type Seal, Sealing, type SealOptions } from './sealing.ts'
 import { ServedFiles } from './served-files.ts'
 import { ServedNames } from './served-names.ts'
@@ -90,17 +90,6 @@ export class Volume implements ServedVolume {
     if (wanted.kind === 'index') return this.table.deliver(wanted.key, wanted.offset, bytes)
     const body = this.tree.node(wanted.ino)?.body
     return body ? this.lacking.deliver(body, wanted.block, wanted.location, bytes) : true
-  }
-
-  /** As `deliver`, for drivers that did not keep what was wanted: false also if the page has moved meanwhile. */
-  deliverPage(ino: number, block: number, bytes: Uint8Array): boolean {
-    const body = this.tree.node(ino)?.body
-    if (body?.page(block) !== 0 || this.table.find(body, block) !== Found.stored) return true
-    return this.lacking.deliver(body, block, this.table.location, bytes)
-  }
-
-  deliverIndexBlock(key: string, offset: number, bytes: Uint8Array): boolean {
-    return this.table.deliver(key, offset, bytes)
   }
 
   // ---- seals and snapshots ---------------------------------------------------------------------------------------------
