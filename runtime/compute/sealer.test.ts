@@ -125,3 +125,53 @@ test('who waits for logged pages too gets them stored even if the first try fail
   finish(true)
   expect(answered).toEqual([driver.log.end])
 })
+
+test('an fsync does not wait for what is written after it, however steadily', () => {
+  for (let block = 0; block < 5 * 512; block++) write(block, 1)
+  fsync()
+  let finishes = 0
+  while (answered.length === 0) {
+    write(finishes % 7, 2)
+    finish(true)
+    expect(++finishes).toBeLessThanOrEqual(6)
+  }
+  expect([survived(7), survived(5 * 512 - 1)]).toEqual([1, 1])
+})
+
+test('nor does who waits for logged pages, while dirty ones come without end', () => {
+  driver.write(driver.ino('small'), 0, filled(7))
+  sealer.syncAll((position) => answered.push(position))
+  for (let round = 0; answered.length === 0; round++) {
+    for (let block = 0; block < 600; block++) write(block, 1 + (round % 250))
+    finish(true)
+    expect(round).toBeLessThan(6)
+  }
+})
+
+test('one page rewritten while its seal flies is captured anew for the next fsync only', () => {
+  write(0, 1)
+  fsync()
+  write(0, 2)
+  fsync()
+  finish(true)
+  expect(answered).toHaveLength(1)
+  expect(survived(0)).toBe(1)
+  finish(true)
+  expect(answered).toHaveLength(2)
+  expect(survived(0)).toBe(2)
+})
+
+test('who is answered may ask again at once', () => {
+  write(0, 1)
+  const order: string[] = []
+  sealer.sync(() => {
+    order.push('first')
+    write(1, 2)
+    sealer.sync(() => order.push('again'))
+  })
+  sealer.sync(() => order.push('second'))
+  finish(true)
+  expect(order).toEqual(['first', 'second'])
+  finish(true)
+  expect(order).toEqual(['first', 'second', 'again'])
+})

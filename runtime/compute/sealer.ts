@@ -5,7 +5,8 @@
  * pages start seals without anybody waiting. It never waits itself.
  */
 import { PAGE_BYTES } from '../../events/log-entry.ts'
-import type { Seal, Volume } from '../volume/volume.ts'
+import type { CaptureMark, Seal } from '../volume/sealing.ts'
+import type { Volume } from '../volume/volume.ts'
 import type { FromVolume } from './volume-messages.ts'
 
 /** 4 MiB segments: large enough for few PUTs, small enough that several fly within the memory bound. */
@@ -16,7 +17,9 @@ const DIRTY_PAGES_HIGH = 2048
 
 interface SyncWaiter {
   /** Seals with a lower or equal number must be complete; infinity until all that it waits for is captured. */
-  readonly seal: number
+  seal: number
+  /** What stood in the volume's queues when it came: what is dirtied later is not waited for, or it might be for ever. */
+  mark: CaptureMark
   readonly includeLogged: boolean
   readonly done: (position: number) => void
 }
@@ -26,23 +29,15 @@ export class Sealer {
   private readonly term: number
   private readonly post: (message: FromVolume, transfer: ArrayBuffer[]) => void
   private readonly inFlight = new Map<number, { readonly seal: Seal; readonly number: number }>()
-  private readonly waiters: SyncWaiter[] = []
+  private waiters: readonly SyncWaiter[] = []
   private readonly spare: ArrayBuffer[] = []
   private lastSeal = 0
   private lastSegment = 0
   private lastPosition = 0
-  /** Seals wanted beyond those that may fly at once. */
-  private wanted = false
-  private withLogged = false
-
   constructor(volume: Volume, term: number, post: (message: FromVolume, transfer: ArrayBuffer[]) => void) {
     this.volume = volume
     this.term = term
     this.post = post
-  }
-
-  get idle(): boolean {
-    return this.inFlight.size === 0 && !this.wanted
   }
 
   /** Seals all that is dirty now; `done` gets the log position that makes it so. */
@@ -52,12 +47,12 @@ export class Sealer {
 
   /** As `sync`, and pages whose content is only in the log too: what a snapshot needs. */
   syncAll(done: (position: number) => void): void {
-    this.withLogged = true
     this.await(done, true)
   }
 
   private await(done: (position: number) => void, includeLogged: boolean): void {
-    this.waiters.push({ seal: Number.POSITIVE_INFINITY, includeLogged, done })
+    const mark = this.volume.captureMark()
+    this.waiters = [...this.waiters, { seal: Number.POSITIVE_INFINITY, mark, includeLogged, done }]
     this.start()
     this.settle()
   }
@@ -67,19 +62,19 @@ export class Sealer {
     if (this.volume.dirtyPageCount >= DIRTY_PAGES_HIGH) this.start()
   }
 
-  /** Captures as much as may fly. */
-  start(): void {
-    this.wanted = true
-    while (this.inFlight.size < SEALS_IN_FLIGHT_MAX) {
-      const seal = this.volume.beginSeal(SEGMENT_PAGES_MAX, { includeLogged: this.withLogged })
-      if (!seal) {
-        this.wanted = false
-        this.withLogged = false
-        this.bindWaiters()
-        return
-      }
-      this.capture(seal)
+  /** Captures what somebody waits for, and what is too much, as far as it may fly. */
+  private start(): void {
+    this.bindWaiters()
+    while (this.inFlight.size < SEALS_IN_FLIGHT_MAX && this.hasWork()) {
+      const includeLogged = this.waiters.some((waiter) => !isBound(waiter) && waiter.includeLogged)
+      const seal = this.volume.beginSeal(SEGMENT_PAGES_MAX, { includeLogged })
+      if (seal) this.capture(seal)
+      this.bindWaiters()
     }
+  }
+
+  private hasWork(): boolean {
+    return this.volume.dirtyPageCount >= DIRTY_PAGES_HIGH || this.waiters.some((waiter) => !isBound(waiter))
   }
 
   /** Names are given once: whatever is stored under the term takes the next number. */
@@ -94,7 +89,6 @@ export class Sealer {
     const buffer = this.spare.pop() ?? new ArrayBuffer(SEGMENT_PAGES_MAX * PAGE_BYTES)
     this.volume.readSeal(seal, Buffer.from(buffer, 0, length))
     this.inFlight.set(order, { seal, number })
-    // A seal of sizes only has no pages to store; it still takes its turn.
     this.post({ kind: 'seal', seal: order, number, buffer, length }, [buffer])
   }
 
@@ -106,38 +100,38 @@ export class Sealer {
     if (this.spare.length < SEALS_IN_FLIGHT_MAX) this.spare.push(buffer)
     if (ok) this.lastPosition = this.volume.completeSeal(flying.seal, this.term, flying.number)
     else this.abandon(order, flying.seal)
-    if (!ok || this.wanted) this.start()
+    this.start()
     this.settle()
   }
 
   /** What it captured is captured anew under a higher number, and that is what its waiters wait for from now on. */
   private abandon(order: number, seal: Seal): void {
     this.volume.abandonSeal(seal)
-    for (const [index, waiter] of this.waiters.entries()) {
+    const mark = this.volume.captureMark()
+    for (const waiter of this.waiters) {
       if (waiter.seal < order) continue
-      this.waiters[index] = { ...waiter, seal: Number.POSITIVE_INFINITY }
-      if (waiter.includeLogged) this.withLogged = true
+      waiter.seal = Number.POSITIVE_INFINITY
+      waiter.mark = mark
     }
   }
 
-  /** Everything dirty has been captured: who waited for "all" now waits for the last one captured. */
+  /** Who finds captured all that was there when it came waits for the last seal captured. */
   private bindWaiters(): void {
-    for (const [index, waiter] of this.waiters.entries()) {
-      if (waiter.seal === Number.POSITIVE_INFINITY) this.waiters[index] = { ...waiter, seal: this.lastSeal }
+    for (const waiter of this.waiters) {
+      if (!isBound(waiter) && this.volume.hasCaptured(waiter.mark, waiter)) waiter.seal = this.lastSeal
     }
   }
 
+  /** Those that are answered may ask for more, so the list is in order before the first of them is told. */
   private settle(): void {
-    let oldest = Number.POSITIVE_INFINITY
-    for (const number of this.inFlight.keys()) oldest = Math.min(oldest, number)
-    for (let index = 0; index < this.waiters.length; ) {
-      const waiter = this.waiters[index]!
-      if (waiter.seal === Number.POSITIVE_INFINITY || waiter.seal >= oldest) {
-        index++
-        continue
-      }
-      this.waiters.splice(index, 1)
-      waiter.done(this.lastPosition)
-    }
+    const oldest = Math.min(...this.inFlight.keys())
+    const due = this.waiters.filter((waiter) => isBound(waiter) && waiter.seal < oldest)
+    if (due.length === 0) return
+    this.waiters = this.waiters.filter((waiter) => !due.includes(waiter))
+    for (const waiter of due) waiter.done(this.lastPosition)
   }
+}
+
+function isBound(waiter: SyncWaiter): boolean {
+  return waiter.seal !== Number.POSITIVE_INFINITY
 }

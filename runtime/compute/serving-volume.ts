@@ -38,7 +38,9 @@ export class ServingVolume {
   private readonly server: FuseServer
   private readonly inbox: MessagePort
   private readonly request = Buffer.allocUnsafeSlow(REQUEST_BYTES_MAX)
+  /** Requests that lack room in the cache. */
   private spaceWanted: number[] = []
+  private makesSpace = false
   private wakesSeen = 0
   private stopping = false
 
@@ -115,10 +117,20 @@ export class ServingVolume {
         }),
       spaceWanted: (token) => {
         this.spaceWanted.push(token)
-        this.sealer.syncAll(() => this.retrySpace())
+        this.makeSpace()
       },
       sync: (low, high, ino) => this.sync(low, high, ino),
     }
+  }
+
+  /** Every seal that is stored may have made enough room; that all are is only what keeps them coming. */
+  private makeSpace(): void {
+    if (this.makesSpace) return
+    this.makesSpace = true
+    this.sealer.syncAll(() => {
+      this.makesSpace = false
+      this.retrySpace()
+    })
   }
 
   private retrySpace(): void {
@@ -133,10 +145,12 @@ export class ServingVolume {
       this.server.replyError(low, high, this.log.failure)
       return true
     }
-    if (this.volume.isClean(ino)) return this.awaitDurable(low, high, this.volume.lastPosition(ino))
-    this.sealer.sync((position) => {
+    // Of what the log alone makes durable: the last seal may have been written long before it.
+    const own = this.volume.lastPosition(ino)
+    if (this.volume.isClean(ino)) return this.awaitDurable(low, high, own)
+    this.sealer.sync((sealed) => {
       this.sink.send()
-      if (!this.awaitDurable(low, high, position)) this.server.replyEmpty(low, high)
+      if (!this.awaitDurable(low, high, Math.max(own, sealed))) this.server.replyEmpty(low, high)
     })
     return true
   }
@@ -165,6 +179,7 @@ export class ServingVolume {
         break
       case 'sealed':
         this.sealer.finish(message.seal, message.ok, message.buffer)
+        if (message.ok) this.retrySpace()
         break
       case 'snapshotWritten':
         this.snapshots.written(message.ok)

@@ -22,6 +22,12 @@ export interface SealOptions {
   readonly includeLogged: boolean
 }
 
+/** How much had ever been queued for sealing at some moment. */
+export interface CaptureMark {
+  readonly dirty: number
+  readonly logged: number
+}
+
 /** Pages captured for one segment, in the order in which they stand in it. */
 export class Seal {
   readonly id: number
@@ -54,6 +60,16 @@ export class Sealing {
     this.table = table
   }
 
+  mark(): CaptureMark {
+    return { dirty: this.cache.dirtyQueue.pushed, logged: this.cache.loggedQueue.pushed }
+  }
+
+  /** True if everything that was queued at that moment has been captured since, or needs it no more. */
+  hasCaptured(mark: CaptureMark, { includeLogged }: SealOptions): boolean {
+    const { dirtyQueue, loggedQueue } = this.cache
+    return dirtyQueue.shifted >= mark.dirty && (!includeLogged || loggedQueue.shifted >= mark.logged)
+  }
+
   /** Captures up to `pageCountMax` pages; undefined if there is nothing to seal that is not captured already. */
   begin(pageCountMax: number, { includeLogged }: SealOptions): Seal | undefined {
     const { cache } = this
@@ -63,7 +79,9 @@ export class Sealing {
       [cache.loggedQueue, PageState.logged],
     ] as const) {
       if (state === PageState.logged && !includeLogged) continue
-      while (slots.length < pageCountMax && queue.length > 0) {
+      // Dirty pages leave room for logged ones, or a steady stream of them would keep these waiting.
+      const share = state === PageState.dirty && includeLogged && cache.loggedQueue.length > 0 ? 2 : 1
+      while (slots.length < pageCountMax / share && queue.length > 0) {
         const slot = queue.shift()
         if (cache.state(slot) === state && !cache.isCaptured(slot)) slots.push(slot)
       }

@@ -7,6 +7,8 @@ export class SlotQueue {
   private readonly present: Uint8Array
   private head = 0
   private count = 0
+  /** Slots that were ever put in. */
+  pushed = 0
 
   constructor(slotCount: number) {
     this.slots = new Int32Array(slotCount)
@@ -17,9 +19,15 @@ export class SlotQueue {
     return this.count
   }
 
+  /** Slots that were ever taken out. */
+  get shifted(): number {
+    return this.pushed - this.count
+  }
+
   push(slot: number): void {
     if (this.present[slot] === 1) return
     this.present[slot] = 1
+    this.pushed++
     this.slots[(this.head + this.count++) % this.slots.length] = slot
   }
 

@@ -24,7 +24,7 @@ import { Lacking } from './lacking.ts'
 import { LocalPages } from './local-pages.ts'
 import { PageCache } from './page-cache.ts'
 import { PageTable } from './page-table.ts'
-import { type Seal, Sealing, type SealOptions } from './sealing.ts'
+import { type CaptureMark, type Seal, Sealing, type SealOptions } from './sealing.ts'
 import { ServedFiles } from './served-files.ts'
 import { ServedNames } from './served-names.ts'
 import { type SnapshotNames, type SnapshotObject, Snapshots } from './snapshot.ts'
@@ -101,6 +101,16 @@ export class Volume implements ServedVolume {
 
   beginSeal(pageCountMax: number, options: SealOptions): Seal | undefined {
     return this.sealing.begin(pageCountMax, options)
+  }
+
+  /** For `hasCaptured`: what is there to be sealed now. */
+  captureMark(): CaptureMark {
+    return this.sealing.mark()
+  }
+
+  /** True if seals have captured all that was there to be sealed when the mark was made. */
+  hasCaptured(mark: CaptureMark, options: SealOptions): boolean {
+    return this.sealing.hasCaptured(mark, options)
   }
 
   /** Copies the captured pages, 8192 bytes each, into `buffer`. To be called right after `beginSeal`. */
