@@ -62,6 +62,14 @@ export class AttachedVolume {
     })
   }
 
+  /**
+   * For a Postgres that starts where another has died. What that one wrote and never synced is in the volume, not yet
+   * durable; redo finds it there and asks for no fsync of it, so its checkpoint must not succeed before it is durable.
+   */
+  async guard(): Promise<void> {
+    await this.#parts.host.guard()
+  }
+
   /** Ends the reign's volume. Nothing uses the mount any more, or what does gets errors. */
   async detach(): Promise<void> {
     const { mount, host, waker, log } = this.#parts

@@ -10,6 +10,7 @@ import type { Term, TimelineId } from '../../events/identifiers.ts'
 import { Position, Term as TermSchema, ZoneId } from '../../events/identifiers.ts'
 import type { TermGrant, TimelineCommand } from '../../events/timeline.ts'
 import { BadArgument, Fenced, problemOf } from '../errors.ts'
+import { killPostgresBelow } from '../postgres/orphans.ts'
 import type { PostgresProcess } from '../postgres/server.ts'
 import { askActor } from '../system/ask.ts'
 import type { OwnEffect, Perform } from '../system/ports.ts'
@@ -157,7 +158,10 @@ export class ComputeHost {
     if (!this.#volume || this.#stopping) return undefined
     let server: PostgresProcess | undefined
     try {
-      server = await launchPostgres(this.#environment, this.#volume.mountPath, this.#hasServed)
+      const { mountPath } = this.#volume
+      await killPostgresBelow(mountPath)
+      if (this.#hasServed) await this.#volume.guard()
+      server = await launchPostgres(this.#environment, mountPath, this.#hasServed)
       this.#hasServed = true
       this.#watch(server, term, tell)
       await server.ready

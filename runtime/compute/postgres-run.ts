@@ -8,7 +8,6 @@ import { PostgresFailed } from '../errors.ts'
 import { initializeCluster } from '../postgres/cluster.ts'
 import { runCommand } from '../postgres/command.ts'
 import { ensurePassword } from '../postgres/credentials.ts'
-import { killPostgresBelow } from '../postgres/orphans.ts'
 import { listProcesses } from '../postgres/processes.ts'
 import { type PostgresProcess, startPostgres } from '../postgres/server.ts'
 import { query } from '../postgres/sql.ts'
@@ -39,15 +38,14 @@ export async function createCluster(
 }
 
 /**
- * Starts Postgres; resolves once it is spawned. Whatever an earlier one left on this mount is killed first. `isWarm`: the
- * pages that redo needs are in the local cache, so asking for them ahead would only read each of them twice.
+ * Starts Postgres; resolves once it is spawned. Nothing of an earlier one runs on this mount any more. `isWarm`: the pages
+ * that redo needs are in the local cache, so asking for them ahead would only read each of them twice.
  */
-export async function launchPostgres(
+export function launchPostgres(
   environment: ComputeEnvironment,
   directory: string,
   isWarm: boolean,
 ): Promise<PostgresProcess> {
-  await killPostgresBelow(directory)
   return startPostgres({
     binaries: environment.binaries,
     user: environment.user,

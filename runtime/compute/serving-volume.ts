@@ -13,6 +13,7 @@ import { InHeader } from '../fuse/structs.ts'
 import type { Wanted } from '../volume/types.ts'
 import type { Volume } from '../volume/volume.ts'
 import { FrameSocket } from './frame-socket.ts'
+import { Fsyncs } from './fsyncs.ts'
 import { EIO } from './log-writer.ts'
 import { RingSink } from './ring-sink.ts'
 import { Sealer } from './sealer.ts'
@@ -27,7 +28,6 @@ const UNSENT_BYTES_MAX = 64 * 1024
 export type Post = (message: FromVolume, transfer?: ArrayBuffer[]) => void
 
 export class ServingVolume {
-  private readonly volume: Volume
   private readonly post: Post
   private readonly log: SharedLog
   private readonly sink: RingSink
@@ -36,6 +36,7 @@ export class ServingVolume {
   private readonly wanted: WantedBytes
   private readonly device: KernelDevice
   private readonly server: FuseServer
+  private readonly fsyncs: Fsyncs
   private readonly inbox: MessagePort
   private readonly request = Buffer.allocUnsafeSlow(REQUEST_BYTES_MAX)
   /** Requests that lack room in the cache. */
@@ -45,7 +46,6 @@ export class ServingVolume {
   private stopping = false
 
   constructor(volume: Volume, data: VolumeWorkerData, message: ServeMessage, post: Post) {
-    this.volume = volume
     this.post = post
     this.log = new SharedLog(message.memory)
     this.inbox = message.inbox
@@ -56,6 +56,7 @@ export class ServingVolume {
     this.snapshots = new SnapshotTaker(volume, this.sealer, this.sink, this.log, this.wanted, data, post)
     this.device = new KernelDevice(message.device)
     this.server = new FuseServer(this.device, volume, this.slowPath(), { now: () => this.sink.nowMs })
+    this.fsyncs = new Fsyncs(volume, this.sealer, this.sink, this.log, this.server)
   }
 
   private createSink(data: VolumeWorkerData, message: ServeMessage): RingSink {
@@ -119,7 +120,7 @@ export class ServingVolume {
         this.spaceWanted.push(token)
         this.makeSpace()
       },
-      sync: (low, high, ino) => this.sync(low, high, ino),
+      sync: (low, high, ino) => this.fsyncs.sync(low, high, ino),
     }
   }
 
@@ -137,30 +138,6 @@ export class ServingVolume {
     const tokens = this.spaceWanted
     this.spaceWanted = []
     for (const token of tokens) this.server.retry(token)
-  }
-
-  private sync(low: number, high: number, ino: number): boolean {
-    this.sink.send()
-    if (this.log.failure !== 0) {
-      this.server.replyError(low, high, this.log.failure)
-      return true
-    }
-    // Of what the log alone makes durable: the last seal may have been written long before it.
-    const own = this.volume.lastPosition(ino)
-    if (this.volume.isClean(ino)) return this.awaitDurable(low, high, own)
-    this.sealer.sync((sealed) => {
-      this.sink.send()
-      if (!this.awaitDurable(low, high, Math.max(own, sealed))) this.server.replyEmpty(low, high)
-    })
-    return true
-  }
-
-  /** True if the request was or will be answered elsewhere; false if `position` is durable. */
-  private awaitDurable(low: number, high: number, position: number): boolean {
-    if (this.log.enqueueSync(low, high, position)) return true
-    if (this.log.failure === 0) return false
-    this.server.replyError(low, high, EIO)
-    return true
   }
 
   private drainInbox(): void {
@@ -186,6 +163,10 @@ export class ServingVolume {
         break
       case 'flush':
         this.snapshots.flush()
+        break
+      case 'guard':
+        this.fsyncs.guard()
+        this.post({ kind: 'guarded' })
         break
       case 'stop':
         this.stopping = true

@@ -79,6 +79,13 @@ export class VolumeHost {
     return message.kind === 'flushed' ? message.position : 0
   }
 
+  /** From here on no fsync is answered before all that was written until now is durable. */
+  async guard(): Promise<void> {
+    const done = this.next('guarded')
+    this.toWorker({ kind: 'guard' })
+    await done
+  }
+
   /** Ends the worker; whatever was not sealed is gone, as after a crash. */
   async stop(): Promise<void> {
     if (this.gone) return
@@ -126,6 +133,7 @@ export class VolumeHost {
       case 'folded':
       case 'serving':
       case 'flushed':
+      case 'guarded':
       case 'stopped':
         this.settle(message)
         break

@@ -42,6 +42,8 @@ export type ToServingVolume =
   | { readonly kind: 'snapshotWritten'; readonly ok: boolean }
   /** Seal everything and take a snapshot; answered by 'flushed'. */
   | { readonly kind: 'flush' }
+  /** No fsync is answered any more before everything that was written by now is durable; answered by 'guarded'. */
+  | { readonly kind: 'guard' }
   | { readonly kind: 'stop' }
 
 /** The image at `position`: store its objects, of which the last is the file table, then announce it in the journal. */
@@ -71,5 +73,6 @@ export type FromVolume =
   /** Log bytes from `begin` on wait in the ring, but there is no socket to send them through. */
   | { readonly kind: 'unsent'; readonly begin: number }
   | { readonly kind: 'flushed'; readonly position: number }
+  | { readonly kind: 'guarded' }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'broken'; readonly problem: string }

@@ -103,6 +103,7 @@ function beforeServing(message: ToVolume): void {
     case 'sealed':
     case 'snapshotWritten':
     case 'flush':
+    case 'guard':
       throw new Error(`${message.kind} before the volume serves`)
   }
 }

@@ -4,12 +4,14 @@ import { BORN_MS } from './testing/memory-volume.ts'
 import { Bench, i64, pack, readAttr, readEntry, u32, u64 } from './testing.ts'
 
 const EEXIST = 17
+const EINVAL = 22
 const EOPNOTSUPP = 95
 const ESTALE = 116
 const O_RDWR = 2
 const O_CREAT = 0o100
 const O_EXCL = 0o200
 const O_TRUNC = 0o1000
+const O_DSYNC = 0o10000
 
 const createBody = (name: string, flags: number, mode = 0o100644) =>
   pack(u32(flags), u32(mode), u32(0o22), u32(0), name)
@@ -130,6 +132,19 @@ describe('READ and WRITE', () => {
     bench.volume.write = () => -27
     expect(bench.write(bench.file('f'), 0, Buffer.from('x')).error).toBe(-27)
     expect(bench.read(99, 0, 10).error).toBe(-ESTALE)
+  })
+})
+
+describe('O_DSYNC', () => {
+  test('is refused, because a write is not durable when it returns', () => {
+    const bench = new Bench()
+    const ino = bench.file('f')
+    expect(bench.errno(Opcode.open, ino, pack(u32(O_RDWR | O_DSYNC), u32(0)))).toBe(EINVAL)
+    expect(bench.errno(Opcode.create, 1, createBody('g', O_RDWR | O_CREAT | O_DSYNC))).toBe(EINVAL)
+    // handle, offset, size, write_flags, lock_owner, flags (RWF_DSYNC sets it for one write), padding, data
+    const write = (flags: number) => pack(u64(0), u64(0), u32(1), u32(0), u64(0), u32(flags), u32(0), Buffer.from('x'))
+    expect(bench.errno(Opcode.write, ino, write(O_RDWR | O_DSYNC))).toBe(EINVAL)
+    expect(bench.ask(Opcode.write, ino, write(O_RDWR))).toMatchObject({ error: 0 })
   })
 })
 

@@ -87,6 +87,8 @@ export const AttributeFlag = { mode: 1, uid: 2, gid: 4, size: 8, mtime: 32, mtim
 /** open(2) flags that reach a server (asm-generic/fcntl.h). */
 export const O_TRUNC = 0o1000
 export const O_EXCL = 0o200
+/** Part of O_SYNC, too. */
+export const O_DSYNC = 0o10000
 
 /** `renameat2` flag: fail instead of replacing. EXCHANGE and WHITEOUT are refused. */
 export const RENAME_NOREPLACE = 1

@@ -74,7 +74,7 @@ export const OpenOut = { handle: 0, flags: 8, bytes: 16 } as const
 
 /** struct fuse_read_in (READ, READDIR, READDIRPLUS) and fuse_write_in, which data follows */
 export const ReadIn = { handle: IN, offset: IN + 8, size: IN + 16 } as const
-export const WriteIn = { offset: IN + 8, size: IN + 16, data: IN + 40 } as const
+export const WriteIn = { offset: IN + 8, size: IN + 16, flags: IN + 32, data: IN + 40 } as const
 /** struct fuse_write_out */
 export const WriteOut = { size: 0, padding: 4, bytes: 8 } as const
 /** struct fuse_release_in */

@@ -58,8 +58,8 @@ const STORAGE_CONTRACT: readonly Setting[] = [
   setting('data_sync_retry', 'off', 'a failed fsync means this compute is fenced or cut off: it must stop, not retry'),
   setting('ignore_checksum_failure', 'off', 'a checksum failure is how a fault of the volume shows'),
   setting('zero_damaged_pages', 'off', 'as above: a damaged page is reported, never replaced by zeros'),
-  setting('recovery_init_sync_method', 'syncfs', 'an attached volume holds nothing undurable: no fsync of every file'),
-  setting('restart_after_crash', 'on', 'one crashed backend costs a local recovery, not a new term'),
+  setting('recovery_init_sync_method', 'syncfs', 'no fsync of every file: Loch makes the volume durable at each start'),
+  setting('restart_after_crash', 'off', 'a start that Loch does not see is one before which it makes nothing durable'),
   setting(
     'logging_collector',
     'off',
