@@ -52,7 +52,9 @@ export class AttachedVolume {
   /** Seals everything and records a snapshot; rejects if it did not become durable. */
   async flush(): Promise<void> {
     const { host, log, ports } = this.#parts
-    const position = await host.flush()
+    // A log that has failed is no reason to wait for a store that cannot be reached.
+    const failed = log.writer.whenDurable(Number.POSITIVE_INFINITY)
+    const position = await Promise.race([host.flush(), failed.then(() => 0)])
     if (position > 0 && (await log.writer.whenDurable(position))) return
     throw new QuorumLost({
       component: `timeline ${ports.timeline}`,
@@ -92,7 +94,7 @@ export async function attachVolume(
   // In the order in which things are undone: the thread ends once it is woken or the mount is gone.
   const undo: Array<() => unknown> = []
   try {
-    const volume = await openVolume(environment, ports, reign, events, undo)
+    const volume = await openVolume(environment, ports, reign, events, signal, undo)
     if (await becomesDurable(volume, reign.tail.position + 1, signal)) return volume
     throw notDurable(ports, reign)
   } catch (error) {
@@ -106,6 +108,7 @@ async function openVolume(
   ports: ReignPorts,
   reign: Reign,
   events: VolumeEvents,
+  signal: AbortSignal,
   undo: Array<() => unknown>,
 ): Promise<AttachedVolume> {
   // Assigned below; the volume's thread says nothing that needs them before it serves.
@@ -119,7 +122,14 @@ async function openVolume(
     broken: events.broken,
   })
   undo.unshift(() => host.stop())
-  await fold(ports, reign, host)
+  const cut = () => void host.stop()
+  signal.addEventListener('abort', cut, { once: true })
+  try {
+    await fold(ports, reign, host)
+  } finally {
+    signal.removeEventListener('abort', cut)
+  }
+  signal.throwIfAborted()
   const mount = await run(mountVolume(join(environment.runDirectory, 'mnt', ports.timeline), `loch-${ports.timeline}`))
   undo.unshift(() => run(Effect.ignore(mount.unmount)))
   undo.push(() => mount.close())

@@ -4,7 +4,6 @@
  * room it needs have arrived through the inbox.
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
-import { describe, isLochError } from '../errors.ts'
 import { KernelDevice } from '../fuse/device.ts'
 import { Opcode, REQUEST_BYTES_MAX } from '../fuse/protocol.ts'
 import { DEVICE_GONE, type SlowPath } from '../fuse/served-volume.ts'
@@ -19,7 +18,13 @@ import { RingSink } from './ring-sink.ts'
 import { Sealer } from './sealer.ts'
 import { RING_RESERVE_BYTES, SharedLog } from './shared-log.ts'
 import { SnapshotTaker } from './snapshot-taker.ts'
-import type { FromVolume, ServeMessage, ToServingVolume, VolumeWorkerData } from './volume-messages.ts'
+import {
+  brokenBy,
+  type FromVolume,
+  type ServeMessage,
+  type ToServingVolume,
+  type VolumeWorkerData,
+} from './volume-messages.ts'
 import { WantedBytes } from './wanted-bytes.ts'
 
 /** Namespace changes are sent with the next write or fsync, or when so much has gathered. */
@@ -105,8 +110,7 @@ export class ServingVolume {
   /** A volume that failed half way through an operation must not go on: what it would log next could be wrong. */
   private breakDown(error: unknown): void {
     this.stopping = true
-    const problem = isLochError(error) ? describe(error) : String((error as Error).stack ?? error)
-    this.post({ kind: 'broken', problem })
+    this.post(brokenBy(error))
   }
 
   private slowPath(): SlowPath {

@@ -10,6 +10,7 @@ import { Damaged, describe, ObjectMissing, problemOf } from '../errors.ts'
 import { segmentKey } from '../log/keys.ts'
 import type { ObjectStoreShape } from '../object-store/object-store.ts'
 import { run } from '../system/run.ts'
+import { isIndexBlock } from '../volume/index-block.ts'
 import type { PageLocation, Wanted } from '../volume/types.ts'
 import type { FromVolume, SnapshotMessage, ToServingVolume, ToVolume, VolumeWorkerData } from './volume-messages.ts'
 
@@ -26,6 +27,11 @@ export interface VolumeHostPorts {
   readonly report: (line: string) => void
 }
 
+interface Expectation {
+  readonly resolve: (message: FromVolume) => void
+  readonly reject: (error: Error) => void
+}
+
 const RETRY_MS = 500
 /** Readings after which bad bytes count as the object's and not as the line's. */
 const DAMAGES_MAX = 3
@@ -34,19 +40,18 @@ export class VolumeHost {
   private readonly worker: Worker
   private readonly ports: VolumeHostPorts
   private inbox: MessagePort | undefined
-  private readonly expected = new Map<FromVolume['kind'], (message: FromVolume) => void>()
-  private gone = false
+  private readonly expected = new Map<FromVolume['kind'], Expectation>()
+  /** Why the volume will never answer again. */
+  private ended: Error | undefined
+  private stopped: Promise<void> | undefined
 
   constructor(data: VolumeWorkerData, ports: VolumeHostPorts) {
     this.ports = ports
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
     this.worker = new Worker(new URL(`./volume-worker.${extension}`, import.meta.url), { workerData: data })
     this.worker.on('message', (message: FromVolume) => this.onMessage(message))
-    this.worker.on('error', (error) => this.broke(String(error.stack ?? error)))
-    this.worker.on('exit', () => {
-      this.gone = true
-      for (const settle of this.expected.values()) settle({ kind: 'stopped' })
-    })
+    this.worker.on('error', (error) => this.broke(new Error(`the volume's thread failed: ${error.stack ?? error}`)))
+    this.worker.on('exit', () => this.end(new Error("the volume's thread has ended")))
   }
 
   async restore(fileTable: Uint8Array | undefined): Promise<void> {
@@ -86,18 +91,24 @@ export class VolumeHost {
     await done
   }
 
-  /** Ends the worker; whatever was not sealed is gone, as after a crash. */
-  async stop(): Promise<void> {
-    if (this.gone) return
-    const done = this.next('stopped')
-    this.toWorker({ kind: 'stop' })
-    await done
+  /** Ends the worker, and whatever waits for it; what was not sealed is gone, as after a crash. */
+  stop(): Promise<void> {
+    this.stopped ??= this.endWorker()
+    return this.stopped
+  }
+
+  private async endWorker(): Promise<void> {
+    if (!this.ended) {
+      const done = this.next('stopped')
+      this.toWorker({ kind: 'stop' })
+      await done.catch(() => {})
+    }
     await this.worker.terminate()
   }
 
   private next(kind: FromVolume['kind']): Promise<FromVolume> {
-    if (this.gone) return Promise.resolve({ kind: 'stopped' })
-    return new Promise((resolve) => this.expected.set(kind, resolve))
+    if (this.ended) return Promise.reject(this.ended)
+    return new Promise((resolve, reject) => this.expected.set(kind, { resolve, reject }))
   }
 
   private toWorker(message: ToVolume, transfer: ArrayBuffer[] = []): void {
@@ -127,7 +138,7 @@ export class VolumeHost {
         this.ports.unsent(message.begin)
         break
       case 'broken':
-        this.broke(message.problem)
+        this.broke(message.damage ? new Damaged(message.damage) : new Error(message.problem))
         break
       case 'restored':
       case 'folded':
@@ -141,13 +152,21 @@ export class VolumeHost {
   }
 
   private settle(message: FromVolume): void {
-    const settle = this.expected.get(message.kind)
+    const expectation = this.expected.get(message.kind)
     this.expected.delete(message.kind)
-    settle?.(message)
+    expectation?.resolve(message)
   }
 
-  private broke(problem: string): void {
-    this.ports.broken(problem)
+  /** Before it serves only who waits for the volume is concerned; afterwards the whole reign. */
+  private broke(error: Error): void {
+    if (this.inbox) this.ports.broken(problemOf(error))
+    this.end(error)
+  }
+
+  private end(error: Error): void {
+    this.ended ??= error
+    for (const { reject } of this.expected.values()) reject(this.ended)
+    this.expected.clear()
   }
 
   private async storeSegment(message: Extract<FromVolume, { kind: 'seal' }>): Promise<void> {
@@ -169,7 +188,7 @@ export class VolumeHost {
       const bytes = await this.read(wanted)
       if (bytes === 'damaged') damages++
       else if (bytes !== 'later') return this.toWorker({ kind: 'fetched', wanted, bytes })
-      if (this.gone || damages >= DAMAGES_MAX) return this.toWorker({ kind: 'fetched', wanted, bytes: undefined })
+      if (this.ended || damages >= DAMAGES_MAX) return this.toWorker({ kind: 'fetched', wanted, bytes: undefined })
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
     }
   }
@@ -180,8 +199,9 @@ export class VolumeHost {
     const range = wanted.kind === 'page' ? pageRange(wanted.location) : wanted
     try {
       const bytes = await run(store.read(key, { offset: range.offset, length: range.length }))
-      if (wanted.kind === 'index' || checksum(bytes) === wanted.location.checksum) return bytes
-      report(describe(damaged(key, `page ${wanted.block} of inode ${wanted.ino} fails its checksum`)))
+      if (isWhole(wanted, bytes)) return bytes
+      const what = wanted.kind === 'page' ? `page ${wanted.block} of inode ${wanted.ino}` : 'a block of the page table'
+      report(describe(damaged(key, `${what} fails its checksum`)))
       return 'damaged'
     } catch (error) {
       report(problemOf(error))
@@ -205,6 +225,10 @@ export class VolumeHost {
       return false
     }
   }
+}
+
+function isWhole(wanted: Wanted, bytes: Uint8Array): boolean {
+  return wanted.kind === 'page' ? checksum(bytes) === wanted.location.checksum : isIndexBlock(bytes)
 }
 
 function damaged(key: string, problem: string): Damaged {

@@ -3,6 +3,7 @@
  * (object store reads and writes, the fold at attach); nothing here is on the way of a commit.
  */
 import type { MessagePort } from 'node:worker_threads'
+import { type Complaint, Damaged, problemOf } from '../errors.ts'
 import type { SnapshotObject } from '../volume/snapshot.ts'
 import type { Wanted } from '../volume/types.ts'
 
@@ -75,4 +76,13 @@ export type FromVolume =
   | { readonly kind: 'flushed'; readonly position: number }
   | { readonly kind: 'guarded' }
   | { readonly kind: 'stopped' }
-  | { readonly kind: 'broken'; readonly problem: string }
+  /** The volume cannot go on; `damage` if stored bytes are the reason, so that another attempt would meet them again. */
+  | { readonly kind: 'broken'; readonly problem: string; readonly damage: Complaint | undefined }
+
+/** What the worker says when it fails with `error`: instances do not survive the way between threads. */
+export function brokenBy(error: unknown): Extract<FromVolume, { kind: 'broken' }> {
+  const problem = problemOf(error)
+  if (!(error instanceof Damaged)) return { kind: 'broken', problem, damage: undefined }
+  const { component, value, problem: what, remedy } = error
+  return { kind: 'broken', problem, damage: { component, value, problem: what, remedy } }
+}

@@ -11,12 +11,12 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { crc32 } from 'node:zlib'
 import { useChecksum } from '../../events/checksum.ts'
 import { decodeEntry, entrySize } from '../../events/log-entry.ts'
-import { Damaged, problemOf } from '../errors.ts'
+import { Damaged } from '../errors.ts'
 import { NEEDS_SEAL, WANTS_BYTES, type Wanted } from '../volume/types.ts'
 import { Volume } from '../volume/volume.ts'
 import { PageFile } from './page-file.ts'
 import { ServingVolume } from './serving-volume.ts'
-import type { FromVolume, ToVolume, VolumeWorkerData } from './volume-messages.ts'
+import { brokenBy, type FromVolume, type ToVolume, type VolumeWorkerData } from './volume-messages.ts'
 
 const port = parentPort!
 const data = workerData as VolumeWorkerData
@@ -74,7 +74,7 @@ port.on('message', (message: ToVolume) => {
   try {
     beforeServing(message)
   } catch (error) {
-    post({ kind: 'broken', problem: problemOf(error) })
+    post(brokenBy(error))
   }
 })
 

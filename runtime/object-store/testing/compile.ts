@@ -8,12 +8,14 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const repository = fileURLToPath(new URL('../../..', import.meta.url))
 
 export interface Compiled {
   readonly spawn: (args: ReadonlyArray<string>) => ChildProcess
+  /** The entry's module, in this process: it can start workers, and shares no class with the test's own modules. */
+  readonly load: () => Promise<unknown>
   readonly dispose: () => void
 }
 
@@ -46,6 +48,7 @@ export function compile(entry: string): Compiled {
   const compiled = join(directory, relative(repository, entry)).replace(/\.ts$/, '.js')
   return {
     spawn: (args) => spawn(process.execPath, [compiled, ...args], { stdio: ['pipe', 'pipe', 'inherit'] }),
+    load: () => import(/* @vite-ignore */ pathToFileURL(compiled).href),
     dispose,
   }
 }
