@@ -25,6 +25,13 @@ import type { SafekeeperPorts } from './ports.ts'
 /** Far below ARCHIVE_LAG_BYTES_MAX of the writer, far above what a commit is. */
 const ARCHIVE_DELAY = { ms: 50, bytesMax: 512 * 1024 }
 const FLUSH_DELAY = { ms: 5, bytesMax: 512 * 1024 }
+/**
+ * A gap that is longer is fetched from the archive, if that has reached so far. Shorter ones are the writer's to fill from its ring: it
+ * remembers where a few thousand frames begin, which may be little more than this if they are small.
+ */
+const RESENT_BYTES_MAX = 512 * 1024
+/** No writer has more than this at hand, archived or not. */
+const RING_BYTES_MAX = 8 * 1024 * 1024
 
 export interface AppendPathPorts extends Pick<SafekeeperPorts, 'zone' | 'timeline' | 'defer' | 'after' | 'report'> {
   readonly bus: Pick<Lane, 'publish'>
@@ -34,6 +41,8 @@ export interface AppendPathPorts extends Pick<SafekeeperPorts, 'zone' | 'timelin
   readonly refused: (error: unknown) => void
   /** False while missed frames are being fetched: then a gap is no news to the writer. */
   readonly answersGaps: () => boolean
+  /** The log up to `target` was missed, and the writer cannot send it again. */
+  readonly fellBehind: (target: number) => void
 }
 
 export class AppendPath {
@@ -95,7 +104,7 @@ export class AppendPath {
       case 'overlap':
         return this.#takeOverlap(header, frame)
       case 'gap':
-        return this.#ports.answersGaps() ? 'gap' : 'ok'
+        return this.#onGap(header)
       case 'fenced':
         return 'fenced'
       case 'not-elected':
@@ -103,6 +112,20 @@ export class AppendPath {
       case 'diverged':
         throw diverged(this.#ports.timeline, header.begin)
     }
+  }
+
+  #onGap(header: FrameHeader): AckStatus {
+    if (!this.#ports.answersGaps()) return 'ok'
+    if (!this.#isBeyondWriter(header)) return 'gap'
+    this.#ports.fellBehind(header.begin)
+    return 'ok'
+  }
+
+  /** True if asking the writer is useless, or dearer than reading the archive. */
+  #isBeyondWriter({ begin, archived }: FrameHeader): boolean {
+    const { end } = this.#keeper.state
+    const missed = begin - end
+    return missed > RING_BYTES_MAX || (missed > RESENT_BYTES_MAX && archived > end)
   }
 
   /** Writes a frame that was fetched; the writer hears of it as if it had sent it. Throws DiskFailed, Damaged. */

@@ -98,6 +98,7 @@ export class SafekeeperService {
       failed: this.#failed,
       refused: (error) => this.#noteRefused(error),
       answersGaps: () => this.#life.state !== 'catchingUp',
+      fellBehind: (target) => this.#fellBehind(target),
     })
   }
 
@@ -180,8 +181,12 @@ export class SafekeeperService {
   #follow(election: Elected): void {
     const { term, dutyZone, archivedFrom, start } = election
     if (dutyZone === this.#ports.zone) this.#takeDuty(term, archivedFrom)
-    this.#wanted = start
-    if (start > this.#keeper.state.end) this.#tell({ type: 'FellBehind', at: 0, ...this.#place() })
+    if (start > this.#keeper.state.end) this.#fellBehind(start)
+  }
+
+  #fellBehind(target: number): void {
+    this.#wanted = target
+    this.#tell({ type: 'FellBehind', at: 0, ...this.#place() })
   }
 
   #onDuty(message: BusMessage): void {
