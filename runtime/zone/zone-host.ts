@@ -171,12 +171,13 @@ export class ZoneHost {
   }
 
   #serveStatus(): void {
-    const { bus, config, safekeepers } = this.#parts
+    const { bus, config, safekeepers, report } = this.#parts
     const subject = zoneStatusSubject(config.project, config.zone)
     const subscription = bus.subscribe(subject, (message) => {
-      void zoneReport(config, this.#leadership.leads, safekeepers, this.#computes.values()).then((report) =>
-        message.respond(encodeAs(encodingOf(message.data), report)),
-      )
+      zoneReport(config, this.#leadership.leads, safekeepers, this.#computes.values())
+        .then((said) => message.respond(encodeAs(encodingOf(message.data), said)))
+        // Its safekeepers have ended, and so will this zone: whoever asks hears nothing, as from a zone that is down.
+        .catch((error: unknown) => report(`status: ${problemOf(error)}`))
     })
     this.#subscriptions.push(subscription)
   }
