@@ -74,17 +74,36 @@ export const nodeDiskFiles: DiskFiles = {
 
 /** Puts `bytes` under `name`, whole or not at all, and durably: temporary file, fsync, rename, fsync of the directory. */
 export function replaceFile(files: DiskFiles, directory: string, name: string, bytes: Buffer): void {
-  const temporary = join(directory, `${name}.new`)
+  putInPlace(files, directory, name, writeBeside(files, directory, name, bytes))
+}
+
+/** The first half of `replaceFile`: if it fails, the disk is full, and nothing has changed. Returns the open file. */
+export function writeBeside(files: DiskFiles, directory: string, name: string, bytes: Buffer): number {
+  const temporary = temporaryOf(directory, name)
   files.remove(temporary)
   const file = files.open(temporary, true)
   try {
     files.write(file, [bytes], 0)
+    return file
+  } catch (error) {
+    files.close(file)
+    throw error
+  }
+}
+
+/** The second half: if it fails, nobody knows which of the two is under `name` after a crash. */
+export function putInPlace(files: DiskFiles, directory: string, name: string, file: number): void {
+  try {
     files.sync(file)
   } finally {
     files.close(file)
   }
-  files.rename(temporary, join(directory, name))
+  files.rename(temporaryOf(directory, name), join(directory, name))
   files.syncDirectory(directory)
+}
+
+function temporaryOf(directory: string, name: string): string {
+  return join(directory, `${name}.new`)
 }
 
 /** A short write is legal, and common on a nearly full disk. */

@@ -162,8 +162,9 @@ export class SafekeeperService {
   #onVote(message: BusMessage): void {
     const request = this.#order(decodeVote(message.data), 'vote')
     if (!request) return
-    const response = giveVote(this.#keeper, request)
+    const { response, unsaved } = giveVote(this.#keeper, request)
     if (response.granted) this.#endDuty()
+    if (unsaved) this.#noteRefused(unsaved)
     message.respond(encodeVoteResponse(response))
   }
 
@@ -172,6 +173,8 @@ export class SafekeeperService {
     if (!election) return
     const { response, adopted } = takeElection(this.#keeper, election)
     if (adopted) this.#tell({ type: 'Elected', at: 0, ...this.#place() })
+    // A higher term that was promised and then not followed ends the duty too.
+    else if (this.#keeper.state.dutyTerm === 0) this.#endDuty()
     if (response.ok) this.#follow(election)
     else if (response.fault) this.#ports.report(`term ${election.term} of ${election.compute}: ${response.fault}`)
     message.respond(encodeElectedResponse(response))
