@@ -43,6 +43,8 @@ export class StoreDirectory {
   /** Unique among processes and restarts, as pids are not. */
   private readonly self = randomBytes(8).toString('hex')
   private created = 0
+  /** Objects whose fsync failed: what the kernel shows of them may not be on the disk. */
+  private readonly unsynced = new Set<string>()
 
   /** Makes the directory if need be. Throws errno errors. */
   constructor(root: string) {
@@ -96,10 +98,21 @@ export class StoreDirectory {
     this.ensure(join(this.root, MENDED_FOLDER))
   }
 
-  /** Makes the open `file` durable together with its name in `folder`, which it must already have. */
-  settle(file: number, folder: string, links = 1): void {
-    fsyncSync(file)
-    if (!this.takesNameAlong(links)) syncDirectory(folder)
+  /** Makes the open `file` durable together with its name `path`, which it must already have. */
+  settle(file: number, path: string, links = 1): void {
+    try {
+      fsyncSync(file)
+    } catch (error) {
+      this.unsynced.add(path)
+      throw error
+    }
+    if (!this.takesNameAlong(links)) syncDirectory(dirname(path))
+    this.unsynced.delete(path)
+  }
+
+  /** Whether another fsync of `path` says nothing before its bytes have been written again. */
+  isUnsynced(path: string): boolean {
+    return this.unsynced.has(path)
   }
 
   /** Whether the fsync of a file with so many names is enough. Two mean that its writer died, or that it was mended. */

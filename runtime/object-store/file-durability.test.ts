@@ -2,11 +2,12 @@
  * In which order the file store asks the disk for what. That is what a power failure tests, and nothing short of one
  * would notice a missing fsync; so the system calls are watched instead.
  */
-import { linkSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { run } from './contract.ts'
+import { DiskFailed } from '../errors.ts'
+import { failure, run } from './contract.ts'
 import { type FileStore, openFileStore } from './file.ts'
 
 const watch = vi.hoisted(() => ({
@@ -15,7 +16,15 @@ const watch = vi.hoisted(() => ({
   filesystem: 0xef53,
   /** Bytes that one write takes at most, as on a disk that is nearly full. */
   writeBytesMax: Number.POSITIVE_INFINITY,
+  /** What the next sync fails for, once: 'new', 'object', 'folder' or nothing. */
+  failsOnce: '',
 }))
+
+const failing = vi.hoisted(() => (kind: string) => {
+  if (watch.failsOnce !== kind) return
+  watch.failsOnce = ''
+  throw Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' })
+})
 
 const taken = vi.hoisted(() => (parts: NodeJS.ArrayBufferView[]): NodeJS.ArrayBufferView[] => {
   if (watch.writeBytesMax === Number.POSITIVE_INFINITY) return parts
@@ -47,6 +56,7 @@ vi.mock('node:fs', async (original) => {
     },
     fsyncSync: (file: number) => {
       synced(file)
+      failing(kindOf(watch.paths.get(file) ?? 'unknown'))
       real.fsyncSync(file)
     },
     fsync: (file: number, done: (error: NodeJS.ErrnoException | null) => void) => {
@@ -85,6 +95,7 @@ vi.mock('node:fs/promises', async (original) => {
       },
       sync: () => {
         watch.calls.push(`sync ${kindOf(String(path))}`)
+        failing(kindOf(String(path)))
         return sync()
       },
     })
@@ -149,6 +160,43 @@ describe('createNow', () => {
     await open(TMPFS)
     store.createNow('warm/object', body)
     expect(watch.calls).toEqual(['write', 'unlink new', 'sync object', 'sync folder'])
+  })
+})
+
+describe('a sync that fails', () => {
+  const key = 'warm/second-object'
+  const createFails = () => store.createNow(key, body)
+  const stands = () => expect(readFileSync(join(root, key))).toEqual(body[0])
+
+  test.each([
+    ['new', EXT4],
+    ['folder', TMPFS],
+  ])('of the %s leaves an object that may have been seen', async (what, filesystem) => {
+    await open(filesystem)
+    watch.failsOnce = what
+    expect(createFails).toThrow(DiskFailed)
+    stands()
+    expect(store.createNow(key, body)).toBe('exists')
+  })
+
+  test('of the folder leaves it in place also after an asynchronous creation', async () => {
+    await open(EXT4)
+    watch.failsOnce = 'folder'
+    expect(await failure(store.create(key, body))).toMatchObject({ _tag: 'DiskFailed' })
+    stands()
+  })
+
+  test('is not followed by one that only says that all is well', async () => {
+    await open(EXT4)
+    watch.failsOnce = 'new'
+    expect(createFails).toThrow(DiskFailed)
+    watch.calls.length = 0
+    await run(store.read(key))
+    expect(watch.calls).toEqual(['write', 'sync object'])
+    watch.calls.length = 0
+    await run(store.read(key))
+    expect(watch.calls).toEqual(['sync object'])
+    stands()
   })
 })
 

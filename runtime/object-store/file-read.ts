@@ -7,6 +7,7 @@ import { closeSync, constants, fstatSync, fsync, openSync, read } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
+import { settleExisting } from './file-create.ts'
 import { type StoreDirectory, syncDirectory } from './file-directory.ts'
 import { fileFailure, isAbsent, objectMissing } from './file-errors.ts'
 import type { ByteRange } from './object-store.ts'
@@ -36,8 +37,7 @@ export async function readObject(
       const status = fstatSync(file)
       if (!status.isFile()) throw objectMissing(key, directory.root)
       if (range === undefined && nowMs - status.mtimeMs < YOUNG_MS) {
-        await fsyncLater(file)
-        if (!directory.takesNameAlong(status.nlink)) syncDirectory(dirname(path))
+        await settleYoung(directory, file, path, status.nlink)
       }
       const offset = range?.offset ?? 0
       const length = Math.max(0, Math.min(range?.length ?? status.size, status.size - offset))
@@ -48,6 +48,12 @@ export async function readObject(
   } catch (error) {
     throw isAbsent(error) ? objectMissing(key, directory.root) : fileFailure(error, 'reading an object', path)
   }
+}
+
+async function settleYoung(directory: StoreDirectory, file: number, path: string, links: number): Promise<void> {
+  if (directory.isUnsynced(path)) return settleExisting(directory, path)
+  await fsyncLater(file)
+  if (!directory.takesNameAlong(links)) syncDirectory(dirname(path))
 }
 
 /** Bytes. Throws ObjectMissing or a member of FileFailure. */

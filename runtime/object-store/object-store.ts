@@ -17,7 +17,8 @@ export type Creation = 'created' | 'exists'
 
 /**
  * BadArgument: a key or a range that no store could take. StoreUnavailable: ask again later; a creation may have
- * happened, or may happen yet. StoreRefused: asking again will not help. DiskFailed: the disk of the file store is full or broken.
+ * happened, or may happen yet. StoreRefused: asking again will not help. DiskFailed: the disk of the file store is full or
+ * broken; a creation may have happened.
  */
 export type StoreFailure = BadArgument | StoreUnavailable | StoreRefused | DiskFailed
 
