@@ -221,8 +221,9 @@ describe('a disk that fails', () => {
     append(keeper, new FrameWriter(TIMELINE, 1, 3, keeper.log.chain), 'two')
     disk.fails = { sync: 'EIO' }
     expect(() => keeper.log.flush()).toThrow(DiskFailed)
+    expect(noteFailedSync(disk, DIRECTORY)).toBe('')
+    expect(noteFailedSync(disk, DIRECTORY)).toBe('')
     disk.fails = {}
-    noteFailedSync(disk, DIRECTORY)
     disk.kill()
     const again = open(disk)
     expect(again.findings.join()).toContain('written again')

@@ -397,6 +397,18 @@ describe('a disk that fails', () => {
     expect(await cluster.writer(2).vote('zone-1')).toMatchObject({ granted: true, flushed: 3 })
   })
 
+  test('and if not even that can be noted, the operator is told what follows from it', async () => {
+    const { world } = await begin()
+    const writer = cluster.writer(1)
+    await writer.reign()
+    await writer.append('one')
+    cluster.disk('zone-1').fails = { sync: 'EIO', create: 'EROFS' }
+    await writer.append('two')
+    cluster.disk('zone-1').fails = {}
+    expect(world.reports.join()).toContain('a failed sync could not be noted: memory disk: EROFS')
+    expect(await writer.read('zone-1', 0, 10)).toMatchObject({ problem: expect.stringMatching(/EIO.*EROFS/) })
+  })
+
   test('damaged: what is good stays, the safekeeper says so, and is filled again', async () => {
     const { world } = await begin()
     const writer = cluster.writer(1)

@@ -318,8 +318,9 @@ export class SafekeeperService {
   /** The disk or the log on it cannot be believed any more. */
   readonly #failed = (error: unknown): void => {
     if (!isLochError(error)) throw error
-    if (this.#keeper.log.failure) noteFailedSync(this.#ports.files, this.#ports.directory)
-    this.#tell({ type: 'DamageFound', at: 0, problem: describe(error) })
+    const unnoted = this.#keeper.log.failure ? noteFailedSync(this.#ports.files, this.#ports.directory) : ''
+    if (unnoted !== '') this.#ports.report(`a failed sync could not be noted: ${unnoted}`)
+    this.#tell({ type: 'DamageFound', at: 0, problem: [describe(error), unnoted].filter(Boolean).join(' ') })
   }
 
   /** Said once per trouble: every frame meets it again. */
