@@ -52,6 +52,22 @@ describe('a log on disk', () => {
     expect(keeper.log.flushed).toBe(55)
   })
 
+  test('a term that was found on a disk without a log survives a power failure', () => {
+    const disk = new MemoryDisk()
+    const { keeper } = open(disk)
+    // Killed after the rename.
+    const { syncDirectory } = disk
+    disk.syncDirectory = () => {
+      throw new Error('killed')
+    }
+    expect(() => keeper.promise(7)).toThrow('killed')
+    disk.syncDirectory = syncDirectory
+    disk.kill()
+    expect(open(disk).keeper.state.term).toBe(7)
+    disk.powerFailure()
+    expect(open(disk).keeper.state.term).toBe(7)
+  })
+
   test('prepares room with zeros, which are not taken for a torn end', () => {
     const disk = filled(['first'])
     const { keeper } = open(disk)

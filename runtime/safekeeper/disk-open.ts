@@ -179,10 +179,12 @@ class Opening {
   /** What was written before a kill may not have reached the disk yet. Files before the last have. */
   #syncLast(segments: readonly SegmentFile[]): void {
     const last = segments[segments.length - 1]
-    if (!last) return
-    const file = this.#files.open(last.path, false)
-    this.#files.sync(file)
-    this.#files.close(file)
+    if (last) {
+      const file = this.#files.open(last.path, false)
+      this.#files.sync(file)
+      this.#files.close(file)
+    }
+    // Without a segment too: a control file that was renamed, or segments that were removed, may be on their way.
     this.#files.syncDirectory(this.#directory)
   }
 
