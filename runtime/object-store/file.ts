@@ -19,18 +19,13 @@ import type { ObjectStoreShape } from './object-store.ts'
 /** The port with the two synchronous operations that only this store has. */
 export type FileStore = ObjectStoreShape & Required<Pick<ObjectStoreShape, 'createNow' | 'replaceTorn'>>
 
-export interface FileStoreOptions {
-  /** Milliseconds since 1970, to tell young files from old ones. */
-  readonly nowMs?: () => number
-}
-
 /** Opens the store in `root`, an absolute path, and makes the directory (0700) if there is none. */
-export function openFileStore(root: string, options: FileStoreOptions = {}): Effect.Effect<FileStore, FileFailure> {
-  return attempt(async () => fileStore(root, options))
+export function openFileStore(root: string): Effect.Effect<FileStore, FileFailure> {
+  return attempt(async () => fileStore(root))
 }
 
-function fileStore(root: string, { nowMs = Date.now }: FileStoreOptions): FileStore {
-  const directory = openDirectory(root, nowMs())
+function fileStore(root: string): FileStore {
+  const directory = openDirectory(root)
   return {
     url: pathToFileURL(root).href,
     create: (key, body) =>
@@ -50,7 +45,7 @@ function fileStore(root: string, { nowMs = Date.now }: FileStoreOptions): FileSt
       attempt(async () => {
         checkKey(key)
         checkRange(key, range)
-        return readObject(directory, key, range, nowMs())
+        return readObject(directory, key, range)
       }),
     size: (key) =>
       attempt(async () => {
@@ -71,10 +66,10 @@ function fileStore(root: string, { nowMs = Date.now }: FileStoreOptions): FileSt
   }
 }
 
-function openDirectory(root: string, nowMs: number): StoreDirectory {
+function openDirectory(root: string): StoreDirectory {
   try {
     const directory = new StoreDirectory(root)
-    directory.sweep(nowMs)
+    directory.sweep(Date.now())
     return directory
   } catch (error) {
     throw fileFailure(error, 'opening the store', root)
