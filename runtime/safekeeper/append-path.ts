@@ -62,6 +62,8 @@ export class AppendPath {
   readonly #archiveDelay: Delay
   readonly #flushDelay: Delay
   #badFrames = 0
+  /** Where frames are read to that the writer has sent again. */
+  #local: Buffer | undefined
   #stopped = false
 
   constructor(keeper: Keeper, archiver: Archiver, ports: AppendPathPorts) {
@@ -98,6 +100,7 @@ export class AppendPath {
       case 'append':
         log.append(header, frame)
         appended(state, header)
+        this.#archiver.received(header, frame.subarray(FRAME_HEADER_BYTES))
         this.#allowed = header.flags
         this.schedule()
         return 'ok'
@@ -281,7 +284,8 @@ export class AppendPath {
   #compare(header: FrameHeader, payload: Buffer): void {
     const { state, log } = this.#keeper
     const end = header.begin + header.length
-    const local = Buffer.alloc(FRAME_PAYLOAD_BYTES_MAX)
+    this.#local ??= Buffer.allocUnsafeSlow(FRAME_PAYLOAD_BYTES_MAX)
+    const local = this.#local
     for (let position = Math.max(header.begin, state.begin); position < end; ) {
       const mine = log.readFrame(position, local, 0)
       const stop = Math.min(end, mine.begin + mine.length)

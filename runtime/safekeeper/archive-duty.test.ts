@@ -30,6 +30,23 @@ for (const synchronous of [true, false]) {
       expect(cluster.service('zone-1').status()).toMatchObject({ state: 'following', archived: 0, flushed: 8 })
     })
 
+    test('what was just received is archived without reading the disk', async () => {
+      await begin({ synchronous })
+      const writer = cluster.writer(1)
+      await writer.reign({ duty: 'zone-2' })
+      const disk = cluster.disk('zone-2')
+      const { read } = disk
+      let reads = 0
+      disk.read = (...where) => {
+        reads++
+        return read.apply(disk, where)
+      }
+      for (const payload of ['one,', 'two,', 'three']) await writer.append(payload)
+      expect(writer.durable).toBe(13)
+      expect(reads).toBe(0)
+      expect(await cluster.archivedText()).toBe('one,two,three')
+    })
+
     test('frames that came together are one object', async () => {
       await begin({ synchronous })
       const writer = cluster.writer(1)
