@@ -40,7 +40,3 @@ export function projectJournal(project: string): string {
 export function endpointJournal(endpoint: string): string {
   return `endpoints/${endpoint}/journal`
 }
-
-export function zoneJournal(zone: string): string {
-  return `zones/${zone}/journal`
-}

@@ -5,7 +5,6 @@
  *
  * Two stores implement the port, a directory (file.ts) and S3 (s3.ts), and one suite checks both (contract.ts).
  */
-import * as Context from 'effect/Context'
 import type * as Effect from 'effect/Effect'
 import type { BadArgument, DiskFailed, ObjectMissing, StoreRefused, StoreUnavailable } from '../errors.ts'
 
@@ -75,5 +74,3 @@ export interface ObjectStoreShape {
     body: ReadonlyArray<Uint8Array>,
   ) => Creation
 }
-
-export class ObjectStore extends Context.Service<ObjectStore, ObjectStoreShape>()('loch/ObjectStore') {}
