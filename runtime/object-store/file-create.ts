@@ -27,8 +27,9 @@ import {
 import { type FileHandle, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { BadArgument } from '../errors.ts'
+import { codeOf } from '../system-calls.ts'
 import { FILE_MODE, isTaken, type StoreDirectory } from './file-directory.ts'
-import { codeOf, fileFailure, isAbsent } from './file-errors.ts'
+import { fileFailure, isAbsent } from './file-errors.ts'
 import type { Creation } from './object-store.ts'
 
 const EXCLUSIVE = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY

@@ -16,6 +16,7 @@ import {
   unlinkSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { codeOf, syncDirectory } from '../system-calls.ts'
 import { isAbsent } from './file-errors.ts'
 
 export const NEW_FOLDER = '~new'
@@ -134,16 +135,6 @@ export class StoreDirectory {
   }
 }
 
-/** Makes the names in `folder` durable. */
-export function syncDirectory(folder: string): void {
-  const file = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY)
-  try {
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
-}
-
 export function isTaken(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EEXIST'
+  return codeOf(error) === 'EEXIST'
 }

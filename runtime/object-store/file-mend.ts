@@ -16,8 +16,9 @@
 import { linkSync, readFileSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DiskFailed } from '../errors.ts'
+import { syncDirectory } from '../system-calls.ts'
 import { createNow, linkIfFree, settleExisting, unlinkIfThere, writeNameless } from './file-create.ts'
-import { type StoreDirectory, syncDirectory } from './file-directory.ts'
+import type { StoreDirectory } from './file-directory.ts'
 import { fileFailure, isAbsent } from './file-errors.ts'
 import type { Creation } from './object-store.ts'
 

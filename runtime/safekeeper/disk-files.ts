@@ -8,6 +8,7 @@
 import * as fs from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DiskFailed } from '../errors.ts'
+import { codeOf, syncDirectory } from '../system-calls.ts'
 
 export interface DiskFiles {
   /** Makes the directory and its parents (0700), durably. */
@@ -120,15 +121,6 @@ function writeAll(file: number, parts: readonly Uint8Array[], position: number):
   }
 }
 
-function syncDirectory(path: string): void {
-  const directory = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)
-  try {
-    fs.fsyncSync(directory)
-  } finally {
-    fs.closeSync(directory)
-  }
-}
-
 function attempt<T>(doing: string, what: string | number, work: () => T): T {
   try {
     return work()
@@ -150,8 +142,4 @@ function diskFailed(doing: string, what: string | number, cause: unknown): DiskF
       : "Look at the kernel's log (dmesg) for this disk; replace it if it reports errors, then restart the zone.",
     cause,
   })
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
