@@ -2,7 +2,7 @@
  * The main thread's half of the commit path: acknowledgements come in, `durable` moves, waiting fsyncs are answered, and
  * a safekeeper that missed something is sent it again. It never appends: only the FUSE worker does.
  *
- * Rule 2 lives here: an acknowledgement that names a higher term is fatal. Every waiting fsync gets EIO, the log is
+ * Invariant I2 lives here: an acknowledgement that names a higher term is fatal. Every waiting fsync gets EIO, the log is
  * failed for good, and the compute hears of it.
  */
 import * as fs from 'node:fs'

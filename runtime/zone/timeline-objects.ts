@@ -1,6 +1,6 @@
 /**
  * Removes a deleted timeline's objects. The journal stays: it is what says that the timeline was deleted, and its names
- * must never be given again (rule 6). Called only after the deletion is durable in that journal (rule 7).
+ * must never be given again. Called only after the deletion is durable in that journal: what is still referred to stays.
  */
 import * as Effect from 'effect/Effect'
 import type { JournalStore } from '../log/journal.ts'
