@@ -167,8 +167,12 @@ export class LogWriter {
 
   /** Sends [from, sent) to one safekeeper; what the ring no longer holds is the election's to repair. */
   resendTo(zone: string, from: number): void {
-    if (from >= this.log.sent) return
-    if (!this.publishFrom(from, (frame) => this.ports.publishTo(zone, frame))) this.ports.reelect(zone, from)
+    if (!this.resend(zone, from)) this.ports.reelect(zone, from)
+  }
+
+  /** False if the ring no longer holds all of [from, sent). */
+  resend(zone: string, from: number): boolean {
+    return from >= this.log.sent || this.publishFrom(from, (frame) => this.ports.publishTo(zone, frame))
   }
 
   /** False if the ring does not hold all of it (any more). */
