@@ -158,7 +158,7 @@ function stay<State extends string, Context>(snapshot: Snapshot<State, Context>,
   return { snapshot, effects: [], outcome }
 }
 
-/** Rule 4, enforced: the state of a journaled actor is a function of its facts. */
+/** Invariant I4, enforced: the state of a journaled actor is a function of its facts. */
 function checkRemembering<State extends string>(
   definition: { readonly kind: string; readonly facts: ReadonlyArray<string> },
   before: Snapshot<State, BaseContext>,

@@ -1,7 +1,7 @@
 /**
  * The two halves of handling one event, between which the host makes facts durable: `decide` says what should be
  * remembered, `applyFacts` folds it. Recovery and replay are `applyFacts` alone with its effects thrown away, so live
- * state and folded state cannot come from different code (rule 4).
+ * state and folded state cannot come from different code (invariant I4).
  */
 import type { ActorEvent } from '../events/envelope.ts'
 import {

@@ -45,7 +45,7 @@ export interface FrameHeader {
   readonly flags: number
   /** The writer's knowledge of how far the log is archived; safekeepers may trim below it. */
   readonly archived: number
-  /** Who wrote these bytes under this name (rule 6: a lost answer is recognised by it). */
+  /** Who wrote these bytes under this name (a lost answer is recognised by it). */
   readonly writer: string
 }
 

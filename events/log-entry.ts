@@ -1,6 +1,6 @@
 /**
- * What a timeline's log says: one entry per change of the volume, in order. The volume is the fold of these entries
- * (DESIGN: "a branch is the fold of one ordered log"), so their meaning can never change; a new meaning is a new type.
+ * What a timeline's log says: one entry per change of the volume, in order. The volume is the fold of these entries, of
+ * old ones too, so their meaning can never change; a new meaning is a new type.
  *
  * An entry is a 16 byte header and a body, little endian:
  *   0 u32 size of the whole entry   4 u8 type   5 u8 flags   6 u16 reserved   8 f64 time, ms since 1970 (of the writer)

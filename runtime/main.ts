@@ -30,10 +30,11 @@ import { type StopSignal, stopSignal } from './control/stop-signal.ts'
 import { Supervisor } from './control/supervisor.ts'
 import { lochVersion } from './control/version.ts'
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
-import { isLochError, type LochError } from './errors.ts'
+import type { LochError } from './errors.ts'
 import type { ObjectStoreShape } from './object-store/object-store.ts'
 import { openObjectStore, probe } from './object-store/open.ts'
 import { ensurePassword, readPassword } from './postgres/credentials.ts'
+import { attempt } from './system/run.ts'
 import { ensureProject, type Project } from './zone/bootstrap.ts'
 
 export interface UpOptions {
@@ -285,12 +286,5 @@ function acquireStatusFile(
   return Effect.acquireRelease(
     attempt(() => writeRunningInstance(paths.status, { ...ownName(), ...about })),
     () => Effect.sync(() => removeRunningInstance(paths.status)),
-  )
-}
-
-/** Errors of the closed set become failures; anything else is a defect of ours. */
-function attempt<A>(work: () => A | Promise<A>): Effect.Effect<A, LochError> {
-  return Effect.tryPromise({ try: async () => work(), catch: (error) => error }).pipe(
-    Effect.catch((error) => (isLochError(error) ? Effect.fail(error as LochError) : Effect.die(error))),
   )
 }

@@ -10,9 +10,10 @@
 import * as Effect from 'effect/Effect'
 import type { ActorEffect, BaseContext, Definition } from '../actors/definition.ts'
 import type { ActorEvent } from '../events/envelope.ts'
-import { isLochError, type LochError } from './errors.ts'
+import type { LochError } from './errors.ts'
 import { HostedActor } from './system/hosted-actor.ts'
 import type { ActorInspection, Perform, SystemPorts } from './system/ports.ts'
+import { attempt } from './system/run.ts'
 
 export { CONFLICTS_MAX, HostedActor, QUEUE_LENGTH_MAX } from './system/hosted-actor.ts'
 export * from './system/ports.ts'
@@ -39,7 +40,7 @@ export class System {
       const actor = new HostedActor(this.#ports, definition, id, definition.begin(input), perform)
       if (this.#actors.has(actor.actor)) throw new Error(`${actor.actor} is hosted already`)
       this.#actors.set(actor.actor, actor)
-      return Effect.tryPromise({ try: () => actor.open(), catch: asLochError }).pipe(
+      return attempt(() => actor.open()).pipe(
         Effect.tapError(() => Effect.sync(() => this.#actors.delete(actor.actor))),
         Effect.as(actor),
       )
@@ -61,19 +62,4 @@ export class System {
   async stop(): Promise<void> {
     await Promise.all([...this.#actors.keys()].map((actor) => this.release(actor)))
   }
-}
-
-/** Anything else than an error of the closed set is a defect, and stays one. */
-function asLochError(error: unknown): LochError {
-  if (isLochError(error)) return error
-  throw error
-}
-
-/** One line per actor, for status output. */
-export function describeActors(actors: ReadonlyArray<ActorInspection>): ReadonlyArray<string> {
-  return actors.map(({ actor, state, sequence, summary }) => {
-    const values = Object.entries(summary).filter(([, value]) => value !== '' && value !== 0)
-    const shown = values.map(([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : value}`)
-    return [actor, state, `#${sequence}`, ...shown].join(' ')
-  })
 }

@@ -27,7 +27,7 @@ const stop = [
   when('stopIsOld', ignored('this order meant a former launch')),
   { to: 'suspending', do: ['forgetWaitingLaunch', 'shutDownFast', 'report'] },
 ] as const
-/** Rule 2: every reject is fatal for the writer. */
+/** Every reject is fatal for the writer: somebody else continues the log. */
 const rejected = [otherReign, { to: 'fenced', do: ['noteProblem', 'shutDownNow', 'report'] }] as const
 const volumeLost = [otherReign, { to: 'failed', do: ['noteVolumeLost', 'noteStopped', 'report'] }] as const
 /** The mount survives a crash of Postgres, so it recovers under the same term. */

@@ -50,13 +50,11 @@ export function openAcceptor(opened: Opened): Acceptor {
 }
 
 /**
- * Decides on a vote. Flush first; if it returns true, put `state.term` on disk before answering with `voteResponse`,
- * and archive no longer.
+ * Decides on a vote. Flush first; if it returns true, put the term on disk, then `raiseTerm`, then answer with `voteResponse`,
+ * and archive no longer. A term that cannot be put on disk was not promised: the vote is refused.
  */
 export function vote(state: Acceptor, request: VoteRequest): boolean {
-  if (request.term <= state.term) return false
-  raiseTerm(state, request.term)
-  return true
+  return request.term > state.term
 }
 
 /** The answer to a vote request, whatever the verdict. */
@@ -82,7 +80,7 @@ export type ElectedDecision =
   /** Put the term on disk, drop the log, begin one at `start`, put the history on disk, then `adopt`. */
   | { readonly type: 'restart'; readonly start: number; readonly chain: number }
 
-/** Decides on an election; flush first. Changes nothing but the term: see `raiseTerm`. */
+/** Decides on an election; flush first. Changes nothing. */
 export function elected(state: Acceptor, message: Elected): ElectedDecision {
   if (message.term < state.term) return { type: 'ignore' }
   if (lastTermOf(message.history) !== message.term) return refuse(`its history does not end with term ${message.term}`)

@@ -23,9 +23,9 @@ export interface SafekeeperContext extends BaseContext {
 
 export type SafekeeperEffect =
   /** Fetch the missing bytes from the archive or a peer; results in CaughtUp or CatchUpFailed. */
-  | { readonly type: 'catchUp'; readonly term: number; readonly from: number }
-  /** Create log objects from `from` on, until told to stop. */
-  | { readonly type: 'startArchiving'; readonly term: number; readonly from: number }
+  | { readonly type: 'catchUp'; readonly term: number }
+  /** Create log objects until told to stop. Whoever granted the duty has said from where on. */
+  | { readonly type: 'startArchiving'; readonly term: number }
   | { readonly type: 'stopArchiving' }
   /** Answer nothing any more: what this disk says is not to be counted. */
   | { readonly type: 'withdraw'; readonly problem: string }
@@ -54,7 +54,7 @@ export const actions = {
 
   catchUp: (context: SafekeeperContext): SafekeeperChange => ({
     context: { ...context, timers: withoutTimer(context.timers, 'retry') },
-    effects: [{ type: 'catchUp', term: context.term, from: context.position }],
+    effects: [{ type: 'catchUp', term: context.term }],
   }),
 
   noteFailure: (context: SafekeeperContext, event: Of<'CatchUpFailed'>): SafekeeperChange => {
@@ -74,7 +74,7 @@ export const actions = {
   dropDuty: (context: SafekeeperContext): SafekeeperChange => ({ context: { ...context, dutyTerm: 0 } }),
 
   startArchiving: (context: SafekeeperContext): SafekeeperChange => ({
-    effects: [{ type: 'startArchiving', term: context.dutyTerm, from: context.position }],
+    effects: [{ type: 'startArchiving', term: context.dutyTerm }],
   }),
 
   stopArchiving: (): SafekeeperChange => ({ effects: [{ type: 'stopArchiving' }] }),

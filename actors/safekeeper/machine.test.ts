@@ -39,7 +39,7 @@ describe('a safekeeper', () => {
   test('archives the term whose duty it has, until that is revoked or another writer is elected', () => {
     following()
       .when(duty('DutyGranted', 1))
-      .expect({ state: 'archiving', effects: [{ type: 'startArchiving', term: 1, from: 100 }] })
+      .expect({ state: 'archiving', effects: [{ type: 'startArchiving', term: 1 }], context: { position: 100 } })
       .when(duty('DutyRevoked', 7))
       .expect({ state: 'archiving', outcome: 'ignored' })
       .when(duty('DutyRevoked', 1))
@@ -62,12 +62,12 @@ describe('a safekeeper', () => {
     following()
       .given(duty('DutyGranted', 1))
       .when(place('FellBehind', 1, 120))
-      .expect({ state: 'catchingUp', effects: ['stopArchiving', { type: 'catchUp', from: 120 }] })
+      .expect({ state: 'catchingUp', effects: ['stopArchiving', 'catchUp'], context: { position: 120 } })
       .given({ type: 'CatchUpFailed', at: 10, problem: 'no donor' })
       .when({ type: 'TimerFired', name: 'retry', at: 10 + BACKOFF_FIRST_MS })
       .expect({ effects: ['catchUp'], context: { timers: {} } })
       .when(place('CaughtUp', 1, 500))
-      .expect({ state: 'archiving', effects: [{ type: 'startArchiving', from: 500 }] })
+      .expect({ state: 'archiving', effects: ['startArchiving'], context: { position: 500 } })
   })
 
   test('withdraws when its log is damaged, and comes back only empty', () => {

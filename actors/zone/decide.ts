@@ -71,10 +71,21 @@ export function leaderOf(context: ZoneContext, state: ZoneState, at: number): Zo
   return context.zones.find(leads) ?? ''
 }
 
+/** After the own clock was set back: what was heard in its future was heard now, at the latest, or it would stay fresh until then. */
+function setBack(context: ZoneContext, at: number): ZoneContext {
+  const heard = Object.entries(context.peers).map(([zone, peer]) => [
+    zone,
+    { ...peer, heardAtMs: Math.min(peer.heardAtMs, at) },
+  ])
+  const majorityAtMs = Math.min(context.majorityAtMs, at)
+  return { ...context, peers: Object.fromEntries(heard), majorityAtMs, tickedAtMs: at }
+}
+
 export const guards = {
   isStranger: ({ id, zones }: ZoneContext, event: Of<'Heartbeat'>) => event.from === id || !zones.includes(event.from),
+  /** While its next life is heard. After that it may be a new one, whose clock was set back: incarnations are times. */
   isOlderLife: ({ peers }: ZoneContext, event: Of<'Heartbeat'>) =>
-    event.incarnation < (peers[event.from]?.incarnation ?? 0),
+    event.incarnation < (peers[event.from]?.incarnation ?? 0) && isFresh(peers[event.from], event.at),
   seesMajority: (context: ZoneContext, event: Of<'Tick'>) =>
     seenBy(context, event.at).length >= majorityOf(context.zones.length),
   isolatedLong: (context: ZoneContext, event: Of<'Tick'>) => event.at - context.majorityAtMs > DOWN_MS,
@@ -96,6 +107,7 @@ export const actions = {
   /** A zone that was itself away (paused, or out of processor time) has not listened, so it may not call others down. */
   findDown: (context: ZoneContext, event: ZoneEvent): ZoneChange => {
     const tickedAtMs = event.at
+    if (tickedAtMs < context.tickedAtMs) return { context: setBack(context, tickedAtMs) }
     if (event.at - context.tickedAtMs > SUSPICION_MS) return { context: { ...context, tickedAtMs } }
     const effects: ZoneEffect[] = []
     const peers = { ...context.peers }

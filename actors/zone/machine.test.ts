@@ -74,6 +74,31 @@ describe('a zone', () => {
       .expect({ outcome: 'ignored' })
   })
 
+  test('takes a peer for started anew whose clock went back, once its former life has been silent', () => {
+    self(1)
+      .given(beat(2, 0, [1, 2, 3], 'up', 9))
+      .when(beat(2, SUSPICION_MS, [1, 2, 3], 'up', 1))
+      .expect({ outcome: 'ignored' })
+      .when(beat(2, SUSPICION_MS + 1, [1, 2, 3], 'up', 1))
+      .expect({
+        effects: [{ type: 'peerDown' }, { type: 'peerUp' }],
+        context: { peers: { 'zone-2': { incarnation: 1 } } },
+      })
+  })
+
+  test('goes on when its own clock was set back', () => {
+    self(1)
+      .given(beat(2, 3_600_000, [1, 2, 3], 'up', 9), tick(3_600_000))
+      .when(tick(1_000))
+      .expect({ context: { majorityAtMs: 1_000, peers: { 'zone-2': { heardAtMs: 1_000 } } } })
+      .given(tick(2_500), tick(4_000))
+      .when(beat(2, 4_000, [1, 2, 3], 'up', 1))
+      .expect({ effects: [{ type: 'peerDown' }, { type: 'peerUp' }, 'becomeLeader'] })
+      .given(tick(5_500), tick(7_000), tick(8_500))
+      .when(tick(4_000 + DOWN_MS + 1))
+      .expect({ effects: [{ type: 'peerDown', zone: 'zone-2' }, 'publishHeartbeat'] })
+  })
+
   test('calls nobody down right after it was itself away', () => {
     self(1)
       .given(tick(0), beat(2, 0), beat(3, 0), tick(250))

@@ -2,7 +2,7 @@
  * The zone: one failure domain, seen by itself. Every zone process hosts the actor of its own zone and feeds it its
  * peers' heartbeats.
  *
- *             sees a majority            sees none           none for 2 s
+ *             sees a majority            sees none           none for 5 s
  *   joining ──────────────────▶ up ──────────────▶ suspected ────────────▶ down
  *      ▲                        ▲                      │                     │
  *      │                        └──────────────────────┴─────────────────────┘

@@ -36,7 +36,7 @@ export class ComputeHost {
   /** What is being attached or started; a shutdown cuts it short and waits for its end, so that nothing comes up later. */
   #starting: Promise<unknown> = Promise.resolve()
   #cut = new AbortController()
-  /** Names this writer in every frame (rule 6). */
+  /** Names this writer in every frame (a lost answer is recognised by it). */
   readonly #writer = Buffer.from(randomBytes(8).toString('hex'), 'latin1')
   #down: Promise<void> | undefined
 

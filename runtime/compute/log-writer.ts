@@ -2,7 +2,7 @@
  * The main thread's half of the commit path: acknowledgements come in, `durable` moves, waiting fsyncs are answered, and
  * a safekeeper that missed something is sent it again. It never appends: only the FUSE worker does.
  *
- * Rule 2 lives here: an acknowledgement that names a higher term is fatal. Every waiting fsync gets EIO, the log is
+ * Invariant I2 lives here: an acknowledgement that names a higher term is fatal. Every waiting fsync gets EIO, the log is
  * failed for good, and the compute hears of it.
  */
 import * as fs from 'node:fs'
@@ -167,8 +167,12 @@ export class LogWriter {
 
   /** Sends [from, sent) to one safekeeper; what the ring no longer holds is the election's to repair. */
   resendTo(zone: string, from: number): void {
-    if (from >= this.log.sent) return
-    if (!this.publishFrom(from, (frame) => this.ports.publishTo(zone, frame))) this.ports.reelect(zone, from)
+    if (!this.resend(zone, from)) this.ports.reelect(zone, from)
+  }
+
+  /** False if the ring no longer holds all of [from, sent). */
+  resend(zone: string, from: number): boolean {
+    return from >= this.log.sent || this.publishFrom(from, (frame) => this.ports.publishTo(zone, frame))
   }
 
   /** False if the ring does not hold all of it (any more). */

@@ -15,7 +15,7 @@ export interface ReignPorts {
   /** Zone of the compute itself. */
   readonly zone: string
   readonly compute: string
-  /** Sixteen bytes that name this writer in every frame (rule 6). */
+  /** Sixteen bytes that name this writer in every frame (a lost answer is recognised by it). */
   readonly writer: Uint8Array
   readonly nowMs: () => number
   readonly report: (line: string) => void

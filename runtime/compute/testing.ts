@@ -216,11 +216,14 @@ export class FakeSafekeeper {
   }
 
   promise(term: number): void {
-    vote(this.state, { term, compute: 'another' })
+    raiseTerm(this.state, term)
   }
 
   #vote(data: Uint8Array): Uint8Array {
-    return encodeVoteResponse(voteResponse(this.state, vote(this.state, understood(decodeVote(data)))))
+    const request = understood(decodeVote(data))
+    const granted = vote(this.state, request)
+    raiseTerm(this.state, request.term)
+    return encodeVoteResponse(voteResponse(this.state, granted))
   }
 
   #elected(data: Uint8Array): Uint8Array {

@@ -122,6 +122,25 @@ describe('a safekeeper', () => {
     expect(chainOver(late.bytes, SEED)).toBe(sink.chain)
   })
 
+  test('that missed more than the ring holds is told up to where to fetch it, though nothing follows', async () => {
+    await begin()
+    const [, , third] = safekeepers
+    await append()
+    third!.before = () => 'silent'
+    for (let count = 0; count < 20; count++) {
+      sink.appendWrite(1, 0, Buffer.alloc(500_000, 5), 0, 500_000)
+      sink.send()
+      await settle()
+    }
+    expect(log.shared.holds(third!.state.end)).toBe(false)
+    expect(log.shared.durable).toBe(log.shared.end)
+    third!.before = () => undefined
+    await pass(RESEND_AFTER_MS + 50)
+    expect(third!.elections.at(-1)).toMatchObject({ term: 2, start: log.shared.end })
+    expect(third!.state.end).toBeLessThan(log.shared.end)
+    expect(world.reported).toEqual([])
+  })
+
   test('that comes back with a log that nobody continued has it cut', async () => {
     await begin('quorum', 2)
     const end = await append()

@@ -114,7 +114,9 @@ export class WritingLog {
       if (vote.term > this.#reign.term) return this.#fence(vote.term)
       const order = orderFor(this.#reign, vote, this.writer.proposer.dutyZone)
       const { flushed } = await elect(this.#ports, this.#reign, zone, order)
-      this.writer.resendTo(zone, Math.max(flushed, this.shared.base))
+      if (this.writer.resend(zone, Math.max(flushed, this.shared.base))) return
+      // Said again, an election only tells up to where the log is to be fetched. A log that stands still sends no frame that would.
+      await elect(this.#ports, this.#reign, zone, { ...order, start: this.shared.durable })
     } catch (error) {
       if (error instanceof Fenced) this.#fence(this.#reign.term + 1)
       else if (!this.#closed) this.#ports.report(`${zone} does not follow yet: ${problemOf(error)}`)

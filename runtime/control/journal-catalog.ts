@@ -17,7 +17,7 @@ export interface JournalName {
   readonly actor: string
 }
 
-/** Folders of the object store (DESIGN.md, Objects) and the kinds of actors in them. */
+/** Folders of the object store (named in log/keys.ts) and the kinds of actors in them. */
 const KINDS: Readonly<Record<string, string>> = {
   projects: 'project',
   timelines: 'timeline',

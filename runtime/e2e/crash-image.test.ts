@@ -1,5 +1,5 @@
 /**
- * DESIGN's lemma, on real Postgres: every durable prefix of the log is a legal crash image. While clients write, copies of
+ * On real Postgres: every durable prefix of the log is a legal crash image. While clients write, copies of
  * the object store are taken at random moments and cut back to a random place at or after what was acknowledged by then.
  * A second Loch that has nothing but such a copy must recover every one of those commits, and amcheck must be content.
  */

@@ -2,10 +2,11 @@
  * The archived log of a timeline, as its readers see it: where it ends, and its bytes. A reader that does both should use
  * one ArchiveReader, which lists and fetches things once. Writing is the safekeepers' (runtime/safekeeper/archiver.ts).
  */
-import * as Effect from 'effect/Effect'
+import type * as Effect from 'effect/Effect'
 import type { ArchiveTail } from '../../actors/compute/election.ts'
 import type { TermHistory } from '../../events/safekeeper-wire.ts'
-import { isLochError, type LochError } from '../errors.ts'
+import type { LochError } from '../errors.ts'
+import { attempt } from '../system/run.ts'
 import { type ArchiveStore, type LogName, LogObjects, listLog } from './archive-objects.ts'
 import { type LogPlace, readRange, type TakeLogBytes } from './archive-read.ts'
 import { type ArchivePlace, findTail } from './archive-tail.ts'
@@ -78,10 +79,4 @@ export function readArchived(
   take: TakeLogBytes,
 ): Effect.Effect<void, LochError> {
   return new ArchiveReader(store, timeline).read(history, from, to, take)
-}
-
-function attempt<A>(work: () => Promise<A>): Effect.Effect<A, LochError> {
-  return Effect.tryPromise({ try: work, catch: (error) => error }).pipe(
-    Effect.catch((error) => (isLochError(error) ? Effect.fail(error) : Effect.die(error))),
-  )
 }

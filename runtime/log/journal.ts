@@ -125,7 +125,7 @@ export function openJournal(store: JournalStore, prefix: string): Journal {
     const all = [...recap, ...envelopes]
     const key = entryKey(expectedSequence)
     const body = encodeBatch(all)
-    // Rule 6: a taken name may be our own write whose answer got lost.
+    // A taken name may be our own write whose answer got lost.
     if ((yield* store.create(key, [body])) === 'exists' && !sameBytes(yield* store.read(key), body)) {
       return yield* new Conflict({
         component: 'journal',

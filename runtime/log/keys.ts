@@ -1,5 +1,5 @@
 /**
- * Names of objects, in one place, because a name once written is never reused (rule 6) and the term in it is what keeps
+ * Names of objects, in one place, because a name once written is never reused and the term in it is what keeps
  * two writers apart. Numbers are zero padded so that byte order, which every listing has, is number order.
  */
 const TERM_DIGITS = 8
@@ -39,8 +39,4 @@ export function projectJournal(project: string): string {
 
 export function endpointJournal(endpoint: string): string {
   return `endpoints/${endpoint}/journal`
-}
-
-export function zoneJournal(zone: string): string {
-  return `zones/${zone}/journal`
 }

@@ -10,14 +10,26 @@
  *   createLater  write, fsync, link, fsync of the folder: two waits, never torn.
  *
  * Whoever is told 'exists' may build on what is there, so its bytes are made durable before the answer: the one who
- * wrote them may have been killed before its fsync.
+ * wrote them may have been killed before its fsync. A creation that fails once the object has its name may have happened:
+ * a name that was seen cannot be taken back.
  */
-import { closeSync, constants, fstatSync, fsyncSync, linkSync, openSync, unlinkSync, writevSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  unlinkSync,
+  writevSync,
+} from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { BadArgument } from '../errors.ts'
+import { codeOf } from '../system-calls.ts'
 import { FILE_MODE, isTaken, type StoreDirectory } from './file-directory.ts'
-import { codeOf, fileFailure, isAbsent } from './file-errors.ts'
+import { fileFailure, isAbsent } from './file-errors.ts'
 import type { Creation } from './object-store.ts'
 
 const EXCLUSIVE = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY
@@ -34,10 +46,9 @@ export function createNow(directory: StoreDirectory, key: string, body: Readonly
       named = linkIfFree(temporary, path)
       // Before the sync, which is only sure to take a name along if it is the only one.
       unlinkSync(temporary)
-      if (named) directory.settle(file, dirname(path))
+      if (named) directory.settle(file, path)
     } catch (error) {
-      // Not known to be durable, so it must not be found: nobody was told of it.
-      if (named) unlinkIfThere(path)
+      // The name stays, though nobody knows whether it is durable: somebody may have read the object meanwhile.
       unlinkIfThere(temporary)
       throw error
     } finally {
@@ -102,7 +113,22 @@ export function settleExisting(directory: StoreDirectory, path: string): void {
   try {
     const status = fstatSync(file)
     if (!status.isFile()) throw folderInTheWay(path)
-    directory.settle(file, dirname(path), status.nlink)
+    if (directory.isUnsynced(path)) writeAgain(path)
+    directory.settle(file, path, status.nlink)
+  } finally {
+    closeSync(file)
+  }
+}
+
+/**
+ * After a failed fsync the kernel may call pages clean that never reached the disk, and the next fsync would say that all is
+ * well. The same bytes over themselves make them dirty again, and no reader sees a difference.
+ */
+function writeAgain(path: string): void {
+  const bytes = readFileSync(path)
+  const file = openSync(path, constants.O_WRONLY)
+  try {
+    writeAll(file, [bytes])
   } finally {
     closeSync(file)
   }
@@ -144,18 +170,13 @@ function withFolder<A>(directory: StoreDirectory, path: string, work: () => A): 
   }
 }
 
-/** Off the main thread, and with a name that may not stay if it fails. */
+/** Off the main thread. If it fails the name stays, and may or may not be durable. */
 async function nameDurably(path: string): Promise<void> {
+  const folder = await open(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY)
   try {
-    const folder = await open(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY)
-    try {
-      await folder.sync()
-    } finally {
-      await folder.close()
-    }
-  } catch (error) {
-    unlinkIfThere(path)
-    throw error
+    await folder.sync()
+  } finally {
+    await folder.close()
   }
 }
 

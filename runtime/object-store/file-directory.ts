@@ -16,6 +16,7 @@ import {
   unlinkSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { codeOf, syncDirectory } from '../system-calls.ts'
 import { isAbsent } from './file-errors.ts'
 
 export const NEW_FOLDER = '~new'
@@ -43,6 +44,8 @@ export class StoreDirectory {
   /** Unique among processes and restarts, as pids are not. */
   private readonly self = randomBytes(8).toString('hex')
   private created = 0
+  /** Objects whose fsync failed: what the kernel shows of them may not be on the disk. */
+  private readonly unsynced = new Set<string>()
 
   /** Makes the directory if need be. Throws errno errors. */
   constructor(root: string) {
@@ -96,10 +99,21 @@ export class StoreDirectory {
     this.ensure(join(this.root, MENDED_FOLDER))
   }
 
-  /** Makes the open `file` durable together with its name in `folder`, which it must already have. */
-  settle(file: number, folder: string, links = 1): void {
-    fsyncSync(file)
-    if (!this.takesNameAlong(links)) syncDirectory(folder)
+  /** Makes the open `file` durable together with its name `path`, which it must already have. */
+  settle(file: number, path: string, links = 1): void {
+    try {
+      fsyncSync(file)
+    } catch (error) {
+      this.unsynced.add(path)
+      throw error
+    }
+    if (!this.takesNameAlong(links)) syncDirectory(dirname(path))
+    this.unsynced.delete(path)
+  }
+
+  /** Whether another fsync of `path` says nothing before its bytes have been written again. */
+  isUnsynced(path: string): boolean {
+    return this.unsynced.has(path)
   }
 
   /** Whether the fsync of a file with so many names is enough. Two mean that its writer died, or that it was mended. */
@@ -121,16 +135,6 @@ export class StoreDirectory {
   }
 }
 
-/** Makes the names in `folder` durable. */
-export function syncDirectory(folder: string): void {
-  const file = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY)
-  try {
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
-}
-
 export function isTaken(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EEXIST'
+  return codeOf(error) === 'EEXIST'
 }

@@ -2,11 +2,12 @@
  * In which order the file store asks the disk for what. That is what a power failure tests, and nothing short of one
  * would notice a missing fsync; so the system calls are watched instead.
  */
-import { linkSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { run } from './contract.ts'
+import { DiskFailed } from '../errors.ts'
+import { failure, run } from './contract.ts'
 import { type FileStore, openFileStore } from './file.ts'
 
 const watch = vi.hoisted(() => ({
@@ -15,7 +16,15 @@ const watch = vi.hoisted(() => ({
   filesystem: 0xef53,
   /** Bytes that one write takes at most, as on a disk that is nearly full. */
   writeBytesMax: Number.POSITIVE_INFINITY,
+  /** What the next sync fails for, once: 'new', 'object', 'folder' or nothing. */
+  failsOnce: '',
 }))
+
+const failing = vi.hoisted(() => (kind: string) => {
+  if (watch.failsOnce !== kind) return
+  watch.failsOnce = ''
+  throw Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' })
+})
 
 const taken = vi.hoisted(() => (parts: NodeJS.ArrayBufferView[]): NodeJS.ArrayBufferView[] => {
   if (watch.writeBytesMax === Number.POSITIVE_INFINITY) return parts
@@ -47,6 +56,7 @@ vi.mock('node:fs', async (original) => {
     },
     fsyncSync: (file: number) => {
       synced(file)
+      failing(kindOf(watch.paths.get(file) ?? 'unknown'))
       real.fsyncSync(file)
     },
     fsync: (file: number, done: (error: NodeJS.ErrnoException | null) => void) => {
@@ -85,6 +95,7 @@ vi.mock('node:fs/promises', async (original) => {
       },
       sync: () => {
         watch.calls.push(`sync ${kindOf(String(path))}`)
+        failing(kindOf(String(path)))
         return sync()
       },
     })
@@ -98,18 +109,16 @@ const body = [Buffer.from('x')]
 
 let root: string
 let store: FileStore
-let nowMs: number
 
 async function open(filesystem: number): Promise<void> {
   watch.filesystem = filesystem
   root = mkdtempSync(join(tmpdir(), 'loch-sync-'))
-  store = await run(openFileStore(root, { nowMs: () => nowMs }))
+  store = await run(openFileStore(root))
   store.createNow('warm/object', body)
   watch.calls.length = 0
 }
 
 beforeEach(() => {
-  nowMs = Date.now()
   watch.writeBytesMax = Number.POSITIVE_INFINITY
 })
 afterEach(() => rmSync(root, { recursive: true, force: true }))
@@ -152,6 +161,43 @@ describe('createNow', () => {
   })
 })
 
+describe('a sync that fails', () => {
+  const key = 'warm/second-object'
+  const createFails = () => store.createNow(key, body)
+  const stands = () => expect(readFileSync(join(root, key))).toEqual(body[0])
+
+  test.each([
+    ['new', EXT4],
+    ['folder', TMPFS],
+  ])('of the %s leaves an object that may have been seen', async (what, filesystem) => {
+    await open(filesystem)
+    watch.failsOnce = what
+    expect(createFails).toThrow(DiskFailed)
+    stands()
+    expect(store.createNow(key, body)).toBe('exists')
+  })
+
+  test('of the folder leaves it in place also after an asynchronous creation', async () => {
+    await open(EXT4)
+    watch.failsOnce = 'folder'
+    expect(await failure(store.create(key, body))).toMatchObject({ _tag: 'DiskFailed' })
+    stands()
+  })
+
+  test('is not followed by one that only says that all is well', async () => {
+    await open(EXT4)
+    watch.failsOnce = 'new'
+    expect(createFails).toThrow(DiskFailed)
+    watch.calls.length = 0
+    await run(store.read(key))
+    expect(watch.calls).toEqual(['write', 'sync object'])
+    watch.calls.length = 0
+    await run(store.read(key))
+    expect(watch.calls).toEqual(['sync object'])
+    stands()
+  })
+})
+
 describe('create', () => {
   test('has the bytes on the disk before the name, and the name before it returns', async () => {
     await open(EXT4)
@@ -177,8 +223,9 @@ describe('replaceTorn', () => {
 })
 
 describe('read', () => {
-  test('makes a young object durable before a reader can build on it', async () => {
+  test('makes an object durable before a reader can build on it, however old it looks', async () => {
     await open(TMPFS)
+    utimesSync(join(root, 'warm/object'), 0, 0)
     await run(store.read('warm/object'))
     expect(watch.calls).toEqual(['sync object', 'sync folder'])
   })
@@ -193,11 +240,9 @@ describe('read', () => {
     expect(watch.calls).toEqual([...settled, 'write', 'unlink new', ...settled])
   })
 
-  test('does not wait for the disk for ranges and for objects of some age', async () => {
+  test('does not wait for the disk for ranges', async () => {
     await open(TMPFS)
     await run(store.read('warm/object', { offset: 0, length: 1 }))
-    nowMs += 10 * 60_000
-    await run(store.read('warm/object'))
     expect(watch.calls).toEqual([])
   })
 })

@@ -3,13 +3,9 @@
  * forbidden or broken disk explains are not translated; they are faults of ours and must surface as such.
  */
 import { BadArgument, DiskFailed, isLochError, ObjectMissing, StoreRefused } from '../errors.ts'
+import { codeOf } from '../system-calls.ts'
 
 export type FileFailure = BadArgument | StoreRefused | DiskFailed
-
-/** The errno name of `error`, or undefined if it is not from the system. */
-export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
-}
 
 /** True if `error` says that the file, or a folder on the way to it, is not there. */
 export function isAbsent(error: unknown): boolean {

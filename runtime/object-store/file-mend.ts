@@ -1,7 +1,7 @@
 /**
- * The repair of an object that a power failure has torn. Its name is taken, so nobody could ever create it; and rule 6
- * forbids to touch a whole object, which after the repair it is. Several may find it torn at once, and one that judged
- * it torn may be arbitrarily slow to act, so "look, then replace" is not enough:
+ * The repair of an object that a power failure has torn. Its name is taken, so nobody could ever create it; and a whole
+ * object, which after the repair it is, must never be replaced. Several may find it torn at once, and one that judged it
+ * torn may be arbitrarily slow to act, so "look, then replace" is not enough:
  *
  *   1. Write the new object, durably and nameless.
  *   2. link(2) it to the mending name of the key: the first to do so decides, once and for all, by what the torn
@@ -16,8 +16,9 @@
 import { linkSync, readFileSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DiskFailed } from '../errors.ts'
+import { syncDirectory } from '../system-calls.ts'
 import { createNow, linkIfFree, settleExisting, unlinkIfThere, writeNameless } from './file-create.ts'
-import { type StoreDirectory, syncDirectory } from './file-directory.ts'
+import type { StoreDirectory } from './file-directory.ts'
 import { fileFailure, isAbsent } from './file-errors.ts'
 import type { Creation } from './object-store.ts'
 

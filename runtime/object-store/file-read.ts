@@ -7,7 +7,9 @@ import { closeSync, constants, fstatSync, fsync, openSync, read } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
-import { type StoreDirectory, syncDirectory } from './file-directory.ts'
+import { syncDirectory } from '../system-calls.ts'
+import { settleExisting } from './file-create.ts'
+import type { StoreDirectory } from './file-directory.ts'
 import { fileFailure, isAbsent, objectMissing } from './file-errors.ts'
 import type { ByteRange } from './object-store.ts'
 
@@ -15,19 +17,17 @@ const readLater = promisify(read)
 const fsyncLater = promisify(fsync)
 
 /**
- * An object younger than this may not have reached the disk: its writer may be about to sync it, or may have been killed
- * before it could. Linux writes dirty pages back after 30 s by default; this leaves a margin. Whoever reads a young
- * object whole (the log, a journal) is about to build on it, so it is synced first. Ranges are exempt, since they are
- * read of objects that something durable refers to.
+ * An object may be seen before it is on the disk: its writer may be about to sync it, or may have been killed before it
+ * could. Whoever reads one whole (a journal, the end of the log) is about to build on it, so it is synced first, however old
+ * it looks: that costs a flush of the device, there are few such reads, and clocks and the kernel's write-back prove nothing.
+ * Ranges are exempt, since they are read of objects that something durable refers to.
+ *
+ * Throws ObjectMissing or a member of FileFailure.
  */
-const YOUNG_MS = 120_000
-
-/** Throws ObjectMissing or a member of FileFailure. */
 export async function readObject(
   directory: StoreDirectory,
   key: string,
   range: ByteRange | undefined,
-  nowMs: number,
 ): Promise<Uint8Array> {
   const path = directory.pathOf(key)
   try {
@@ -35,10 +35,7 @@ export async function readObject(
     try {
       const status = fstatSync(file)
       if (!status.isFile()) throw objectMissing(key, directory.root)
-      if (range === undefined && nowMs - status.mtimeMs < YOUNG_MS) {
-        await fsyncLater(file)
-        if (!directory.takesNameAlong(status.nlink)) syncDirectory(dirname(path))
-      }
+      if (range === undefined) await settle(directory, file, path, status.nlink)
       const offset = range?.offset ?? 0
       const length = Math.max(0, Math.min(range?.length ?? status.size, status.size - offset))
       return await readFully(file, offset, length)
@@ -48,6 +45,12 @@ export async function readObject(
   } catch (error) {
     throw isAbsent(error) ? objectMissing(key, directory.root) : fileFailure(error, 'reading an object', path)
   }
+}
+
+async function settle(directory: StoreDirectory, file: number, path: string, links: number): Promise<void> {
+  if (directory.isUnsynced(path)) return settleExisting(directory, path)
+  await fsyncLater(file)
+  if (!directory.takesNameAlong(links)) syncDirectory(dirname(path))
 }
 
 /** Bytes. Throws ObjectMissing or a member of FileFailure. */

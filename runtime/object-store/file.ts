@@ -6,10 +6,11 @@
 import { unlink } from 'node:fs/promises'
 import { pathToFileURL } from 'node:url'
 import type * as Effect from 'effect/Effect'
-import { attempt } from './attempt.ts'
+import { attempt } from '../system/run.ts'
+import { codeOf } from '../system-calls.ts'
 import { createLater, createNow } from './file-create.ts'
 import { StoreDirectory } from './file-directory.ts'
-import { codeOf, type FileFailure, fileFailure, isAbsent } from './file-errors.ts'
+import { type FileFailure, fileFailure, isAbsent } from './file-errors.ts'
 import { listObjects } from './file-list.ts'
 import { replaceTorn } from './file-mend.ts'
 import { readObject, sizeOfObject } from './file-read.ts'
@@ -19,18 +20,13 @@ import type { ObjectStoreShape } from './object-store.ts'
 /** The port with the two synchronous operations that only this store has. */
 export type FileStore = ObjectStoreShape & Required<Pick<ObjectStoreShape, 'createNow' | 'replaceTorn'>>
 
-export interface FileStoreOptions {
-  /** Milliseconds since 1970, to tell young files from old ones. */
-  readonly nowMs?: () => number
-}
-
 /** Opens the store in `root`, an absolute path, and makes the directory (0700) if there is none. */
-export function openFileStore(root: string, options: FileStoreOptions = {}): Effect.Effect<FileStore, FileFailure> {
-  return attempt(async () => fileStore(root, options))
+export function openFileStore(root: string): Effect.Effect<FileStore, FileFailure> {
+  return attempt(async () => fileStore(root))
 }
 
-function fileStore(root: string, { nowMs = Date.now }: FileStoreOptions): FileStore {
-  const directory = openDirectory(root, nowMs())
+function fileStore(root: string): FileStore {
+  const directory = openDirectory(root)
   return {
     url: pathToFileURL(root).href,
     create: (key, body) =>
@@ -50,7 +46,7 @@ function fileStore(root: string, { nowMs = Date.now }: FileStoreOptions): FileSt
       attempt(async () => {
         checkKey(key)
         checkRange(key, range)
-        return readObject(directory, key, range, nowMs())
+        return readObject(directory, key, range)
       }),
     size: (key) =>
       attempt(async () => {
@@ -71,10 +67,10 @@ function fileStore(root: string, { nowMs = Date.now }: FileStoreOptions): FileSt
   }
 }
 
-function openDirectory(root: string, nowMs: number): StoreDirectory {
+function openDirectory(root: string): StoreDirectory {
   try {
     const directory = new StoreDirectory(root)
-    directory.sweep(nowMs)
+    directory.sweep(Date.now())
     return directory
   } catch (error) {
     throw fileFailure(error, 'opening the store', root)

@@ -5,7 +5,6 @@
  *
  * Two stores implement the port, a directory (file.ts) and S3 (s3.ts), and one suite checks both (contract.ts).
  */
-import * as Context from 'effect/Context'
 import type * as Effect from 'effect/Effect'
 import type { BadArgument, DiskFailed, ObjectMissing, StoreRefused, StoreUnavailable } from '../errors.ts'
 
@@ -17,7 +16,8 @@ export type Creation = 'created' | 'exists'
 
 /**
  * BadArgument: a key or a range that no store could take. StoreUnavailable: ask again later; a creation may have
- * happened, or may happen yet. StoreRefused: asking again will not help. DiskFailed: the disk of the file store is full or broken.
+ * happened, or may happen yet. StoreRefused: asking again will not help. DiskFailed: the disk of the file store is full or
+ * broken; a creation may have happened.
  */
 export type StoreFailure = BadArgument | StoreUnavailable | StoreRefused | DiskFailed
 
@@ -74,5 +74,3 @@ export interface ObjectStoreShape {
     body: ReadonlyArray<Uint8Array>,
   ) => Creation
 }
-
-export class ObjectStore extends Context.Service<ObjectStore, ObjectStoreShape>()('loch/ObjectStore') {}

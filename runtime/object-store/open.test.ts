@@ -5,8 +5,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import * as Effect from 'effect/Effect'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { ObjectStore } from './object-store.ts'
-import { objectStoreLayer, openObjectStore, parseStoreUrl, probe } from './open.ts'
+import { openObjectStore, parseStoreUrl, probe } from './open.ts'
 import { S3Server } from './testing/s3-server.ts'
 
 afterEach(() => void vi.unstubAllEnvs())
@@ -61,11 +60,11 @@ describe('opening', () => {
     const url = pathToFileURL(join(directory, 'deep', 'er')).href
     try {
       const opened = Effect.gen(function* () {
-        const store = yield* ObjectStore
+        const store = yield* openObjectStore(url)
         yield* probe(store)
         return store.url
       })
-      expect(await Effect.runPromise(Effect.provide(opened, objectStoreLayer(url)))).toBe(url)
+      expect(await Effect.runPromise(Effect.scoped(opened))).toBe(url)
     } finally {
       rmSync(directory, { recursive: true })
     }

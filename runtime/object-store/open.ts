@@ -4,13 +4,12 @@
  */
 import { fileURLToPath } from 'node:url'
 import * as Effect from 'effect/Effect'
-import * as Layer from 'effect/Layer'
 import type * as Scope from 'effect/Scope'
 import { BadArgument, type DiskFailed, type StoreRefused, type StoreUnavailable } from '../errors.ts'
-import { attempt } from './attempt.ts'
+import { attempt } from '../system/run.ts'
 import { openFileStore } from './file.ts'
 import { isSegment } from './keys.ts'
-import { ObjectStore, type ObjectStoreShape } from './object-store.ts'
+import type { ObjectStoreShape } from './object-store.ts'
 import { openS3Store } from './s3.ts'
 
 export { probe } from './probe.ts'
@@ -37,10 +36,6 @@ export function openObjectStore(url: string): Effect.Effect<ObjectStoreShape, Op
       }
     },
   )
-}
-
-export function objectStoreLayer(url: string): Layer.Layer<ObjectStore, OpenFailure> {
-  return Layer.effect(ObjectStore, openObjectStore(url))
 }
 
 /** Throws BadArgument. */

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto'
 import * as Effect from 'effect/Effect'
 import type * as Scope from 'effect/Scope'
 import { type BadArgument, ObjectMissing, type StoreRefused, type StoreUnavailable } from '../errors.ts'
-import { attempt, check } from './attempt.ts'
+import { attempt } from '../system/run.ts'
 import { checkKey, checkPrefix, checkRange } from './keys.ts'
 import type { Creation, ObjectEntry, ObjectStoreShape } from './object-store.ts'
 import { connectS3, type S3Connection, type S3ConnectionOptions } from './s3-client.ts'
@@ -57,7 +57,7 @@ function s3Store(connection: S3Connection, { bucket, prefix, retry, writer }: S3
     key: string,
     parts: ReadonlyArray<Uint8Array>,
   ): Effect.fn.Return<Creation, S3Failure> {
-    yield* check<BadArgument>(() => checkKey(key))
+    yield* attempt<void, BadArgument>(() => checkKey(key))
     const body = parts.length === 1 ? parts[0]! : Buffer.concat(parts)
     // A name for this call, not only for this process: two calls of one process are rivals too.
     const creator = `${self}-${creations++}`
@@ -83,14 +83,14 @@ function s3Store(connection: S3Connection, { bucket, prefix, retry, writer }: S3
   })
 
   const size = Effect.fnUntraced(function* (key: string): Effect.fn.Return<number, ObjectMissing | S3Failure> {
-    yield* check<BadArgument>(() => checkKey(key))
+    yield* attempt<void, BadArgument>(() => checkKey(key))
     const head = yield* requests.head(target, key)
     if (head.kind === 'done') return head.value.size
     return yield* head.kind === 'missing' ? objectMissing(key) : unexpected(head, `looking at ${key}`)
   })
 
   const read: ObjectStoreShape['read'] = Effect.fnUntraced(function* (key, range) {
-    yield* check<BadArgument>(() => {
+    yield* attempt<void, BadArgument>(() => {
       checkKey(key)
       checkRange(key, range)
     })
@@ -106,7 +106,7 @@ function s3Store(connection: S3Connection, { bucket, prefix, retry, writer }: S3
   })
 
   const list: ObjectStoreShape['list'] = Effect.fnUntraced(function* (prefix, { startAfter, limit = Infinity } = {}) {
-    yield* check<BadArgument>(() => checkPrefix(prefix))
+    yield* attempt<void, BadArgument>(() => checkPrefix(prefix))
     const entries: ObjectEntry[] = []
     let token: string | undefined
     while (entries.length < limit) {
@@ -121,7 +121,7 @@ function s3Store(connection: S3Connection, { bucket, prefix, retry, writer }: S3
   })
 
   const remove = Effect.fnUntraced(function* (key: string): Effect.fn.Return<void, S3Failure> {
-    yield* check<BadArgument>(() => checkKey(key))
+    yield* attempt<void, BadArgument>(() => checkKey(key))
     const removed = yield* requests.remove(target, key)
     if (removed.kind === 'done' || removed.kind === 'missing') return
     return yield* unexpected(removed, `removing ${key}`)

@@ -25,6 +25,13 @@ import type { SafekeeperPorts } from './ports.ts'
 /** Far below ARCHIVE_LAG_BYTES_MAX of the writer, far above what a commit is. */
 const ARCHIVE_DELAY = { ms: 50, bytesMax: 512 * 1024 }
 const FLUSH_DELAY = { ms: 5, bytesMax: 512 * 1024 }
+/**
+ * A gap that is longer is fetched from the archive, if that has reached so far. Shorter ones are the writer's to fill from its ring: it
+ * remembers where a few thousand frames begin, which may be little more than this if they are small.
+ */
+const RESENT_BYTES_MAX = 512 * 1024
+/** No writer has more than this at hand, archived or not. */
+const RING_BYTES_MAX = 8 * 1024 * 1024
 
 export interface AppendPathPorts extends Pick<SafekeeperPorts, 'zone' | 'timeline' | 'defer' | 'after' | 'report'> {
   readonly bus: Pick<Lane, 'publish'>
@@ -34,6 +41,8 @@ export interface AppendPathPorts extends Pick<SafekeeperPorts, 'zone' | 'timelin
   readonly refused: (error: unknown) => void
   /** False while missed frames are being fetched: then a gap is no news to the writer. */
   readonly answersGaps: () => boolean
+  /** The log up to `target` was missed, and the writer cannot send it again. */
+  readonly fellBehind: (target: number) => void
 }
 
 export class AppendPath {
@@ -53,6 +62,8 @@ export class AppendPath {
   readonly #archiveDelay: Delay
   readonly #flushDelay: Delay
   #badFrames = 0
+  /** Where frames are read to that the writer has sent again. */
+  #local: Buffer | undefined
   #stopped = false
 
   constructor(keeper: Keeper, archiver: Archiver, ports: AppendPathPorts) {
@@ -89,13 +100,14 @@ export class AppendPath {
       case 'append':
         log.append(header, frame)
         appended(state, header)
+        this.#archiver.received(header, frame.subarray(FRAME_HEADER_BYTES))
         this.#allowed = header.flags
         this.schedule()
         return 'ok'
       case 'overlap':
         return this.#takeOverlap(header, frame)
       case 'gap':
-        return this.#ports.answersGaps() ? 'gap' : 'ok'
+        return this.#onGap(header)
       case 'fenced':
         return 'fenced'
       case 'not-elected':
@@ -103,6 +115,20 @@ export class AppendPath {
       case 'diverged':
         throw diverged(this.#ports.timeline, header.begin)
     }
+  }
+
+  #onGap(header: FrameHeader): AckStatus {
+    if (!this.#ports.answersGaps()) return 'ok'
+    if (!this.#isBeyondWriter(header)) return 'gap'
+    this.#ports.fellBehind(header.begin)
+    return 'ok'
+  }
+
+  /** True if asking the writer is useless, or dearer than reading the archive. */
+  #isBeyondWriter({ begin, archived }: FrameHeader): boolean {
+    const { end } = this.#keeper.state
+    const missed = begin - end
+    return missed > RING_BYTES_MAX || (missed > RESENT_BYTES_MAX && archived > end)
   }
 
   /** Writes a frame that was fetched; the writer hears of it as if it had sent it. Throws DiskFailed, Damaged. */
@@ -258,7 +284,8 @@ export class AppendPath {
   #compare(header: FrameHeader, payload: Buffer): void {
     const { state, log } = this.#keeper
     const end = header.begin + header.length
-    const local = Buffer.alloc(FRAME_PAYLOAD_BYTES_MAX)
+    this.#local ??= Buffer.allocUnsafeSlow(FRAME_PAYLOAD_BYTES_MAX)
+    const local = this.#local
     for (let position = Math.max(header.begin, state.begin); position < end; ) {
       const mine = log.readFrame(position, local, 0)
       const stop = Math.min(end, mine.begin + mine.length)

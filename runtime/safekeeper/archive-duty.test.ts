@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { chainSeed } from '../../events/frame.ts'
 import { logKey } from '../log/keys.ts'
 import { PUTS_IN_FLIGHT } from './archiver.ts'
-import { FrameWriter, settle, TIMELINE } from './testing.ts'
+import { FrameWriter, MemoryDisk, settle, TIMELINE } from './testing.ts'
 import { Cluster, ZONES } from './testing-cluster.ts'
 import type { TestWriter } from './testing-writer.ts'
 
@@ -28,6 +28,23 @@ for (const synchronous of [true, false]) {
       expect(world.reports).toEqual([])
       expect(cluster.service('zone-2').status()).toMatchObject({ state: 'archiving', archived: 8, flushed: 8 })
       expect(cluster.service('zone-1').status()).toMatchObject({ state: 'following', archived: 0, flushed: 8 })
+    })
+
+    test('what was just received is archived without reading the disk', async () => {
+      await begin({ synchronous })
+      const writer = cluster.writer(1)
+      await writer.reign({ duty: 'zone-2' })
+      const disk = cluster.disk('zone-2')
+      const { read } = disk
+      let reads = 0
+      disk.read = (...where) => {
+        reads++
+        return read.apply(disk, where)
+      }
+      for (const payload of ['one,', 'two,', 'three']) await writer.append(payload)
+      expect(writer.durable).toBe(13)
+      expect(reads).toBe(0)
+      expect(await cluster.archivedText()).toBe('one,two,three')
     })
 
     test('frames that came together are one object', async () => {
@@ -367,6 +384,69 @@ describe('catching up within a term', () => {
     await writer.append('new')
     expect(writer.lastAck('zone-3')).toMatchObject({ status: 'ok', flushed: 4 })
     await cluster.start('zone-1', 'zone-2')
+  })
+
+  /** `zone` is away for more than a writer keeps. */
+  async function longAway(writer: TestWriter, zone: string): Promise<void> {
+    cluster.stop(zone)
+    for (let count = 0; count < 4; count++) await writer.append('x'.repeat(300_000))
+    await cluster.start(zone)
+  }
+  const frameOf = (writer: TestWriter, payload: string) => writer.frames.frame(payload, writer.durable)
+
+  test('begins by itself when the next frame shows that too much was missed', async () => {
+    await begin({ synchronous: true })
+    const writer = cluster.writer(1)
+    await writer.reign({ duty: 'zone-1' })
+    await longAway(writer, 'zone-3')
+    const next = frameOf(writer, 'next')
+    writer.send(next)
+    await settle()
+    expect(cluster.service('zone-3').status()).toMatchObject({ state: 'following', flushed: 1_200_000 })
+    expect(writer.lastAck('zone-3')).toMatchObject({ status: 'ok', flushed: 1_200_000 })
+    // From here on the writer has it at hand.
+    writer.send(frameOf(writer, 'more'), 'zone-3')
+    await settle()
+    expect(writer.lastAck('zone-3')).toMatchObject({ status: 'gap' })
+    writer.send(next, 'zone-3')
+    await settle()
+    expect(writer.lastAck('zone-3')).toMatchObject({ status: 'ok', flushed: 1_200_004 })
+  })
+
+  test('a new disk is filled within the term', async () => {
+    const { world } = await begin({ synchronous: true })
+    const writer = cluster.writer(1)
+    await writer.reign({ duty: 'zone-1' })
+    cluster.disks.set('zone-3', new MemoryDisk())
+    world.soFar = { term: 1, vouched: 1 }
+    await longAway(writer, 'zone-3')
+    await writer.announce(await writer.vote('zone-3'), 0, 'zone-1')
+    writer.send(frameOf(writer, 'next'))
+    await settle()
+    expect(cluster.service('zone-3').status()).toMatchObject({ state: 'following', flushed: 1_200_000 })
+  })
+
+  test('what is not archived is left to the writer', async () => {
+    await begin({ synchronous: true })
+    const writer = cluster.writer(1)
+    await writer.reign({ duty: '' })
+    await longAway(writer, 'zone-3')
+    writer.send(frameOf(writer, 'next'))
+    await settle()
+    expect(writer.lastAck('zone-3')).toMatchObject({ status: 'gap', flushed: 0 })
+  })
+
+  test('and fetched from another zone if it is more than any writer keeps', async () => {
+    await begin({ synchronous: true })
+    const writer = cluster.writer(1)
+    await writer.reign({ duty: '' })
+    cluster.stop('zone-3')
+    for (let count = 0; count < 12; count++) await writer.append('x'.repeat(740_000))
+    await cluster.start('zone-3')
+    writer.send(frameOf(writer, 'next'))
+    await expect
+      .poll(() => cluster.service('zone-3').status())
+      .toMatchObject({ state: 'following', flushed: 8_880_000 })
   })
 
   test('is over when another writer is elected', async () => {

@@ -25,7 +25,7 @@ export interface ArchiveObject {
 
 export interface ObjectSource {
   readonly timeline: string
-  readonly log: DiskLog
+  readonly log: Pick<DiskLog, 'readFrame'>
   /** Says which term wrote what: an object holds bytes of one term and is named by it. */
   readonly history: TermHistory
   readonly writer: Uint8Array

@@ -8,12 +8,14 @@
  */
 import { backoffMs } from '../../actors/backoff.ts'
 import { termEndAfter } from '../../actors/compute/election.ts'
+import type { FrameHeader } from '../../events/frame.ts'
 import type { TermHistory } from '../../events/safekeeper-wire.ts'
 import { Damaged, describe, isLochError } from '../errors.ts'
 import type { ObjectStoreShape } from '../object-store/object-store.ts'
 import { run } from '../system/run.ts'
-import { type ArchiveObject, judgeFound, makeObject, OBJECT_BUFFER_BYTES } from './archive-object.ts'
+import { type ArchiveObject, judgeFound, makeObject, OBJECT_BUFFER_BYTES, type ObjectSource } from './archive-object.ts'
 import type { DiskLog } from './disk-log.ts'
+import { RecentFrames } from './recent-frames.ts'
 
 /** Enough to fill a link to S3 (tens of milliseconds per PUT) with the objects of a busy log. */
 export const PUTS_IN_FLIGHT = 8
@@ -59,9 +61,16 @@ export class Archiver {
   #failures = 0
   #cancelRetry = () => {}
   #buffer: Buffer | undefined
+  readonly #recent = new RecentFrames()
+  readonly #frames: ObjectSource['log']
 
   constructor(ports: ArchiverPorts) {
     this.#ports = ports
+    const { log } = ports
+    this.#frames = {
+      readFrame: (position, target, at) =>
+        this.#recent.read(position, target, at) ?? log.readFrame(position, target, at),
+    }
   }
 
   get isActive(): boolean {
@@ -84,8 +93,15 @@ export class Archiver {
     this.#next = from
   }
 
+  /** A frame was appended to the local log; the bytes are the caller's again when this returns. */
+  received(header: FrameHeader, payload: Uint8Array): void {
+    if (this.#active) this.#recent.add(header, payload, this.#next)
+  }
+
   stop(): void {
     this.#duty++
+    // The log may be cut before the next duty.
+    this.#recent.clear()
     this.#active = false
     this.#archived = 0
     this.#puts = []
@@ -221,7 +237,8 @@ export class Archiver {
 
   /** Good until the next call. */
   #make(begin: number, until: number): ArchiveObject {
-    const { timeline, log, writer, store } = this.#ports
+    const { timeline, writer, store } = this.#ports
+    const log = this.#frames
     this.#buffer ??= Buffer.allocUnsafeSlow(OBJECT_BUFFER_BYTES)
     // Readers trust what an object says was archived before it: see archive-tail.ts.
     const archived = store.createNow ? begin : Math.min(this.#archived, begin)

@@ -9,8 +9,8 @@ import { join } from 'node:path'
 import { checksum } from '../../events/checksum.ts'
 import { decode, encode } from '../../events/codec.ts'
 import type { TermHistory } from '../../events/safekeeper-wire.ts'
-import { Damaged, FormatTooNew } from '../errors.ts'
-import { type DiskFiles, replaceFile } from './disk-files.ts'
+import { Damaged, DiskFailed, FormatTooNew } from '../errors.ts'
+import { type DiskFiles, putInPlace, writeBeside } from './disk-files.ts'
 
 const MAGIC = 0x4b53_464c // "LFSK" read as little endian
 const FORMAT_VERSION = 1
@@ -39,7 +39,10 @@ export interface Control {
   readonly base: Place
 }
 
-/** Replaces the file durably. Throws DiskFailed. */
+/** The file is as it was: what was to be promised is refused, and all that was promised before stands. */
+export class NotSaved extends DiskFailed {}
+
+/** Replaces the file durably. Throws NotSaved; any other DiskFailed leaves open which of the two a crash would leave. */
 export function saveControl(files: DiskFiles, directory: string, control: Control): void {
   const { diskId, term, history, distrustedTerm, base } = control
   const entries = history.map((entry) => [entry.term, entry.begin])
@@ -50,7 +53,17 @@ export function saveControl(files: DiskFiles, directory: string, control: Contro
   bytes.writeUInt32LE(body.length, 12)
   bytes.set(body, HEADER_BYTES)
   bytes.writeUInt32LE(checksum(bytes.subarray(8)), 4)
-  replaceFile(files, directory, NAME, bytes)
+  putInPlace(files, directory, NAME, writeNew(files, directory, bytes))
+}
+
+function writeNew(files: DiskFiles, directory: string, bytes: Buffer): number {
+  try {
+    return writeBeside(files, directory, NAME, bytes)
+  } catch (error) {
+    if (!(error instanceof DiskFailed)) throw error
+    const { component, value, problem, remedy } = error
+    throw new NotSaved({ component, value, problem, remedy, cause: error })
+  }
 }
 
 /** Undefined if there is none: the disk is new. Throws Damaged, FormatTooNew, DiskFailed. */

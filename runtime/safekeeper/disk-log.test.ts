@@ -52,6 +52,22 @@ describe('a log on disk', () => {
     expect(keeper.log.flushed).toBe(55)
   })
 
+  test('a term that was found on a disk without a log survives a power failure', () => {
+    const disk = new MemoryDisk()
+    const { keeper } = open(disk)
+    // Killed after the rename.
+    const { syncDirectory } = disk
+    disk.syncDirectory = () => {
+      throw new Error('killed')
+    }
+    expect(() => keeper.promise(7)).toThrow('killed')
+    disk.syncDirectory = syncDirectory
+    disk.kill()
+    expect(open(disk).keeper.state.term).toBe(7)
+    disk.powerFailure()
+    expect(open(disk).keeper.state.term).toBe(7)
+  })
+
   test('prepares room with zeros, which are not taken for a torn end', () => {
     const disk = filled(['first'])
     const { keeper } = open(disk)
@@ -221,8 +237,9 @@ describe('a disk that fails', () => {
     append(keeper, new FrameWriter(TIMELINE, 1, 3, keeper.log.chain), 'two')
     disk.fails = { sync: 'EIO' }
     expect(() => keeper.log.flush()).toThrow(DiskFailed)
+    expect(noteFailedSync(disk, DIRECTORY)).toBe('')
+    expect(noteFailedSync(disk, DIRECTORY)).toBe('')
     disk.fails = {}
-    noteFailedSync(disk, DIRECTORY)
     disk.kill()
     const again = open(disk)
     expect(again.findings.join()).toContain('written again')

@@ -8,7 +8,7 @@
  * more: the kernel may have dropped the pages and would call the next one a success.
  */
 import { chainOver, FRAME_HEADER_BYTES, type FrameHeader, writeFrameHeader } from '../../events/frame.ts'
-import type { DiskFailed } from '../errors.ts'
+import { DiskFailed } from '../errors.ts'
 import type { Place } from './control-file.ts'
 import { type DiskFiles, replaceFile } from './disk-files.ts'
 import { newRecordHead, RECORD_OVERHEAD_BYTES, writeRecordHead } from './log-record.ts'
@@ -119,13 +119,14 @@ export class DiskLog {
     return this.#prepared - last.bytes < this.#limits.preparedBytes / 2
   }
 
-  /** Prepares room for appends to come; when nobody waits. A full disk is left for the append to notice. */
+  /** Prepares room for appends to come; when nobody waits. A disk that does not take it is left for the append to notice. */
   prepare(): void {
     if (!this.wantsRoom || this.#failure) return
     try {
       this.#files.write(this.#file, [this.#zeros], this.#prepared)
-    } catch {
-      return
+    } catch (error) {
+      if (error instanceof DiskFailed) return
+      throw error
     }
     this.#prepared += this.#zeros.length
     this.#dirty = true

@@ -12,7 +12,7 @@
 import { join } from 'node:path'
 import { checksum } from '../../events/checksum.ts'
 import { chainSeed } from '../../events/frame.ts'
-import { Damaged } from '../errors.ts'
+import { Damaged, problemOf } from '../errors.ts'
 import { type Control, loadControl, type Place, saveControl } from './control-file.ts'
 import { type DiskFiles, replaceFile } from './disk-files.ts'
 import { DiskLog, LOG_LIMITS, type LogLimits } from './disk-log.ts'
@@ -40,12 +40,17 @@ export function openDisk(
   return new Opening(files, directory, timeline, newDiskId, limits).open()
 }
 
-/** Leaves word that the last file cannot be believed, as far as the disk still takes it. */
-export function noteFailedSync(files: DiskFiles, directory: string): void {
+/**
+ * Leaves word that the last file cannot be believed; returns what kept it from that, or ''. The word need not be durable, for
+ * it is about what this kernel shows: after a power failure there is only what is on the disk.
+ */
+export function noteFailedSync(files: DiskFiles, directory: string): string {
+  const marker = join(directory, UNSYNCED)
   try {
-    replaceFile(files, directory, UNSYNCED, Buffer.alloc(0))
-  } catch {
-    // A disk that takes nothing any more will say so again when it is opened.
+    if (files.readWhole(marker) === undefined) files.close(files.open(marker, true))
+    return ''
+  } catch (error) {
+    return `${problemOf(error)} Until this host has been started anew, do not start this zone`
   }
 }
 
@@ -174,10 +179,12 @@ class Opening {
   /** What was written before a kill may not have reached the disk yet. Files before the last have. */
   #syncLast(segments: readonly SegmentFile[]): void {
     const last = segments[segments.length - 1]
-    if (!last) return
-    const file = this.#files.open(last.path, false)
-    this.#files.sync(file)
-    this.#files.close(file)
+    if (last) {
+      const file = this.#files.open(last.path, false)
+      this.#files.sync(file)
+      this.#files.close(file)
+    }
+    // Without a segment too: a control file that was renamed, or segments that were removed, may be on their way.
     this.#files.syncDirectory(this.#directory)
   }
 

@@ -2,17 +2,32 @@
  * Votes and elections as they reach a safekeeper: the acceptor decides, and here it is made true on disk, in the order
  * that the acceptor's comments demand, before the answer leaves.
  */
-import { adopt, elected, isElected, raiseTerm, vote, voteResponse } from '../../actors/safekeeper/acceptor.ts'
+import {
+  adopt,
+  type ElectedDecision,
+  elected,
+  isElected,
+  vote,
+  voteResponse,
+} from '../../actors/safekeeper/acceptor.ts'
 import type { Elected, ElectedResponse, VoteRequest, VoteResponse } from '../../events/safekeeper-wire.ts'
-import type { Keeper } from './keeper.ts'
+import { describe } from '../errors.ts'
+import type { NotSaved } from './control-file.ts'
+import { type Keeper, trySaving } from './keeper.ts'
+
+export interface VoteOutcome {
+  readonly response: VoteResponse
+  /** Why a vote that could have been given was refused. */
+  readonly unsaved: NotSaved | undefined
+}
 
 /** Answers a request for a vote. Throws DiskFailed: then nothing may be answered. */
-export function giveVote(keeper: Keeper, request: VoteRequest): VoteResponse {
+export function giveVote(keeper: Keeper, request: VoteRequest): VoteOutcome {
   const { state } = keeper
   keeper.flush()
-  const granted = vote(state, request)
-  if (granted) keeper.save()
-  return voteResponse(state, granted)
+  if (!vote(state, request)) return { response: voteResponse(state, false), unsaved: undefined }
+  const unsaved = trySaving(() => keeper.promise(request.term))
+  return { response: voteResponse(state, unsaved === undefined), unsaved }
 }
 
 export interface ElectionOutcome {
@@ -23,7 +38,7 @@ export interface ElectionOutcome {
 
 /** Takes an election in. Throws DiskFailed, Damaged: then nothing may be answered. */
 export function takeElection(keeper: Keeper, message: Elected): ElectionOutcome {
-  const { state, log } = keeper
+  const { state } = keeper
   keeper.flush()
   const decision = elected(state, message)
   switch (decision.type) {
@@ -35,16 +50,25 @@ export function takeElection(keeper: Keeper, message: Elected): ElectionOutcome 
       return { response: answer(keeper, undefined), adopted: false }
     case 'cut':
     case 'restart': {
-      raiseTerm(state, message.term)
-      keeper.save()
-      if (decision.type === 'cut') keeper.cut(decision.truncateTo)
-      else keeper.restart(decision.start, decision.chain)
-      adopt(state, message, { begin: log.begin.position, end: log.end, chain: log.chain })
-      keeper.save()
-      keeper.flush()
-      return { response: answer(keeper, undefined), adopted: true }
+      const unsaved = trySaving(() => keeper.promise(message.term)) ?? follow(keeper, message, decision)
+      return { response: answer(keeper, unsaved && describe(unsaved)), adopted: unsaved === undefined }
     }
   }
+}
+
+type Change = Extract<ElectedDecision, { readonly type: 'cut' | 'restart' }>
+
+function follow(keeper: Keeper, message: Elected, decision: Change): NotSaved | undefined {
+  const { state, log } = keeper
+  if (decision.type === 'cut') keeper.cut(decision.truncateTo)
+  else keeper.restart(decision.start, decision.chain)
+  const { history } = state
+  adopt(state, message, { begin: log.begin.position, end: log.end, chain: log.chain })
+  const unsaved = trySaving(() => keeper.save())
+  // What is not on disk has not been adopted: the election must be heard of again.
+  if (unsaved) state.history = history
+  else keeper.flush()
+  return unsaved
 }
 
 function answer({ state }: Keeper, fault: string | undefined): ElectedResponse {

@@ -94,6 +94,13 @@ test('a thread serves a timeline, and a kill at any moment leaves a log that ope
   await eventually('stopped', () => second.said('stopped') !== undefined)
 })
 
+test('a thread that has ended can be asked and stopped', async () => {
+  const first = start()
+  await eventually('ready', () => first.said('ready') !== undefined)
+  first.child.stdin?.write('stop\n')
+  await eventually('stopped again', () => first.said('stopped again, the thread') !== undefined)
+})
+
 test('a timeline can be added, and what cannot start says why', async () => {
   const first = start()
   await eventually('ready', () => first.said('ready') !== undefined)

@@ -19,7 +19,7 @@ export interface Safekeepers {
   /** Opens one more timeline's safekeeper; nothing happens if it is there already. Rejects like `startSafekeepers`. */
   readonly add: (timeline: string) => Promise<void>
   readonly statuses: () => Promise<readonly SafekeeperStatus[]>
-  /** Flushes and ends the thread. */
+  /** Flushes and ends the thread; also if it has ended by itself. */
   readonly stop: () => Promise<void>
   /** Resolves with what ended the thread, if that was not `stop`. Never rejects. */
   readonly failed: Promise<LochError | Error>
@@ -54,7 +54,10 @@ class Thread {
   readonly ready: Promise<void>
   readonly failed: Promise<LochError | Error>
   readonly #worker: Worker
+  readonly #exited: Promise<void>
   readonly #waiting = new Map<number, Waiting>()
+  /** Set once the thread answers nothing any more, and why. */
+  #ended: LochError | Error | undefined
   #asked = 0
   #stopping = false
   #fail: (error: LochError | Error) => void = () => {}
@@ -72,10 +75,17 @@ class Thread {
     this.#worker = new Worker(new URL(`./worker.${extension}`, import.meta.url), { workerData: config })
     this.#worker.on('message', (message: FromSafekeepers) => this.#hear(message, report))
     this.#worker.on('error', (error) => this.#end(error))
-    this.#worker.on('exit', () => this.#end(new Error('the thread of the safekeepers has ended')))
+    // Listened for from the beginning: a thread may have ended long before anybody stops it.
+    this.#exited = new Promise((resolve) => {
+      this.#worker.on('exit', () => {
+        this.#end(new Error('the thread of the safekeepers has ended'))
+        resolve()
+      })
+    })
   }
 
   ask(question: Question): Promise<readonly SafekeeperStatus[]> {
+    if (this.#ended) return Promise.reject(this.#ended)
     return new Promise((resolve, reject) => {
       const id = ++this.#asked
       this.#waiting.set(id, { resolve, reject })
@@ -85,10 +95,9 @@ class Thread {
 
   async stop(): Promise<void> {
     this.#stopping = true
-    const gone = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve()))
     await this.ask({ kind: 'stop' }).catch(() => {})
     await this.#worker.terminate()
-    await gone
+    await this.#exited
   }
 
   #hear(message: FromSafekeepers, report: (line: string) => void): void {
@@ -119,6 +128,7 @@ class Thread {
   }
 
   #end(error: LochError | Error): void {
+    this.#ended ??= error
     if (!this.#stopping) this.#fail(error)
     for (const { reject } of this.#waiting.values()) reject(error)
     this.#waiting.clear()

@@ -4,7 +4,7 @@
  */
 import { lastTermOf } from '../../actors/compute/election.ts'
 import { type Acceptor, flushedTo, type Opened, openAcceptor, raiseTerm } from '../../actors/safekeeper/acceptor.ts'
-import { BELIEVED, type Control, saveControl } from './control-file.ts'
+import { BELIEVED, type Control, NotSaved, saveControl } from './control-file.ts'
 import type { DiskFiles } from './disk-files.ts'
 import type { DiskLog } from './disk-log.ts'
 import type { OpenedDisk } from './disk-open.ts'
@@ -47,6 +47,13 @@ export class Keeper {
     this.#write({ diskId, term, history, distrustedTerm, base })
   }
 
+  /** Puts a higher term on disk, and only then into the acceptor: as long as it is not saved, nothing was promised. */
+  promise(term: number): void {
+    if (term <= this.state.term) return
+    this.#write({ ...this.#control, term })
+    raiseTerm(this.state, term)
+  }
+
   /** Of a disk without a memory: it may have promised itself to `term`, and have acknowledged in terms up to `vouched`. */
   remember(term: number, vouched: number): void {
     raiseTerm(this.state, term)
@@ -59,7 +66,8 @@ export class Keeper {
     if (!flushedTo(state, this.log.flush())) return
     // The election of a term in which this disk acknowledged what it has lost does not bring that back.
     state.fresh = lastTermOf(state.history) <= this.#control.distrustedTerm
-    this.save()
+    // As long as a full disk still says that it cannot be believed, it is not; the next flush tries again.
+    if (trySaving(() => this.save())) state.fresh = true
   }
 
   /** Cuts the log on disk; flushed before. */
@@ -78,5 +86,16 @@ export class Keeper {
   #write(control: Control): void {
     saveControl(this.#files, this.#directory, control)
     this.#control = control
+  }
+}
+
+/** What kept the control file from being replaced, if nothing has changed by that. Throws all else that `save` throws. */
+export function trySaving(save: () => void): NotSaved | undefined {
+  try {
+    save()
+    return undefined
+  } catch (error) {
+    if (error instanceof NotSaved) return error
+    throw error
   }
 }

@@ -156,6 +156,46 @@ describe('voting', () => {
     expect(cluster.service('zone-1').status().state).toBe('damaged')
   })
 
+  test('is refused while the disk is full, and nothing else is lost by that', async () => {
+    const { world } = await begin()
+    const writer = cluster.writer(1)
+    await writer.reign()
+    await writer.append('one')
+    cluster.disk('zone-1').fails = { write: 'ENOSPC' }
+    expect(await cluster.writer(7).vote('zone-1')).toMatchObject({ granted: false, term: 1, flushed: 3 })
+    expect(world.reports.join()).toContain('ENOSPC')
+    cluster.disk('zone-1').fails = {}
+    expect(await writer.append('two')).toBe(6)
+    expect(writer.lastAck('zone-1')).toMatchObject({ flushed: 6, term: 1, status: 'ok' })
+    expect(await cluster.writer(7).vote('zone-1')).toMatchObject({ granted: true, term: 7, flushed: 6 })
+    cluster.stop('zone-1')
+    cluster.disk('zone-1').powerFailure()
+    await cluster.start('zone-1')
+    expect(await cluster.writer(7).vote('zone-1')).toMatchObject({ granted: false, term: 7 })
+  })
+
+  test('an election that a full disk cannot take in is taken in when it is announced again', async () => {
+    await begin()
+    const writer = cluster.writer(1)
+    await writer.reign()
+    await writer.append('one,')
+    const next = cluster.writer(2)
+    await next.reign({ asked: ['zone-2', 'zone-3'] })
+    const vote = await next.vote('zone-1')
+    cluster.disk('zone-1').fails = { write: 'ENOSPC' }
+    expect(await next.announce(vote, 0, '')).toMatchObject({ ok: false, fault: expect.stringContaining('ENOSPC') })
+    next.send(next.frames.frame('two'))
+    await settle()
+    expect(next.lastAck('zone-1')).toMatchObject({ status: 'not-elected', flushed: 0 })
+    cluster.disk('zone-1').fails = {}
+    expect(await next.announce(vote, 0, '')).toMatchObject({ ok: true, flushed: 4 })
+    const again = new FrameWriter(TIMELINE, 2)
+    again.frame('one,')
+    next.send(again.frame('two'), 'zone-1')
+    await settle()
+    expect(next.lastAck('zone-1')).toMatchObject({ status: 'ok', flushed: 7 })
+  })
+
   test('a disk without a memory learns the highest term before it votes', async () => {
     const { world } = await begin()
     await cluster.writer(5).reign()
@@ -355,6 +395,18 @@ describe('a disk that fails', () => {
     cluster.disk('zone-1').powerFailure()
     await cluster.start('zone-1')
     expect(await cluster.writer(2).vote('zone-1')).toMatchObject({ granted: true, flushed: 3 })
+  })
+
+  test('and if not even that can be noted, the operator is told what follows from it', async () => {
+    const { world } = await begin()
+    const writer = cluster.writer(1)
+    await writer.reign()
+    await writer.append('one')
+    cluster.disk('zone-1').fails = { sync: 'EIO', create: 'EROFS' }
+    await writer.append('two')
+    cluster.disk('zone-1').fails = {}
+    expect(world.reports.join()).toContain('a failed sync could not be noted: memory disk: EROFS')
+    expect(await writer.read('zone-1', 0, 10)).toMatchObject({ problem: expect.stringMatching(/EIO.*EROFS/) })
   })
 
   test('damaged: what is good stays, the safekeeper says so, and is filled again', async () => {

@@ -98,6 +98,7 @@ export class SafekeeperService {
       failed: this.#failed,
       refused: (error) => this.#noteRefused(error),
       answersGaps: () => this.#life.state !== 'catchingUp',
+      fellBehind: (target) => this.#fellBehind(target),
     })
   }
 
@@ -161,8 +162,9 @@ export class SafekeeperService {
   #onVote(message: BusMessage): void {
     const request = this.#order(decodeVote(message.data), 'vote')
     if (!request) return
-    const response = giveVote(this.#keeper, request)
+    const { response, unsaved } = giveVote(this.#keeper, request)
     if (response.granted) this.#endDuty()
+    if (unsaved) this.#noteRefused(unsaved)
     message.respond(encodeVoteResponse(response))
   }
 
@@ -171,6 +173,8 @@ export class SafekeeperService {
     if (!election) return
     const { response, adopted } = takeElection(this.#keeper, election)
     if (adopted) this.#tell({ type: 'Elected', at: 0, ...this.#place() })
+    // A higher term that was promised and then not followed ends the duty too.
+    else if (this.#keeper.state.dutyTerm === 0) this.#endDuty()
     if (response.ok) this.#follow(election)
     else if (response.fault) this.#ports.report(`term ${election.term} of ${election.compute}: ${response.fault}`)
     message.respond(encodeElectedResponse(response))
@@ -180,8 +184,12 @@ export class SafekeeperService {
   #follow(election: Elected): void {
     const { term, dutyZone, archivedFrom, start } = election
     if (dutyZone === this.#ports.zone) this.#takeDuty(term, archivedFrom)
-    this.#wanted = start
-    if (start > this.#keeper.state.end) this.#tell({ type: 'FellBehind', at: 0, ...this.#place() })
+    if (start > this.#keeper.state.end) this.#fellBehind(start)
+  }
+
+  #fellBehind(target: number): void {
+    this.#wanted = target
+    this.#tell({ type: 'FellBehind', at: 0, ...this.#place() })
   }
 
   #onDuty(message: BusMessage): void {
@@ -310,8 +318,9 @@ export class SafekeeperService {
   /** The disk or the log on it cannot be believed any more. */
   readonly #failed = (error: unknown): void => {
     if (!isLochError(error)) throw error
-    if (this.#keeper.log.failure) noteFailedSync(this.#ports.files, this.#ports.directory)
-    this.#tell({ type: 'DamageFound', at: 0, problem: describe(error) })
+    const unnoted = this.#keeper.log.failure ? noteFailedSync(this.#ports.files, this.#ports.directory) : ''
+    if (unnoted !== '') this.#ports.report(`a failed sync could not be noted: ${unnoted}`)
+    this.#tell({ type: 'DamageFound', at: 0, problem: [describe(error), unnoted].filter(Boolean).join(' ') })
   }
 
   /** Said once per trouble: every frame meets it again. */

@@ -28,6 +28,9 @@ try {
     if (String(line).startsWith('stop')) {
       await safekeepers.stop()
       process.stdout.write('stopped\n')
+      const late = await safekeepers.statuses().catch((error: Error) => error.message)
+      await safekeepers.stop()
+      process.stdout.write(`stopped again, ${late}\n`)
       process.exit(0)
     }
     process.stdout.write(`statuses ${JSON.stringify(await safekeepers.statuses())}\n`)

@@ -82,7 +82,7 @@ export class MemoryDisk implements DiskFiles {
   #descriptors = 10
   syncs = 0
   /** Set to make calls of a kind fail with this code. */
-  fails: { write?: string; sync?: string } = {}
+  fails: { create?: string; write?: string; sync?: string } = {}
   /** Called before anything is changed; a test throws here to stand for a crash. */
   beforeChange: () => void = () => {}
 
@@ -97,6 +97,7 @@ export class MemoryDisk implements DiskFiles {
     const there = this.#names.get(path)
     if (create === (there !== undefined)) throw failure(path, create ? 'EEXIST' : 'ENOENT')
     if (create) this.beforeChange()
+    if (create && this.fails.create) throw failure(path, this.fails.create)
     const file = there ?? new MemoryFile()
     this.#names.set(path, file)
     this.#open.set(++this.#descriptors, file)

@@ -5,7 +5,7 @@
 import * as Cause from 'effect/Cause'
 import * as Effect from 'effect/Effect'
 import * as Exit from 'effect/Exit'
-import type { LochError } from '../errors.ts'
+import { isLochError, type LochError } from '../errors.ts'
 import type { PerformResult } from './ports.ts'
 
 /** Runs `effect`; rejects with the LochError it fails with, or with its defect. */
@@ -13,6 +13,18 @@ export async function run<A>(effect: Effect.Effect<A, LochError>): Promise<A> {
   const exit = await Effect.runPromiseExit(effect)
   if (Exit.isSuccess(exit)) return exit.value
   throw Cause.squash(exit.cause)
+}
+
+/**
+ * The other way: `work` as an effect. What it throws must be of the closed set (`E`); anything else is a defect of ours and dies
+ * as one, instead of being retried as if a disk had failed. `signal` fires when the effect is interrupted.
+ */
+export function attempt<A, E extends LochError = LochError>(
+  work: (signal: AbortSignal) => A | Promise<A>,
+): Effect.Effect<A, E> {
+  return Effect.tryPromise({ try: async (signal) => work(signal), catch: (error) => error }).pipe(
+    Effect.catch((error) => (isLochError(error) ? Effect.fail(error as E) : Effect.die(error))),
+  )
 }
 
 /** Starts an actor's effect and tells its results, now or later; what it throws goes to `failed`. */

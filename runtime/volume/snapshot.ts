@@ -38,7 +38,7 @@ export interface SnapshotObject {
   readonly bytes: Uint8Array<ArrayBuffer>
 }
 
-/** Names for objects, each used once (rule 6). Segment numbers are shared with the seals of the term. */
+/** Names for objects, each used once. Segment numbers are shared with the seals of the term. */
 export interface SnapshotNames {
   readonly index: () => string
   readonly segment: () => { readonly key: string; readonly term: number; readonly number: number }

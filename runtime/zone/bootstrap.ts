@@ -38,7 +38,7 @@ export interface Project {
 
 const ZONES_BY_DEFAULT = 3
 const FIRST_BRANCH = 'main'
-/** Seven days, as the design promises. */
+/** Seven days: long enough to notice a mistake, short enough that what was deleted does not pile up. */
 const RESTORE_WINDOW_MS = 7 * 24 * 60 * 60 * 1_000
 
 /**

@@ -7,17 +7,23 @@ import { endpoint as endpointActor } from '../../actors/endpoint/machine.ts'
 import { timeline as timelineActor } from '../../actors/timeline/machine.ts'
 import { placeableZones, type ZoneContext } from '../../actors/zone/decide.ts'
 import type { EndpointCommand } from '../../events/endpoint.ts'
+import { type Envelope, type Refusal, unwrap } from '../../events/envelope.ts'
 import type { ZoneId } from '../../events/identifiers.ts'
 import type { TimelineCommand } from '../../events/timeline.ts'
 import type { ZoneState } from '../../events/zone.ts'
+import { errorFrom } from '../control/error-report.ts'
 import { problemOf } from '../errors.ts'
 import { run } from '../system/run.ts'
 import type { System } from '../system.ts'
 import { encodePlacement, placementSubject } from './compute-placement.ts'
-import { deleteTimelineObjects } from './timeline-objects.ts'
+import { deleteTimelineObjects, type TimelineObjects } from './timeline-objects.ts'
 import type { ZoneParts } from './zone-host.ts'
 
-type LeaderParts = Pick<ZoneParts, 'config' | 'bus' | 'store' | 'report'>
+export interface LeaderParts extends Pick<ZoneParts, 'report'> {
+  readonly config: Pick<ZoneParts['config'], 'project' | 'zones' | 'timeline' | 'endpoint' | 'durability'>
+  readonly bus: Pick<ZoneParts['bus'], 'publish'>
+  readonly store: TimelineObjects
+}
 interface SeenZones {
   readonly state: ZoneState
   readonly context: ZoneContext
@@ -92,10 +98,11 @@ export class Leadership {
         return { type: 'ObjectsDeleted', at: 0 }
       }),
     )
-    if (actor.snapshot.state === 'creating') {
-      const create: TimelineCommand = { type: 'Create', at: 0, timeline, project, zones, durability }
-      await actor.ask(create)
-    }
+    const create: TimelineCommand = { type: 'Create', at: 0, timeline, project, zones, durability }
+    await ensure(
+      () => actor.snapshot.state !== 'creating',
+      () => actor.ask(create),
+    )
     actor.tell({ type: 'Resumed', at: 0 })
   }
 
@@ -107,11 +114,20 @@ export class Leadership {
         bus.publish(placementSubject(project, zone), encodePlacement({ compute, endpoint, timeline, zone, launch }))
       }),
     )
-    if (actor.snapshot.context.remembered.endpoint === '') {
-      await actor.ask({ type: 'Create', at: 0, endpoint, project, timeline })
-    }
+    await ensure(
+      () => actor.snapshot.context.remembered.endpoint !== '',
+      () => actor.ask({ type: 'Create', at: 0, endpoint, project, timeline }),
+    )
     const { state, context } = seen()
     actor.tell({ type: 'Resumed', at: 0, zonesUp: [...placeableZones(context, state, Date.now())] })
     this.#tellEndpoint = (event) => actor.tell(event)
   }
+}
+
+/** Rejects if it was not created, which `create` does not: an actor that refuses has answered. */
+async function ensure(isCreated: () => boolean, create: () => Promise<Envelope>): Promise<void> {
+  if (isCreated()) return
+  const answer = unwrap(await create())
+  // Refused because another leader was faster is as good.
+  if (answer.type === 'Refusal' && !isCreated()) throw errorFrom(answer as Refusal)
 }

@@ -19,7 +19,7 @@ import { isLochError, type LochError } from '../errors.ts'
 import { openObjectStore } from '../object-store/open.ts'
 import { Postgres, postgresLayer } from '../postgres/postgres.ts'
 import { startSafekeepers } from '../safekeeper/host.ts'
-import { attempt } from './attempt.ts'
+import { attempt } from '../system/run.ts'
 import { ZoneHost } from './zone-host.ts'
 
 const serve = Effect.fnUntraced(function* (

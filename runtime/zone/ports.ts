@@ -5,14 +5,13 @@
 import { randomUUID } from 'node:crypto'
 import type { BusShape } from '../bus/bus.ts'
 import { openJournal } from '../log/journal.ts'
-import { endpointJournal, timelineJournal, zoneJournal } from '../log/keys.ts'
+import { endpointJournal, timelineJournal } from '../log/keys.ts'
 import type { ObjectStoreShape } from '../object-store/object-store.ts'
 import type { SystemPorts } from '../system/ports.ts'
 
 const JOURNALS: Readonly<Record<string, (id: string) => string>> = {
   timeline: timelineJournal,
   endpoint: endpointJournal,
-  zone: zoneJournal,
 }
 
 export function realPorts(

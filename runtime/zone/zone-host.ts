@@ -27,7 +27,7 @@ import type { Safekeepers } from '../safekeeper/host.ts'
 import type { Perform } from '../system/ports.ts'
 import { run } from '../system/run.ts'
 import { type HostedActor, System } from '../system.ts'
-import { type ComputePlacement, parsePlacement, placementSubject } from './compute-placement.ts'
+import { parsePlacement, placementSubject } from './compute-placement.ts'
 import { Leadership } from './leadership.ts'
 import { realPorts } from './ports.ts'
 import { zoneReport } from './zone-report.ts'
@@ -57,6 +57,8 @@ export class ZoneHost {
   readonly #system: System
   readonly #leadership: Leadership
   readonly #computes = new Map<string, HostedCompute>()
+  /** From the first placement on: a second one may come before the actor is hosted. */
+  readonly #hosting = new Map<string, Promise<HostedCompute>>()
   readonly #subscriptions: Subscription[] = []
   #zone: HostedActor<ZoneState, ZoneContext, ZoneEvent, ZoneEffect> | undefined
   #stopping = false
@@ -72,11 +74,13 @@ export class ZoneHost {
   }
 
   async start(): Promise<void> {
-    const { config } = this.#parts
+    const { config, report } = this.#parts
     const input = { id: config.zone, zones: config.zones, incarnation: Date.now() }
     this.#zone = await run(this.#system.host(zoneActor, config.zone, input, this.#perform))
     this.#subscribe(heartbeatSubject(config.project), (data) => this.#hear(data))
-    this.#subscribe(placementSubject(config.project, config.zone), (data) => void this.#place(data))
+    this.#subscribe(placementSubject(config.project, config.zone), (data) => {
+      this.#place(data).catch((error: unknown) => report(`placing a compute: ${problemOf(error)}`))
+    })
     this.#serveStatus()
     this.#zone.tell({ type: 'Tick', at: 0 })
   }
@@ -134,12 +138,24 @@ export class ZoneHost {
   async #place(data: Uint8Array): Promise<void> {
     const placement = parsePlacement(data)
     if (!placement || this.#stopping) return
-    const { actor } = this.#computes.get(placement.compute) ?? (await this.#host(placement))
+    const { actor } = await this.#hosted(placement.compute)
+    // What comes up now would not be stopped.
+    if (this.#stopping) return
     const { endpoint, timeline, zone, launch } = placement
     actor.tell({ type: 'Start', at: 0, endpoint, timeline, zone, launch })
   }
 
-  async #host({ compute }: ComputePlacement): Promise<HostedCompute> {
+  #hosted(compute: string): Promise<HostedCompute> {
+    const known = this.#hosting.get(compute)
+    if (known) return known
+    const hosting = this.#host(compute)
+    this.#hosting.set(compute, hosting)
+    // The endpoint repeats itself, and then it is tried again.
+    hosting.catch(() => this.#hosting.delete(compute))
+    return hosting
+  }
+
+  async #host(compute: string): Promise<HostedCompute> {
     const host = new ComputeHost(compute, this.#environment())
     const actor = await run(this.#system.host(computeActor, compute, ComputeId.make(compute), host.perform))
     const hosted = { actor, host }
@@ -171,12 +187,13 @@ export class ZoneHost {
   }
 
   #serveStatus(): void {
-    const { bus, config, safekeepers } = this.#parts
+    const { bus, config, safekeepers, report } = this.#parts
     const subject = zoneStatusSubject(config.project, config.zone)
     const subscription = bus.subscribe(subject, (message) => {
-      void zoneReport(config, this.#leadership.leads, safekeepers, this.#computes.values()).then((report) =>
-        message.respond(encodeAs(encodingOf(message.data), report)),
-      )
+      zoneReport(config, this.#leadership.leads, safekeepers, this.#computes.values())
+        .then((said) => message.respond(encodeAs(encodingOf(message.data), said)))
+        // Its safekeepers have ended, and so will this zone: whoever asks hears nothing, as from a zone that is down.
+        .catch((error: unknown) => report(`status: ${problemOf(error)}`))
     })
     this.#subscriptions.push(subscription)
   }

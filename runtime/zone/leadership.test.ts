@@ -1,0 +1,43 @@
+import * as Effect from 'effect/Effect'
+import { expect, test } from 'vitest'
+import { zone } from '../../actors/zone/machine.ts'
+import { EndpointId, ProjectId, TimelineId, ZoneId } from '../../events/identifiers.ts'
+import { StoreUnavailable } from '../errors.ts'
+import { run } from '../system/run.ts'
+import { TestWorld } from '../system/testing.ts'
+import { type LeaderParts, Leadership } from './leadership.ts'
+
+const zones = [ZoneId.make('zone-1')]
+const config: LeaderParts['config'] = {
+  project: ProjectId.make('p'),
+  timeline: TimelineId.make('main'),
+  endpoint: EndpointId.make('main'),
+  durability: 'archived',
+  zones,
+}
+const down = new StoreUnavailable({ component: 'store', value: '', problem: 'it is down', remedy: 'Wait.' })
+
+test('what could not be created is tried again', async () => {
+  const world = new TestWorld()
+  const { create } = world.store
+  const creations: string[] = []
+  // The first creation of each journal finds the store down.
+  world.store.create = (key, body) => {
+    const isFirst = !creations.includes(key)
+    creations.push(key)
+    return isFirst ? Effect.fail(down) : create(key, body)
+  }
+  const reports: string[] = []
+  const leadership = new Leadership(world.system(), {
+    config,
+    bus: { publish: () => {} },
+    store: world.store,
+    report: (line) => void reports.push(line),
+  })
+  leadership.begin(() => zone.begin({ id: zones[0]!, zones, incarnation: 1 }))
+  const writtenBy = async (kind: string) => (await run(world.journal(kind, 'main').history())).map(({ type }) => type)
+  await expect.poll(() => writtenBy('timeline')).toContain('TimelineCreated')
+  await expect.poll(() => writtenBy('endpoint')).toContain('EndpointCreated')
+  expect(reports.filter((line) => line.includes('it is down'))).toHaveLength(2)
+  await leadership.end()
+})

@@ -1,0 +1,62 @@
+import * as Effect from 'effect/Effect'
+import { expect, test } from 'vitest'
+import { decodeEnvelope, isFault } from '../../events/envelope.ts'
+import { ComputeId, EndpointId, ProjectId, TimelineId, ZoneId } from '../../events/identifiers.ts'
+import type { BusMessage } from '../bus/bus.ts'
+import { NoAnswer } from '../errors.ts'
+import { encodePlacement, placementSubject } from './compute-placement.ts'
+import { ZoneHost, type ZoneParts } from './zone-host.ts'
+
+const noAnswer = new NoAnswer({
+  component: 'bus',
+  value: '',
+  problem: 'nobody is there',
+  remedy: 'None: this is a test.',
+})
+
+/** Hands messages over at once, as NATS does with what came in one packet. */
+class PacketBus {
+  readonly url = 'nats://nowhere'
+  readonly published: Array<{ readonly subject: string; readonly data: Uint8Array }> = []
+  readonly #handlers = new Map<string, (message: BusMessage) => void>()
+
+  publish(subject: string, data: Uint8Array): void {
+    this.published.push({ subject, data })
+  }
+  subscribe(subject: string, handler: (message: BusMessage) => void) {
+    this.#handlers.set(subject, handler)
+    return { subject, unsubscribe: () => void this.#handlers.delete(subject) }
+  }
+  request = () => Effect.fail(noAnswer)
+
+  deliver(subject: string, data: Uint8Array): void {
+    this.#handlers.get(subject)?.({ subject, data, reply: undefined, respond: () => {} })
+  }
+}
+
+test('two placements of a compute that come together host it once', async () => {
+  const bus = new PacketBus()
+  const reports: string[] = []
+  const zones = ['zone-1', 'zone-2'].map((name) => ZoneId.make(name))
+  const config = {
+    project: ProjectId.make('p'),
+    zone: zones[0]!,
+    zones,
+    zoneDirectory: '/nowhere',
+    logDirectory: '/nowhere',
+  }
+  const parts = { config, bus, lane: bus, postgres: {}, link: {}, report: (line: string) => reports.push(line) }
+  const host = new ZoneHost(parts as unknown as ZoneParts)
+  await host.start()
+  const names = { endpoint: EndpointId.make('main'), timeline: TimelineId.make('main'), zone: zones[0]! }
+  const placement = encodePlacement({ compute: ComputeId.make('c1'), ...names, launch: 1 })
+  for (let count = 0; count < 2; count++) bus.deliver(placementSubject('p', 'zone-1'), placement)
+  const started = () =>
+    bus.published
+      .filter(({ subject }) => subject === 'loch.p.events.compute.c1')
+      .map(({ data }) => decodeEnvelope(data))
+      .filter((envelope) => !isFault(envelope) && envelope.type === 'Start')
+  await expect.poll(() => started().length).toBe(2)
+  expect(reports.filter((line) => line.includes('hosted already'))).toEqual([])
+  await host.close()
+})
