@@ -52,6 +52,26 @@ test('a write across pages is one entry, trimmed at both ends', () => {
   expect(writes(d, () => d.write(wal, 0, data))).toEqual([[PAGE_BYTES - 10, PAGE_BYTES + 21]])
 })
 
+test('a page met as a hole is logged without the zeros around what it is given, and zeros alone not at all', () => {
+  const d = serving()
+  const ino = d.make('pg_wal/1')
+  d.write(ino, 4 * PAGE_BYTES - 1, filled(0, 1))
+  const page = filled(0)
+  page.fill(7, 100, 300)
+  expect(writes(d, () => d.write(ino, PAGE_BYTES, page))).toEqual([[PAGE_BYTES + 100, 200]])
+  expect(writes(d, () => d.write(ino, 2 * PAGE_BYTES, filled(0)))).toEqual([])
+  expect(Driver.folded(d.objects, d.log.entries).image()).toEqual(d.image())
+})
+
+test('a page whose place nobody has looked up yet is not taken for a hole', () => {
+  const d = serving()
+  const ino = d.make('pg_wal/1')
+  d.write(ino, 0, filled(5, 2 * PAGE_BYTES))
+  const again = cold(d)
+  again.write(ino, 0, filled(0))
+  expect(again.content(ino).subarray(0, PAGE_BYTES)).toEqual(Buffer.from(filled(0)))
+})
+
 test('what lengthens the file is logged to its end, be it zeros', () => {
   const d = serving()
   const wal = d.make('pg_wal/1')

@@ -10,19 +10,24 @@ import { Errno } from './errno.ts'
 import { FileClass } from './file-class.ts'
 import type { FileBody, Node } from './node.ts'
 import { type PageCache, PageState } from './page-cache.ts'
+import { Found, type PageTable } from './page-table.ts'
 import type { Tree } from './tree.ts'
 import type { LogSink } from './types.ts'
+
+const ZEROS = new Uint8Array(PAGE_BYTES)
 
 export class ServedFiles {
   private readonly tree: Tree
   private readonly content: Content
   private readonly cache: PageCache
+  private readonly table: PageTable
   private readonly sink: LogSink
 
-  constructor(tree: Tree, content: Content, cache: PageCache, sink: LogSink) {
+  constructor(tree: Tree, content: Content, cache: PageCache, table: PageTable, sink: LogSink) {
     this.tree = tree
     this.content = content
     this.cache = cache
+    this.table = table
     this.sink = sink
   }
 
@@ -57,16 +62,16 @@ export class ServedFiles {
     body.loggedSize = node.size
   }
 
-  /** Bytes at the start of the write that the file has already. Pages that are not cached count as different. */
+  /** Bytes at the start of the write that the file has already. Pages that are not here count as different. */
   private sameAtStart(body: FileBody, offset: number, source: Uint8Array, from: number, length: number): number {
     let same = 0
     while (same < length) {
       const block = Math.floor((offset + same) / PAGE_BYTES)
       const within = offset + same - block * PAGE_BYTES
       const count = Math.min(PAGE_BYTES - within, length - same)
-      const page = body.page(block)
-      if (page <= 0) return same
-      const equal = commonPrefix(source, from + same, this.cache.bytes.view(page - 1), within, count)
+      const present = this.present(body, block)
+      if (!present) return same
+      const equal = commonPrefix(source, from + same, present, within, count)
       same += equal
       if (equal < count) return same
     }
@@ -80,14 +85,21 @@ export class ServedFiles {
       const block = Math.floor((end - same - 1) / PAGE_BYTES)
       const start = Math.max(begin, block * PAGE_BYTES)
       const count = end - same - start
-      const page = body.page(block)
-      if (page <= 0) return same
-      const view = this.cache.bytes.view(page - 1)
-      const equal = commonSuffix(source, sourceEnd - same - count, view, start - block * PAGE_BYTES, count)
+      const present = this.present(body, block)
+      if (!present) return same
+      const equal = commonSuffix(source, sourceEnd - same - count, present, start - block * PAGE_BYTES, count)
       same += equal
       if (equal < count) return same
     }
     return same
+  }
+
+  /** The block as the file has it now, to look at until the next call; undefined if it is not here. */
+  private present(body: FileBody, block: number): Uint8Array | undefined {
+    const page = body.page(block)
+    if (page > 0) return this.cache.bytes.view(page - 1)
+    // Most pages of pg_wal are met as holes: a segment is made at its full size, and a commit fills little of its last page.
+    return page === 0 && this.table.find(body, block) === Found.hole ? ZEROS : undefined
   }
 
   truncate(ino: number, size: number): number {

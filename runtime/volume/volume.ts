@@ -160,7 +160,7 @@ export class Volume implements ServedVolume {
   attachLog(sink: LogSink): void {
     this.sink = sink
     this.names = new ServedNames(this.tree, this.content, sink)
-    this.files = new ServedFiles(this.tree, this.content, this.cache, sink)
+    this.files = new ServedFiles(this.tree, this.content, this.cache, this.table, sink)
   }
 
   /** True if the log alone makes the file durable: no page of it waits to be sealed. */
