@@ -15,14 +15,17 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
 })
 
-/** Greets every connection; hands out sockets and what clients said. */
-async function fakeServer() {
+/** Greets every connection, with nothing if `info` is empty; hands out sockets and what clients said. */
+async function fakeServer(info = INFO, answersPings = false) {
   const sockets: net.Socket[] = []
   const heard: string[] = []
   const server = net.createServer((socket) => {
     socket.on('error', () => {})
-    socket.on('data', (chunk) => heard.push(chunk.toString('latin1')))
-    socket.write(INFO)
+    socket.on('data', (chunk) => {
+      heard.push(chunk.toString('latin1'))
+      if (answersPings && chunk.includes('PING')) socket.write('PONG\r\n')
+    })
+    socket.write(info)
     sockets.push(socket)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -34,8 +37,8 @@ async function fakeServer() {
   return { url: `nats://me:secret@127.0.0.1:${port}`, sockets, said: () => heard.join('') }
 }
 
-function open(url: string, report: (line: string) => void = () => {}): FastLane {
-  const lane = openFastLane(url, 'test', report)
+function open(url: string, report: (line: string) => void = () => {}, pingIntervalMs?: number): FastLane {
+  const lane = openFastLane(url, 'test', report, pingIntervalMs)
   if (!lane) throw new Error('no lane')
   cleanUps.push(() => lane.close())
   return lane
@@ -85,6 +88,25 @@ describe('the fast lane', () => {
     server.sockets[1]!.write("-ERR 'Authorization Violation'\r\n")
     await vi.waitFor(() => expect(server.sockets).toHaveLength(3))
     expect(reported.join()).toContain('Authorization Violation')
+  })
+
+  test.each([
+    ['does not answer its pings', INFO],
+    ['never says INFO', ''],
+  ])('gives up a server that %s, and comes back', async (_, info) => {
+    const server = await fakeServer(info)
+    const lane = open(server.url, undefined, 10)
+    lane.subscribe('a.b', () => {})
+    await vi.waitFor(() => expect(server.sockets.length).toBeGreaterThan(1))
+    await vi.waitFor(() => expect(server.sockets[0]!.destroyed).toBe(true))
+    if (info !== '') expect(server.said()).toMatch(/SUB a\.b 1\r\nPING\r\nPING\r\n/)
+  })
+
+  test('keeps a connection on which it hears anything at all', async () => {
+    const server = await fakeServer(INFO, true)
+    open(server.url, undefined, 25)
+    await vi.waitFor(() => expect(server.said().match(/PING/g)?.length).toBeGreaterThan(10), { timeout: 10_000 })
+    expect(server.sockets).toHaveLength(1)
   })
 
   test('carries every size through the real broker, with the reply subject', async () => {

@@ -23,6 +23,9 @@ interface Route {
 }
 
 const RECONNECT_AFTER_MS = 100
+/** As the bus itself: a peer that vanished without a word is noticed within three of these. */
+const PING_INTERVAL_MS = 10_000
+const PINGS_UNANSWERED_MAX = 2
 const CRLF = Buffer.from('\r\n')
 const LF = 0x0a
 /** Of a protocol line; INFO of a large cluster is the longest. */
@@ -32,7 +35,12 @@ const LINE_BYTES_MAX = 64 * 1024
  * Opens the lane to the server of `url`, and keeps it open. Undefined if that address needs more than plain NATS to one
  * server (TLS, several servers): then the bus itself has to do.
  */
-export function openFastLane(url: string, name: string, report: (line: string) => void): FastLane | undefined {
+export function openFastLane(
+  url: string,
+  name: string,
+  report: (line: string) => void,
+  pingIntervalMs: number = PING_INTERVAL_MS,
+): FastLane | undefined {
   const address = parseAddress(url)
   if (address instanceof BadArgument || address.tls || address.servers.length !== 1) return undefined
   const credentials =
@@ -43,7 +51,7 @@ export function openFastLane(url: string, name: string, report: (line: string) =
         : { user: address.user, pass: address.password }
   const options = { verbose: false, pedantic: false, echo: false, lang: 'loch', version: '1', protocol: 0, name }
   const [host, port] = splitHost(address.servers[0]!)
-  return new Connection(host, port, JSON.stringify({ ...options, ...credentials }), report)
+  return new Connection(host, port, JSON.stringify({ ...options, ...credentials }), report, pingIntervalMs)
 }
 
 function splitHost(server: string): readonly [string, number] {
@@ -56,18 +64,22 @@ class Connection implements FastLane {
   readonly #port: number
   readonly #options: string
   readonly #report: (line: string) => void
+  readonly #pingIntervalMs: number
   readonly #routes = new Map<number, Route>()
   #lastSid = 0
   #socket: net.Socket | undefined
   #introduced = false
   #closed = false
   #corked = false
+  /** Since anything was heard on this connection. */
+  #pingsUnanswered = 0
 
-  constructor(host: string, port: number, options: string, report: (line: string) => void) {
+  constructor(host: string, port: number, options: string, report: (line: string) => void, pingIntervalMs: number) {
     this.#host = host
     this.#port = port
     this.#options = options
     this.#report = report
+    this.#pingIntervalMs = pingIntervalMs
     this.#open()
   }
 
@@ -111,19 +123,29 @@ class Connection implements FastLane {
     const socket = net.connect({ host: this.#host, port: this.#port, noDelay: true })
     this.#socket = socket
     this.#introduced = false
+    this.#pingsUnanswered = 0
+    const watch = setInterval(() => this.#probe(socket), this.#pingIntervalMs)
     const parser = new Parser({
       line: (line) => this.#hear(socket, line),
       message: (sid, subject, reply, data) => this.#deliver(sid, subject, reply, data),
     })
     socket.on('data', (chunk: Buffer) => {
+      this.#pingsUnanswered = 0
       if (!parser.push(chunk)) socket.destroy()
     })
     // An error is followed by 'close', which reconnects.
     socket.on('error', () => {})
     socket.once('close', () => {
+      clearInterval(watch)
       this.#introduced = false
       setTimeout(() => this.#open(), RECONNECT_AFTER_MS)
     })
+  }
+
+  /** Who only receives never hears of a peer that is gone: TCP tells senders. A connection that is not made counts, too. */
+  #probe(socket: net.Socket): void {
+    if (this.#pingsUnanswered++ >= PINGS_UNANSWERED_MAX) socket.destroy()
+    else if (this.#introduced) socket.write('PING\r\n')
   }
 
   #hear(socket: net.Socket, line: string): void {
