@@ -11,7 +11,7 @@ import * as Schedule from 'effect/Schedule'
 import type * as Scope from 'effect/Scope'
 import type { Durability } from '../events/timeline.ts'
 import { connectBus, type NatsBus } from './bus/nats.ts'
-import { serveControl } from './control/api.ts'
+import { type ControlService, serveControl } from './control/api.ts'
 import type { ReadyReport } from './control/banner.ts'
 import { orderEndpoint } from './control/endpoint-orders.ts'
 import { formatListen, type ListenAddress } from './control/flags.ts'
@@ -22,7 +22,7 @@ import { keepBroker } from './control/local-broker.ts'
 import { ownName } from './control/ownership.ts'
 import type { Progress } from './control/progress.ts'
 import { describeRemains, removeRemains } from './control/remains.ts'
-import { refuseRival } from './control/rival.ts'
+import { hearRival, refuseRival } from './control/rival.ts'
 import { RotatingLog } from './control/rotating-log.ts'
 import { removeRunningInstance, writeRunningInstance } from './control/running-instance.ts'
 import type { LochStatus } from './control/schemas.ts'
@@ -100,10 +100,12 @@ const serve = Effect.fnUntraced(function* (
   const password = yield* attempt(() => ensurePassword(directory.paths.password))
   const supervisor = prepareZones(world, project, broker, store, listen)
   // Before the zones start, so that they can be watched, and until they have stopped.
-  yield* serveApi(world, project, broker, store, listen, supervisor)
+  const { id } = yield* serveApi(world, project, broker, store, listen, supervisor)
   yield* acquireStatusFile(world, broker, store, listen)
   yield* startZones(world, supervisor)
-  yield* step('Start a compute', startCompute(project, broker.bus, supervisor))
+  const serving = step('Start a compute', startCompute(project, broker.bus, supervisor))
+  // Who began in the same moment did not answer before.
+  yield* Effect.raceFirst(serving, hearRival(broker.bus, project.project, id))
   output.ready({
     listen,
     password,
@@ -175,12 +177,12 @@ const acquireStore = Effect.fnUntraced(function* ({
 })
 
 const openProject = Effect.fnUntraced(function* (
-  { options, directory }: World,
+  { options }: World,
   bus: NatsBus,
   store: ObjectStoreShape,
   listen: ListenAddress,
 ): Effect.fn.Return<Project, LochError> {
-  yield* refuseRival(bus, options.project, directory.instance)
+  yield* refuseRival(bus, options.project)
   const { project, zones, durability } = options
   return yield* ensureProject(store, { project, zones, durability, listen: formatListen(listen) })
 })
@@ -248,7 +250,7 @@ function serveApi(
   store: ObjectStoreShape,
   listen: ListenAddress,
   { zones }: Supervisor,
-): Effect.Effect<unknown, never, Scope.Scope> {
+): Effect.Effect<ControlService, never, Scope.Scope> {
   const version = lochVersion()
   const handlers = controlHandlers({
     bus: broker.bus,
