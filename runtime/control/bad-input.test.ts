@@ -86,6 +86,15 @@ describe('words that make no sense', () => {
   })
 })
 
+test('an address of NATS in the environment that makes no sense is refused like one in --nats', async () => {
+  vi.stubEnv('LOCH_NATS_URL', 'http://u:secret@somewhere')
+  const { code, error } = await up()
+  expect(code).toBe(2)
+  expect(error).toMatchObject({ tag: 'BadArgument', component: 'LOCH_NATS_URL' })
+  expect(JSON.stringify(error)).not.toContain('secret')
+  expect(existsSync(data)).toBe(false)
+})
+
 test('without root nothing is begun', async () => {
   vi.spyOn(process, 'geteuid').mockReturnValue(1000)
   const { code, error } = await up()
@@ -151,6 +160,13 @@ describe.skipIf(unfit !== undefined)(`a start${unfit ? ` (skipped: ${unfit})` : 
       remedy: expect.stringContaining('Start the NATS server'),
     })
     expect(JSON.stringify(error)).not.toContain('secret')
+  })
+
+  test('with such a server in the environment is refused, too, unless a flag says otherwise', async () => {
+    const [address, other] = [`127.0.0.1:${await freedPort()}`, `127.0.0.1:${await freedPort()}`]
+    vi.stubEnv('LOCH_NATS_URL', `nats://u:secret@${address}`)
+    expect((await up()).error).toMatchObject({ tag: 'BusUnavailable', value: `nats://${address}` })
+    expect((await up('--nats', other)).error).toMatchObject({ tag: 'BusUnavailable', value: `nats://${other}` })
   })
 
   test('with wrong credentials for NATS is refused', async () => {

@@ -35,9 +35,8 @@ export function readyLine(report: ReadyReport): string {
 
 export function readyBanner(report: ReadyReport): string {
   const flag = report.isDefaultData ? '' : ` --data ${quoted(report.dataFlag)}`
-  const psql = report.isFirstStart
-    ? `psql '${urlOf(report, true)}'`
-    : `PGPASSWORD=$(cat ${quoted(report.passwordFile)}) psql '${urlOf(report, false)}'`
+  // Not the whole URL: a password among the arguments of a program can be read by everybody on this host.
+  const psql = `PGPASSWORD=$(cat ${quoted(report.passwordFile)}) psql '${urlOf(report, false)}'`
   const about = report.isFirstStart
     ? `              the password is shown this once; it stays in ${report.passwordFile}`
     : `              the password is in ${report.passwordFile}`
