@@ -7,7 +7,6 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import * as Effect from 'effect/Effect'
 import * as Fiber from 'effect/Fiber'
-import * as Schedule from 'effect/Schedule'
 import type * as Scope from 'effect/Scope'
 import type { Durability } from '../events/timeline.ts'
 import { connectBus, type NatsBus } from './bus/nats.ts'
@@ -29,6 +28,8 @@ import type { LochStatus } from './control/schemas.ts'
 import { type StopSignal, stopSignal } from './control/stop-signal.ts'
 import { Supervisor } from './control/supervisor.ts'
 import { lochVersion } from './control/version.ts'
+import { explainComputes, wakeUntilTaken } from './control/wake.ts'
+import { zoneStatuses } from './control/zone-status.ts'
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
 import { isLochError, type LochError } from './errors.ts'
 import type { ObjectStoreShape } from './object-store/object-store.ts'
@@ -56,9 +57,6 @@ export interface UpOutput {
   /** Called once, when clients can connect. */
   readonly ready: (report: ReadyReport) => void
 }
-
-/** Until a zone leads nobody answers, which NATS says at once. */
-const WAKE_RETRY_INTERVAL_MS = 50
 
 interface World {
   readonly options: UpOptions
@@ -103,7 +101,7 @@ const serve = Effect.fnUntraced(function* (
   const { id } = yield* serveApi(world, project, broker, store, listen, supervisor)
   yield* acquireStatusFile(world, broker, store, listen)
   yield* startZones(world, supervisor)
-  const serving = step('Start a compute', startCompute(project, broker.bus, supervisor))
+  const serving = step('Start a compute', startCompute(world, project, broker.bus, supervisor))
   // Who began in the same moment did not answer before.
   yield* Effect.raceFirst(serving, hearRival(broker.bus, project.project, id))
   output.ready({
@@ -229,17 +227,16 @@ function startZones({ output }: World, supervisor: Supervisor): Effect.Effect<vo
 
 /** Wakes the endpoint, whatever it slept for, as soon as a zone leads; then waits until clients can connect. */
 const startCompute = Effect.fnUntraced(function* (
+  { report }: World,
   { project, endpoint }: Project,
   bus: NatsBus,
-  { serving }: Supervisor,
+  { serving, zones }: Supervisor,
 ): Effect.fn.Return<void, LochError> {
-  const wake = orderEndpoint(bus, project, endpoint, 'Wake').pipe(
-    Effect.retry(Schedule.spaced(WAKE_RETRY_INTERVAL_MS)),
-    Effect.andThen(Effect.never),
-  )
+  const wake = wakeUntilTaken(orderEndpoint(bus, project, endpoint, 'Wake'), report)
+  const explain = explainComputes(() => zoneStatuses(bus, project, zones), report)
   yield* Effect.raceFirst(
     attempt(() => serving),
-    wake,
+    Effect.andThen(wake, explain),
   )
 })
 
