@@ -51,6 +51,17 @@ describe('a data directory', () => {
     expect(statSync(directory.runtimePath).mode & 0o777).toBe(0o755)
   })
 
+  it('leaves nothing outside of itself when it is released, and nothing of the next owner’s', () => {
+    const first = open()
+    mkdirSync(join(first.runtimePath, 'zone-1', 'socket'), { recursive: true })
+    first.release()
+    expect(readdirSync(join(root, 'run'))).toEqual([])
+    const second = open()
+    first.release()
+    expect(readdirSync(join(root, 'run'))).toEqual([second.instance])
+    second.release()
+  })
+
   it('is the same instance by whatever path it is reached', () => {
     const first = open()
     first.release()

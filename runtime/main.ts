@@ -156,10 +156,13 @@ interface ConnectedBroker {
 
 const acquireBus = Effect.fnUntraced(function* ({
   options,
+  directory,
   report,
 }: World): Effect.fn.Return<ConnectedBroker, LochError, Scope.Scope> {
   const broker =
-    options.nats === undefined ? yield* keepBroker(report) : { kind: 'external' as const, url: options.nats }
+    options.nats === undefined
+      ? yield* keepBroker(directory.paths.run, report)
+      : { kind: 'external' as const, url: options.nats }
   const bus = yield* connectBus(broker.url, { name: 'loch supervisor', report })
   return { bus, ...broker }
 })

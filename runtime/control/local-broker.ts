@@ -21,16 +21,17 @@ const BROKER_USER = 'loch'
 /** Attempts with nats-server before the embedded broker is tried. */
 const NATS_SERVER_ATTEMPTS_MAX = 3
 
-/** Closed with the scope. */
+/** Closed with the scope. `directory` is for what nats-server must read, and only root may. */
 export const keepBroker = Effect.fnUntraced(function* (
+  directory: string,
   report: (line: string) => void,
 ): Effect.fn.Return<KeptBroker, AddressTaken | HostUnfit, Scope.Scope> {
   const credentials = { kind: 'password', user: BROKER_USER, password: generatePassword() } as const
-  const first = yield* openBroker({ credentials })
+  const first = yield* openBroker({ credentials, directory })
 
   const reopen = Effect.fnUntraced(function* (attempt: number): Effect.fn.Return<LocalBroker, never, Scope.Scope> {
     const prefer = attempt > NATS_SERVER_ATTEMPTS_MAX ? 'embedded' : 'auto'
-    const opened = yield* Effect.result(openBroker({ credentials, port: first.port, prefer }))
+    const opened = yield* Effect.result(openBroker({ credentials, directory, port: first.port, prefer }))
     if (opened._tag === 'Success') return opened.success
     report(describe(opened.failure))
     yield* Effect.sleep(backoffMs(attempt))

@@ -79,6 +79,8 @@ describe.skipIf(skipReason !== undefined)('a newcomer', () => {
     expect(loch.processes()).toEqual([])
     expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(loch.data)
     expect(mountsOf(loch)).toEqual([])
+    expect(existsSync(join('/run/loch', loch.instance))).toBe(false)
+    expect(readdirSync(join(loch.data, 'run')).filter((name) => !/^(owner\.\d+|zone-\d\.json)$/.test(name))).toEqual([])
   })
 
   test('starts again, and every row is there', async () => {
