@@ -21,6 +21,7 @@ export async function attachCost(effort: Effort): Promise<Row[]> {
   const largeMb = effort.rounds > 1 ? LARGE_MB : QUICK_LARGE_MB
   const small = await LochProcess.create()
   const large = await LochProcess.create()
+  // Nothing exists of them but an empty directory each before they are filled.
   try {
     await fill(small, SMALL_MB)
     await fill(large, largeMb)

@@ -2,7 +2,7 @@
  * Bad input as a newcomer gives it, to `loch up`: every refusal names the component, the value and the remedy, comes
  * before anything is started, and leaves what was there as it was. Each is tested closer to its cause as well.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +15,7 @@ import { describe as explain } from '../errors.ts'
 import { S3Server } from '../object-store/testing/s3-server.ts'
 import { main } from './cli.ts'
 import { checkHost } from './host-check.ts'
+import { removeTree } from './remove-tree.ts'
 
 const host = await Effect.runPromise(Effect.result(checkHost))
 const unfit = host._tag === 'Failure' ? explain(host.failure) : undefined
@@ -33,8 +34,8 @@ afterEach(async () => {
   vi.restoreAllMocks()
   vi.unstubAllEnvs()
   await scope.close()
-  rmSync(join('/run/loch', instanceOf(data)), { recursive: true, force: true })
-  rmSync(root, { recursive: true, force: true })
+  removeTree(join('/run/loch', instanceOf(data)))
+  removeTree(root)
 })
 
 interface Report {
