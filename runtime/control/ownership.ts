@@ -50,11 +50,11 @@ export function claimOwnership(directory: string, shown: string, meanwhile: () =
   }
 }
 
-/** The living owner's pid, or undefined. */
-export function ownerPid(directory: string): number | undefined {
+/** The living owner, or undefined. */
+export function findOwner(directory: string): ProcessName | undefined {
   const newest = listClaims(directory).at(-1)
   const owner = newest === undefined ? undefined : readOwner(claimPath(directory, newest))
-  return owner !== undefined && isAlive(owner) ? owner.pid : undefined
+  return owner !== undefined && isAlive(owner) ? owner : undefined
 }
 
 export function ownName(): ProcessName {
