@@ -110,7 +110,7 @@ const serve = Effect.fnUntraced(function* (
     isFirstStart,
     passwordFile: directory.paths.password,
     natsUrl: broker.url,
-    broker: broker.kind,
+    broker: broker.kind(),
     data: directory.path,
     dataFlag: options.data,
     isDefaultData: options.isDefaultData,
@@ -149,7 +149,7 @@ const prepareHost = Effect.fnUntraced(function* ({
 
 interface ConnectedBroker {
   readonly bus: NatsBus
-  readonly kind: LochStatus['broker']
+  readonly kind: () => LochStatus['broker']
   /** With credentials. */
   readonly url: string
 }
@@ -164,7 +164,8 @@ const acquireBus = Effect.fnUntraced(function* ({
       ? yield* keepBroker(directory.paths.run, report)
       : { kind: 'external' as const, url: options.nats }
   const bus = yield* connectBus(broker.url, { name: 'loch supervisor', report })
-  return { bus, ...broker }
+  // Not copied: which kind it is may change.
+  return { bus, url: broker.url, kind: () => broker.kind }
 })
 
 const acquireStore = Effect.fnUntraced(function* ({

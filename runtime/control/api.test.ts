@@ -76,7 +76,7 @@ beforeEach(async () => {
     endpoint: 'main',
     version: '1.2.3',
     listen: '127.0.0.1:1',
-    broker: 'embedded',
+    broker: () => 'embedded' as const,
     zones: [process_('zone-1'), process_('zone-2')],
     requestStop: () => {
       stopRequests += 1
