@@ -169,6 +169,7 @@ export class LochProcess {
 
 /** What the tests read of `loch status --json`; control/schemas.ts has the whole. */
 export interface LochStatus {
+  readonly broker: string
   readonly zones: ReadonlyArray<{
     readonly zone: string
     readonly state: string
@@ -179,6 +180,7 @@ export interface LochStatus {
       readonly role: string
       readonly state: string
       readonly term: number
+      readonly durability: string
       readonly positions: { readonly end: number; readonly durable: number; readonly archived: number }
       readonly postgresPid?: number
     }>
