@@ -6,7 +6,7 @@ import { timeline } from '../actors/timeline/machine.ts'
 import { type ActorEvent, decodeEnvelope, type Envelope, encodeEnvelope, isFault, wrap } from '../events/envelope.ts'
 import type { ComputeId, EndpointId, Position, ProjectId, Term, TimelineId, ZoneId } from '../events/identifiers.ts'
 import { TestWorld } from './system/testing.ts'
-import { actorSubject, describeActors, QUEUE_LENGTH_MAX, type System } from './system.ts'
+import { actorSubject, QUEUE_LENGTH_MAX, type System } from './system.ts'
 
 const zones = ['zone-1', 'zone-2', 'zone-3'] as ZoneId[]
 const create = {
@@ -235,8 +235,9 @@ describe('the loop', () => {
     const system = world.system()
     const actor = await hostTimeline(system)
     await actor.ask(create)
-    expect(system.inspect()).toMatchObject([{ actor: 'timeline.main', state: 'active', sequence: 1 }])
-    expect(describeActors(system.inspect())).toEqual(['timeline.main active #1 durability=archived'])
+    expect(system.inspect()).toMatchObject([
+      { actor: 'timeline.main', state: 'active', sequence: 1, summary: { durability: 'archived' } },
+    ])
     await system.stop()
     expect(system.inspect()).toEqual([])
     expect(await actor.ask(startTerm)).toMatchObject({ type: 'Refusal' })

@@ -68,12 +68,3 @@ function asLochError(error: unknown): LochError {
   if (isLochError(error)) return error
   throw error
 }
-
-/** One line per actor, for status output. */
-export function describeActors(actors: ReadonlyArray<ActorInspection>): ReadonlyArray<string> {
-  return actors.map(({ actor, state, sequence, summary }) => {
-    const values = Object.entries(summary).filter(([, value]) => value !== '' && value !== 0)
-    const shown = values.map(([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : value}`)
-    return [actor, state, `#${sequence}`, ...shown].join(' ')
-  })
-}

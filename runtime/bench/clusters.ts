@@ -15,7 +15,6 @@ import { asUser, type UnprivilegedUser } from '../postgres/user.ts'
 
 export interface Cluster {
   readonly url: string
-  readonly pid: number
   stop(): Promise<void>
 }
 
@@ -68,10 +67,6 @@ export class PlainPostgres implements Cluster {
     await initializeCluster({ binaries, user, directory, superuser: 'postgres', password })
     const cluster = new PlainPostgres(binaries, user, { directory, port: await freePort(), password }, settings)
     return await startedOrStopped(cluster, () => cluster.start())
-  }
-
-  get pid(): number {
-    return this.child?.pid ?? -1
   }
 
   async start(): Promise<void> {
@@ -143,9 +138,6 @@ export class AnyTwoOfThree implements Cluster {
 
   get url(): string {
     return this.primary.url
-  }
-  get pid(): number {
-    return this.primary.pid
   }
 
   async stop(): Promise<void> {

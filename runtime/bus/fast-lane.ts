@@ -9,6 +9,7 @@ import * as net from 'node:net'
 import { BadArgument } from '../errors.ts'
 import { type BusAddress, parseAddress } from './address.ts'
 import type { BusMessage, BusShape, PublishOptions, Subscription } from './bus.ts'
+import { MessageParser } from './message-parser.ts'
 import { INFO, isEncrypting } from './server-info.ts'
 
 /** What the fast lane has of a bus. */
@@ -30,9 +31,6 @@ const RECONNECT_AFTER_MS = 100
 const PING_INTERVAL_MS = 10_000
 const PINGS_UNANSWERED_MAX = 2
 const CRLF = Buffer.from('\r\n')
-const LF = 0x0a
-/** Of a protocol line; INFO of a large cluster is the longest. */
-const LINE_BYTES_MAX = 64 * 1024
 
 export interface LaneOptions {
   /** Shown by NATS's own tools. */
@@ -148,13 +146,14 @@ class Connection implements FastLane {
     this.#pingsUnanswered = 0
     const { pingIntervalMs = PING_INTERVAL_MS } = this.#options
     const watch = setInterval(() => this.#probe(socket), pingIntervalMs)
-    const parser = new Parser({
+    const parser = new MessageParser({
       line: (line) => this.#hear(socket, line),
       message: (sid, subject, reply, data) => this.#deliver(sid, subject, reply, data),
+      nonsense: () => socket.destroy(),
     })
     socket.on('data', (chunk: Buffer) => {
       this.#pingsUnanswered = 0
-      if (!parser.push(chunk)) socket.destroy()
+      parser.push(chunk)
     })
     // An error is followed by 'close', which reconnects.
     socket.on('error', () => {})
@@ -213,84 +212,5 @@ class Connection implements FastLane {
         if (reply !== undefined) this.publish(reply, answer)
       },
     })
-  }
-}
-
-interface Heard {
-  readonly line: (line: string) => void
-  readonly message: (sid: number, subject: string, reply: string | undefined, data: Buffer) => void
-}
-
-/** Cuts what arrives into lines and messages. A payload within one chunk is a view of it; any other is copied once. */
-class Parser {
-  readonly #heard: Heard
-  /** A line of which the end has not come yet. */
-  #rest: Buffer | undefined
-  #head: { readonly sid: number; readonly subject: string; readonly reply: string | undefined } | undefined
-  #payload: Buffer | undefined
-  #filled = 0
-  #size = 0
-
-  constructor(heard: Heard) {
-    this.#heard = heard
-  }
-
-  /** False if this is no NATS: the connection cannot be understood any more. */
-  push(chunk: Buffer): boolean {
-    for (let at = 0; at < chunk.length; ) {
-      if (this.#head) {
-        at = this.#takePayload(chunk, at)
-        continue
-      }
-      const end = chunk.indexOf(LF, at)
-      if (end < 0) {
-        this.#rest = this.#rest ? Buffer.concat([this.#rest, chunk.subarray(at)]) : Buffer.from(chunk.subarray(at))
-        return this.#rest.length < LINE_BYTES_MAX
-      }
-      const line = chunk.toString('latin1', at, end)
-      const whole = this.#rest ? this.#rest.toString('latin1') + line : line
-      this.#rest = undefined
-      at = end + 1
-      if (!this.#takeLine(whole.endsWith('\r') ? whole.slice(0, -1) : whole)) return false
-    }
-    return true
-  }
-
-  /** MSG subject sid [reply] size */
-  #takeLine(line: string): boolean {
-    if (!line.startsWith('MSG ')) {
-      this.#heard.line(line)
-      return true
-    }
-    const fields = line.split(' ')
-    const hasReply = fields.length === 5
-    const size = Number(fields[hasReply ? 4 : 3])
-    if (!Number.isSafeInteger(size) || size < 0) return false
-    this.#head = { sid: Number(fields[2]), subject: fields[1]!, reply: hasReply ? fields[3] : undefined }
-    this.#size = size
-    return true
-  }
-
-  /** Takes payload and the line break behind it; returns where the next line begins. */
-  #takePayload(chunk: Buffer, at: number): number {
-    const whole = this.#size + CRLF.length
-    if (!this.#payload && chunk.length - at >= whole) {
-      this.#finish(chunk.subarray(at, at + this.#size))
-      return at + whole
-    }
-    this.#payload ??= Buffer.allocUnsafeSlow(whole)
-    const count = Math.min(whole - this.#filled, chunk.length - at)
-    chunk.copy(this.#payload, this.#filled, at, at + count)
-    this.#filled += count
-    if (this.#filled === whole) this.#finish(this.#payload.subarray(0, this.#size))
-    return at + count
-  }
-
-  #finish(data: Buffer): void {
-    const { sid, subject, reply } = this.#head!
-    this.#head = undefined
-    this.#payload = undefined
-    this.#filled = 0
-    this.#heard.message(sid, subject, reply, data)
   }
 }

@@ -4,6 +4,7 @@
  * it each time, and reads it from a pipe that is its own.
  */
 import { resolve } from 'node:path'
+import { withoutCredentials } from '../bus/address.ts'
 import { connectionUrl } from '../postgres/credentials.ts'
 import type { ListenAddress } from './flags.ts'
 
@@ -65,10 +66,6 @@ const DURABILITY_MEANING: Readonly<Record<string, string>> = {
 
 function urlOf({ listen, password }: ReadyReport, withPassword: boolean): string {
   return connectionUrl({ user: SUPERUSER, database: DATABASE, ...listen, ...(withPassword ? { password } : {}) })
-}
-
-function withoutCredentials(url: string): string {
-  return url.replaceAll(/\/\/[^@/,]*@/g, '//')
 }
 
 /** For a shell, if it needs it. */

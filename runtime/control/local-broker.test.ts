@@ -51,6 +51,8 @@ class FakeServers {
   }
 }
 
+const skipped = findNatsServer() === undefined ? ' (skipped: nats-server is not installed)' : ''
+
 const keep = (servers: FakeServers, calmAfterMs = 60_000) =>
   scope.open(keepBroker(directory, report, { start: servers.start, calmAfterMs }))
 
@@ -110,7 +112,7 @@ describe('a kept broker', () => {
     expect(broker.kind).toBe('nats-server')
   })
 
-  it.skipIf(findNatsServer() === undefined)('brings clients back to the address that they know', async () => {
+  it.skipIf(findNatsServer() === undefined)(`brings clients back to the address that they know${skipped}`, async () => {
     const broker = await scope.open(keepBroker(directory, report))
     const bus = await scope.connect(broker.url)
     const got: string[] = []

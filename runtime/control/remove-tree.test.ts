@@ -23,16 +23,20 @@ test('what is no mount is deleted, and what is absent is as good as deleted', ()
 
 const prevented = await whatPreventsMounts()
 
-test.skipIf(prevented !== undefined)('nothing is deleted through a mount of any kind, by whatever path', () => {
-  const native = join(root, 'tree', 'native')
-  const bound = spawnSync('mount', ['--bind', join(root, 'package'), native], { encoding: 'utf8' })
-  expect(bound).toMatchObject({ status: 0, stderr: '' })
-  symlinkSync(join(root, 'tree'), join(root, 'link'))
-  try {
-    for (const path of ['tree', 'link', 'tree/native']) expect(removeTree(join(root, path))).toBe(false)
-    expect(existsSync(join(root, 'package', 'binary'))).toBe(true)
-  } finally {
-    spawnSync('umount', [native])
-  }
-  expect(removeTree(join(root, 'tree'))).toBe(true)
-})
+const skipped = prevented === undefined ? '' : ` (skipped: ${prevented})`
+test.skipIf(prevented !== undefined)(
+  `nothing is deleted through a mount of any kind, by whatever path${skipped}`,
+  () => {
+    const native = join(root, 'tree', 'native')
+    const bound = spawnSync('mount', ['--bind', join(root, 'package'), native], { encoding: 'utf8' })
+    expect(bound).toMatchObject({ status: 0, stderr: '' })
+    symlinkSync(join(root, 'tree'), join(root, 'link'))
+    try {
+      for (const path of ['tree', 'link', 'tree/native']) expect(removeTree(join(root, path))).toBe(false)
+      expect(existsSync(join(root, 'package', 'binary'))).toBe(true)
+    } finally {
+      spawnSync('umount', [native])
+    }
+    expect(removeTree(join(root, 'tree'))).toBe(true)
+  },
+)

@@ -5,6 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import * as Effect from 'effect/Effect'
+import { withoutCredentials } from '../bus/address.ts'
 import type { BusMessage, BusShape } from '../bus/bus.ts'
 import { Refused } from '../errors.ts'
 import { SERVICE_NAME } from './api.ts'
@@ -61,7 +62,7 @@ function servesProject({ data }: BusMessage, project: string): string | undefine
 function rivalOf(bus: BusShape, project: string): Refused {
   return new Refused({
     component: '--nats',
-    value: bus.url.replaceAll(/\/\/[^@/,]*@/g, '//'),
+    value: withoutCredentials(bus.url),
     problem: `another Loch serves the project ${project} on this NATS server`,
     remedy: 'Stop that one, name another --project, or use another NATS server.',
   })
