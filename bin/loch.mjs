@@ -7,14 +7,14 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
-  closeSync,
   existsSync,
-  mkdirSync,
-  openSync,
+  linkSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -24,15 +24,17 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 const NODE_MINIMUM = [20, 19]
 const SOURCE_FOLDERS = ['events', 'actors', 'runtime', 'simulations']
 const BUILD_FILES = ['package.json', 'tsconfig.json', 'tsconfig.build.json']
-/** A build takes two seconds; whoever holds the guard longer than this has died in a way that left its pid to another. */
+/** A build takes two seconds; on a host where it takes longer than this nothing else works either. */
 const BUILD_WAIT_MS_MAX = 120_000
 const BUILD_POLL_MS = 50
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const dist = join(root, 'dist')
 const entry = join(dist, 'runtime', 'control', 'cli.js')
-const stamp = join(dist, '.built-from')
-const guard = join(dist, '.building')
+const STAMP = '.built-from'
+/** Beside dist/, which is replaced as a whole. Holds who builds. */
+const guard = join(root, '.dist-guard')
+const own = processName(process.pid)
 
 checkNode()
 if (existsSync(join(root, 'runtime', 'control', 'cli.ts'))) ensureBuilt()
@@ -48,87 +50,135 @@ function checkNode() {
 
 function ensureBuilt() {
   for (const deadline = Date.now() + BUILD_WAIT_MS_MAX; ; ) {
-    const sources = fingerprint()
+    const sources = fingerprint(root, [...BUILD_FILES, ...SOURCE_FOLDERS], isSource)
     if (isBuiltFrom(sources)) return
     if (enterBuild()) {
-      build(sources)
+      // Another build may have ended since we looked.
+      if (!isBuiltFrom(sources)) build(sources)
       leaveBuild()
       return
     }
-    if (Date.now() > deadline) fail(guard, 'another build does not end', 'Remove this file, and try again.')
+    if (Date.now() > deadline) fail(guard, 'another build does not end', 'End that process, and try again.')
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BUILD_POLL_MS)
   }
 }
 
-/** Changes whenever a source is added, removed or touched. */
-function fingerprint() {
+function isSource(name) {
+  return BUILD_FILES.includes(name) || (name.endsWith('.ts') && !name.endsWith('.test.ts'))
+}
+
+/** Changes whenever a file of `names`, or in the folders among them, is added, removed or touched. */
+function fingerprint(top, names, counts) {
   const hash = createHash('sha256')
-  for (const name of BUILD_FILES) describe(name)
-  for (const folder of SOURCE_FOLDERS) if (existsSync(join(root, folder))) visit(folder)
+  for (const name of names) visit(name)
   return hash.digest('hex')
 
-  function visit(folder) {
-    for (const item of readdirSync(join(root, folder), { withFileTypes: true })) {
-      const path = join(folder, item.name)
-      if (item.isDirectory()) visit(path)
-      else if (path.endsWith('.ts') && !path.endsWith('.test.ts')) describe(path)
-    }
+  function visit(path) {
+    const status = statSync(join(top, path), { throwIfNoEntry: false })
+    if (status?.isDirectory()) for (const name of readdirSync(join(top, path)).sort()) visit(join(path, name))
+    else if (status !== undefined && counts(path)) hash.update(`${path} ${status.mtimeMs} ${status.size}\n`)
   }
+}
 
-  function describe(path) {
-    const status = statSync(join(root, path), { throwIfNoEntry: false })
-    if (status !== undefined) hash.update(`${path} ${status.mtimeMs} ${status.size}\n`)
-  }
+/** Of sources and of what was made of them: part of dist/ may have been deleted, or written by something else. */
+function stampOf(sources, directory) {
+  return `${sources} ${fingerprint(directory, ['.'], (path) => path !== STAMP)}\n`
 }
 
 function isBuiltFrom(sources) {
-  return existsSync(entry) && existsSync(stamp) && readFileSync(stamp, 'utf8') === sources
-}
-
-/** True if this process shall build; false while another one does. */
-function enterBuild() {
   try {
-    mkdirSync(dist, { recursive: true })
-    const file = openSync(guard, 'wx')
-    writeFileSync(file, String(process.pid))
-    closeSync(file)
-    return true
-  } catch (error) {
-    if (error.code !== 'EEXIST') fail(dist, `it cannot be written (${error.code})`, 'Run Loch once as its owner.')
-    // A builder that died leaves its guard behind.
-    if (!isBuilderAlive()) rmSync(guard, { force: true })
+    return existsSync(entry) && readFileSync(join(dist, STAMP), 'utf8') === stampOf(sources, dist)
+  } catch {
+    // It has no stamp, or is being replaced under our eyes.
     return false
   }
 }
 
-function isBuilderAlive() {
+/** True if this process shall build; false while another one does. That two build at once costs time and nothing else. */
+function enterBuild() {
+  const temporary = `${guard}-${process.pid}`
   try {
-    const pid = Number(readFileSync(guard, 'utf8'))
-    // Between its creation and its first byte the guard is empty.
-    return pid === 0 || existsSync(`/proc/${pid}`)
-  } catch {
+    // By a link, so that the guard never stands there without its text.
+    writeFileSync(temporary, own)
+    linkSync(temporary, guard)
     return true
+  } catch (error) {
+    if (error.code !== 'EEXIST') fail(root, `it cannot be written (${error.code})`, 'Run Loch once as its owner.')
+    // A builder that died leaves its guard behind.
+    const builder = readGuard()
+    if (builder !== undefined && processName(Number(builder.split(' ')[0])) !== builder) rmSync(guard, { force: true })
+    return false
+  } finally {
+    rmSync(temporary, { force: true })
   }
 }
 
+function readGuard() {
+  try {
+    return readFileSync(guard, 'utf8')
+  } catch {
+    return undefined
+  }
+}
+
+/** Pid and start time (proc(5), field 22), since pids are given again. */
+function processName(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return `${pid} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`
+  } catch {
+    return `${pid} dead`
+  }
+}
+
+/** Into a directory of its own: a build that is cut off must not leave a dist/ behind that is half old and half new. */
 function build(sources) {
   const begin = performance.now()
   process.stderr.write('Compiling Loch ...')
+  removeUnfinished()
+  const fresh = join(root, `.dist-${process.pid}`)
   const { status, stdout, stderr, error } = spawnSync(
     process.execPath,
-    [compiler(), '-p', join(root, 'tsconfig.build.json'), '--noCheck'],
+    [compiler(), '-p', join(root, 'tsconfig.build.json'), '--noCheck', '--outDir', fresh],
     { cwd: root, encoding: 'utf8' },
   )
   if (status !== 0) {
     process.stderr.write('\n')
+    rmSync(fresh, { recursive: true, force: true })
     fail(
       root,
       `the sources do not compile\n${error?.message ?? ''}${stdout}${stderr}`,
       'Correct them, or check out a release.',
     )
   }
-  writeFileSync(stamp, sources)
+  writeFileSync(join(fresh, STAMP), stampOf(sources, fresh))
+  replaceDist(fresh)
   process.stderr.write(` ${Math.round(performance.now() - begin)} ms\n`)
+}
+
+/** What builders left that were killed. */
+function removeUnfinished() {
+  for (const name of readdirSync(root)) {
+    const pid = /^\.dist-(?:old-|guard-)?(\d+)$/.exec(name)?.[1]
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(root, name), { recursive: true, force: true })
+  }
+}
+
+/** Directories cannot be exchanged in one step; whoever finds none meanwhile waits for the guard. */
+function replaceDist(fresh) {
+  const old = join(root, `.dist-old-${process.pid}`)
+  for (;;) {
+    rmSync(old, { recursive: true, force: true })
+    if (existsSync(dist)) renameSync(dist, old)
+    try {
+      renameSync(fresh, dist)
+      break
+    } catch (error) {
+      // Another builder was between us.
+      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error
+    }
+  }
+  rmSync(old, { recursive: true, force: true })
 }
 
 function compiler() {
@@ -151,9 +201,5 @@ function fail(value, problem, remedy) {
 
 /** Removes the guard if it is ours. */
 function leaveBuild() {
-  try {
-    if (Number(readFileSync(guard, 'utf8')) === process.pid) rmSync(guard)
-  } catch {
-    // There is none.
-  }
+  if (readGuard() === own) unlinkSync(guard)
 }

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { ownName } from './control/ownership.ts'
+import { claimOwnership, ownName } from './control/ownership.ts'
 import { dataPaths, FORMAT_VERSION, openDataDirectory } from './data-directory.ts'
 import { BadArgument, Damaged, FormatTooNew, Refused } from './errors.ts'
 import { processStartTicks } from './postgres/processes.ts'
@@ -49,6 +49,17 @@ describe('a data directory', () => {
     expect(directory.instance).toMatch(/^[0-9a-f]{8}$/)
     expect(directory.runtimePath).toBe(join(root, 'run', directory.instance))
     expect(statSync(directory.runtimePath).mode & 0o777).toBe(0o755)
+  })
+
+  it('leaves nothing outside of itself when it is released, and nothing of the next owner’s', () => {
+    const first = open()
+    mkdirSync(join(first.runtimePath, 'zone-1', 'socket'), { recursive: true })
+    first.release()
+    expect(readdirSync(join(root, 'run'))).toEqual([])
+    const second = open()
+    first.release()
+    expect(readdirSync(join(root, 'run'))).toEqual([second.instance])
+    second.release()
   })
 
   it('is the same instance by whatever path it is reached', () => {
@@ -113,6 +124,23 @@ describe('ownership of a data directory', () => {
     claimAs(await deadProcess(), 7)
     open()
     expect(readdirSync(join(data(), 'run')).filter((name) => name.startsWith('owner.'))).toEqual(['owner.8'])
+  })
+
+  it('is refused to one who was so slow that the claim it wanted to make is free again', async () => {
+    open().release()
+    claimAs(await deadProcess(), 7)
+    const { run } = dataPaths(data())
+    const pid = await livingProcess()
+    let looks = 0
+    const slow = () =>
+      claimOwnership(run, data(), () => {
+        if (++looks > 1) return
+        // Another superseded the dead owner and died, and a third superseded it in turn.
+        claimAs(pid, 9)
+        for (const name of ['owner.1', 'owner.7']) rmSync(join(run, name), { force: true })
+      })
+    expect(slow).toThrow(expect.objectContaining({ problem: expect.stringContaining(String(pid)) as string }))
+    expect(readdirSync(run).filter((name) => name.startsWith('owner.'))).toEqual(['owner.9'])
   })
 
   it('passes on when the pid lives but belongs to another process now', async () => {

@@ -10,7 +10,8 @@
 import { createHash } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { claimOwnership } from './control/ownership.ts'
+import { claimOwnership, type Ownership } from './control/ownership.ts'
+import { removeTree } from './control/remove-tree.ts'
 import { writeWhole } from './control/small-files.ts'
 import { BadArgument, Damaged, DiskFailed, FormatTooNew, isLochError } from './errors.ts'
 import { makePublicDirectory } from './postgres/binary-copy.ts'
@@ -23,7 +24,7 @@ export interface DataDirectory {
   /** /run/loch/<instance>: for what Postgres's user must reach, since `path` may lie below a directory of root's. */
   readonly runtimePath: string
   readonly paths: DataPaths
-  /** Lets others own it. Harmless when repeated. */
+  /** Removes `runtimePath` unless something is mounted there, and lets others own it. Harmless when repeated. */
   readonly release: () => void
 }
 
@@ -58,7 +59,8 @@ export function openDataDirectory(path: string, runtimeRoot: string = RUNTIME_RO
     const paths = dataPaths(real)
     for (const directory of [paths.run, paths.logs, paths.zones]) mkdirSync(directory, { recursive: true, mode: 0o700 })
     const ownership = claimOwnership(paths.run, real)
-    return { path: real, paths, ...runtimeOf(real, runtimeRoot), release: ownership.release }
+    const runtime = runtimeOf(real, runtimeRoot)
+    return { path: real, paths, ...runtime, release: releaseOnce(runtime.runtimePath, ownership) }
   })
 }
 
@@ -86,6 +88,21 @@ function runtimeOf(realPath: string, runtimeRoot: string): { readonly instance: 
   const runtimePath = join(runtimeRoot, instance)
   makePublicDirectory(runtimePath)
   return { instance, runtimePath }
+}
+
+/** First what lies outside of the directory, while nobody else can have put it there. */
+function releaseOnce(runtimePath: string, ownership: Ownership): () => void {
+  let isReleased = false
+  return () => {
+    if (isReleased) return
+    isReleased = true
+    try {
+      removeTree(runtimePath)
+    } catch {
+      // Left for the next start, which makes it anew or uses it.
+    }
+    ownership.release()
+  }
 }
 
 /** Its mode is about to be changed and files put into it: that must not happen to somebody's home. */

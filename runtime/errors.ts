@@ -73,6 +73,19 @@ export type LochError =
   | PostgresFailed
   | Refused
 
+const PERMANENT: ReadonlySet<LochError['_tag']> = new Set([
+  'BadArgument',
+  'HostUnfit',
+  'FormatTooNew',
+  'StoreRefused',
+  'Damaged',
+])
+
+/** True for what no repetition mends: somebody has to do something first. */
+export function isPermanent(error: LochError): boolean {
+  return PERMANENT.has(error._tag)
+}
+
 /** One line for a terminal or a log: component, problem, value, remedy. */
 export function describe(error: LochError): string {
   return `${error.component}: ${error.problem} (${error.value}). ${error.remedy}`

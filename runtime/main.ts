@@ -7,11 +7,10 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import * as Effect from 'effect/Effect'
 import * as Fiber from 'effect/Fiber'
-import * as Schedule from 'effect/Schedule'
 import type * as Scope from 'effect/Scope'
 import type { Durability } from '../events/timeline.ts'
 import { connectBus, type NatsBus } from './bus/nats.ts'
-import { serveControl } from './control/api.ts'
+import { type ControlService, serveControl } from './control/api.ts'
 import type { ReadyReport } from './control/banner.ts'
 import { orderEndpoint } from './control/endpoint-orders.ts'
 import { formatListen, type ListenAddress } from './control/flags.ts'
@@ -22,13 +21,15 @@ import { keepBroker } from './control/local-broker.ts'
 import { ownName } from './control/ownership.ts'
 import type { Progress } from './control/progress.ts'
 import { describeRemains, removeRemains } from './control/remains.ts'
-import { refuseRival } from './control/rival.ts'
+import { hearRival, refuseRival } from './control/rival.ts'
 import { RotatingLog } from './control/rotating-log.ts'
 import { removeRunningInstance, writeRunningInstance } from './control/running-instance.ts'
 import type { LochStatus } from './control/schemas.ts'
 import { type StopSignal, stopSignal } from './control/stop-signal.ts'
 import { Supervisor } from './control/supervisor.ts'
 import { lochVersion } from './control/version.ts'
+import { explainComputes, wakeUntilTaken } from './control/wake.ts'
+import { zoneStatuses } from './control/zone-status.ts'
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
 import type { LochError } from './errors.ts'
 import type { ObjectStoreShape } from './object-store/object-store.ts'
@@ -57,9 +58,6 @@ export interface UpOutput {
   /** Called once, when clients can connect. */
   readonly ready: (report: ReadyReport) => void
 }
-
-/** Until a zone leads nobody answers, which NATS says at once. */
-const WAKE_RETRY_INTERVAL_MS = 50
 
 interface World {
   readonly options: UpOptions
@@ -101,17 +99,19 @@ const serve = Effect.fnUntraced(function* (
   const password = yield* attempt(() => ensurePassword(directory.paths.password))
   const supervisor = prepareZones(world, project, broker, store, listen)
   // Before the zones start, so that they can be watched, and until they have stopped.
-  yield* serveApi(world, project, broker, store, listen, supervisor)
+  const { id } = yield* serveApi(world, project, broker, store, listen, supervisor)
   yield* acquireStatusFile(world, broker, store, listen)
   yield* startZones(world, supervisor)
-  yield* step('Start a compute', startCompute(project, broker.bus, supervisor))
+  const serving = step('Start a compute', startCompute(world, project, broker.bus, supervisor))
+  // Who began in the same moment did not answer before.
+  yield* Effect.raceFirst(serving, hearRival(broker.bus, project.project, id))
   output.ready({
     listen,
     password,
     isFirstStart,
     passwordFile: directory.paths.password,
     natsUrl: broker.url,
-    broker: broker.kind,
+    broker: broker.kind(),
     data: directory.path,
     dataFlag: options.data,
     isDefaultData: options.isDefaultData,
@@ -150,19 +150,23 @@ const prepareHost = Effect.fnUntraced(function* ({
 
 interface ConnectedBroker {
   readonly bus: NatsBus
-  readonly kind: LochStatus['broker']
+  readonly kind: () => LochStatus['broker']
   /** With credentials. */
   readonly url: string
 }
 
 const acquireBus = Effect.fnUntraced(function* ({
   options,
+  directory,
   report,
 }: World): Effect.fn.Return<ConnectedBroker, LochError, Scope.Scope> {
   const broker =
-    options.nats === undefined ? yield* keepBroker(report) : { kind: 'external' as const, url: options.nats }
+    options.nats === undefined
+      ? yield* keepBroker(directory.paths.run, report)
+      : { kind: 'external' as const, url: options.nats }
   const bus = yield* connectBus(broker.url, { name: 'loch supervisor', report })
-  return { bus, ...broker }
+  // Not copied: which kind it is may change.
+  return { bus, url: broker.url, kind: () => broker.kind }
 })
 
 const acquireStore = Effect.fnUntraced(function* ({
@@ -176,12 +180,12 @@ const acquireStore = Effect.fnUntraced(function* ({
 })
 
 const openProject = Effect.fnUntraced(function* (
-  { options, directory }: World,
+  { options }: World,
   bus: NatsBus,
   store: ObjectStoreShape,
   listen: ListenAddress,
 ): Effect.fn.Return<Project, LochError> {
-  yield* refuseRival(bus, options.project, directory.instance)
+  yield* refuseRival(bus, options.project)
   const { project, zones, durability } = options
   return yield* ensureProject(store, { project, zones, durability, listen: formatListen(listen) })
 })
@@ -228,17 +232,16 @@ function startZones({ output }: World, supervisor: Supervisor): Effect.Effect<vo
 
 /** Wakes the endpoint, whatever it slept for, as soon as a zone leads; then waits until clients can connect. */
 const startCompute = Effect.fnUntraced(function* (
+  { report }: World,
   { project, endpoint }: Project,
   bus: NatsBus,
-  { serving }: Supervisor,
+  { serving, zones }: Supervisor,
 ): Effect.fn.Return<void, LochError> {
-  const wake = orderEndpoint(bus, project, endpoint, 'Wake').pipe(
-    Effect.retry(Schedule.spaced(WAKE_RETRY_INTERVAL_MS)),
-    Effect.andThen(Effect.never),
-  )
+  const wake = wakeUntilTaken(orderEndpoint(bus, project, endpoint, 'Wake'), report)
+  const explain = explainComputes(() => zoneStatuses(bus, project, zones), report)
   yield* Effect.raceFirst(
     attempt(() => serving),
-    wake,
+    Effect.andThen(wake, explain),
   )
 })
 
@@ -249,7 +252,7 @@ function serveApi(
   store: ObjectStoreShape,
   listen: ListenAddress,
   { zones }: Supervisor,
-): Effect.Effect<unknown, never, Scope.Scope> {
+): Effect.Effect<ControlService, never, Scope.Scope> {
   const version = lochVersion()
   const handlers = controlHandlers({
     bus: broker.bus,

@@ -8,36 +8,34 @@ import { join } from 'node:path'
 import { LochProcess } from '../e2e/loch-process.ts'
 import type { Effort } from './measures.ts'
 import { run } from './pgbench.ts'
-import { median, type Row } from './rows.ts'
+import { inTurn, quotients } from './rounds.ts'
+import type { Row } from './rows.ts'
 
 const SMALL_MB = 100
-const LARGE_MB = 10 * 1024
-const QUICK_LARGE_MB = 1024
 /** Postgres's own limit of one file of a relation. */
 const FILE_MB_MAX = 1024
 const DROP_CACHES = '/proc/sys/vm/drop_caches'
 
 export async function attachCost(effort: Effort): Promise<Row[]> {
-  const largeMb = effort.rounds > 1 ? LARGE_MB : QUICK_LARGE_MB
-  const small = await LochProcess.create()
-  const large = await LochProcess.create()
+  const largeMb = effort.attachMegabytes
+  const branches = { small: await LochProcess.create(), large: await LochProcess.create() }
   try {
-    await fill(small, SMALL_MB)
-    await fill(large, largeMb)
-    const times: Record<'small' | 'large', number[]> = { small: [], large: [] }
-    for (let round = 0; round < Math.max(3, effort.rounds); round++) {
-      times.small.push(await attachMs(small))
-      times.large.push(await attachMs(large))
-      effort.progress(`attach: ${SMALL_MB} MB ${times.small.at(-1)} ms, ${largeMb} MB ${times.large.at(-1)} ms`)
-    }
-    const ratio = median(times.large.map((time, index) => time / times.small[index]!))
+    await fill(branches.small, SMALL_MB)
+    await fill(branches.large, largeMb)
+    const { small, large } = await inTurn(
+      ['small', 'large'],
+      effort.rounds,
+      (name) => attachMs(branches[name]),
+      (ms) => effort.progress(`attach: ${SMALL_MB} MB ${ms.small} ms, ${largeMb} MB ${ms.large} ms`),
+    )
+    const ratio = { measure: `attach of ${largeMb} MB ÷ attach of ${SMALL_MB} MB`, values: quotients(large, small) }
     return [
-      { measure: `attach of ${largeMb} MB ÷ attach of ${SMALL_MB} MB`, value: ratio, unit: '×', bound: { max: 1.3 } },
-      { measure: `attach of ${largeMb} MB`, value: median(times.large), unit: 'ms' },
+      { ...ratio, unit: '×', bound: { max: 1.3 } },
+      { measure: `attach of ${largeMb} MB`, values: large, unit: 'ms' },
     ]
   } finally {
-    await small.dispose()
-    await large.dispose()
+    await branches.small.dispose()
+    await branches.large.dispose()
   }
 }
 

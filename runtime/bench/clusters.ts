@@ -15,9 +15,7 @@ import { asUser, type UnprivilegedUser } from '../postgres/user.ts'
 
 export interface Cluster {
   readonly url: string
-  readonly pid: number
   stop(): Promise<void>
-  restart(): Promise<void>
 }
 
 const SETTINGS = [
@@ -68,12 +66,7 @@ export class PlainPostgres implements Cluster {
     const password = generatePassword()
     await initializeCluster({ binaries, user, directory, superuser: 'postgres', password })
     const cluster = new PlainPostgres(binaries, user, { directory, port: await freePort(), password }, settings)
-    await cluster.start()
-    return cluster
-  }
-
-  get pid(): number {
-    return this.child?.pid ?? -1
+    return await startedOrStopped(cluster, () => cluster.start())
   }
 
   async start(): Promise<void> {
@@ -91,11 +84,6 @@ export class PlainPostgres implements Cluster {
     const gone = new Promise((resolve) => child.once('exit', resolve))
     child.kill('SIGINT')
     await gone
-  }
-
-  async restart(): Promise<void> {
-    await this.stop()
-    await this.start()
   }
 
   /** A standby of this cluster, by cold copy: the packaged binaries have no pg_basebackup. The cluster must be stopped. */
@@ -130,9 +118,14 @@ export class AnyTwoOfThree implements Cluster {
     await primary.stop()
     const standbys: PlainPostgres[] = []
     for (const name of ['a', 'b', 'c']) standbys.push(await primary.standby(root, name))
-    await primary.start()
-    for (const standby of standbys) await standby.start()
-    await withClient(primary.url, async (client) => {
+    const cluster = new AnyTwoOfThree(primary, standbys)
+    return await startedOrStopped(cluster, () => cluster.start())
+  }
+
+  private async start(): Promise<void> {
+    await this.primary.start()
+    for (const standby of this.standbys) await standby.start()
+    await withClient(this.primary.url, async (client) => {
       await until(async () => (await client.query('select 1 from pg_stat_replication')).rowCount === 3)
       await client.query("alter system set synchronous_standby_names = 'ANY 2 (a,b,c)'")
       await client.query('select pg_reload_conf()')
@@ -141,25 +134,26 @@ export class AnyTwoOfThree implements Cluster {
           (await client.query("select 1 from pg_stat_replication where sync_state = 'quorum'")).rowCount === 3,
       )
     })
-    return new AnyTwoOfThree(primary, standbys)
   }
 
   get url(): string {
     return this.primary.url
-  }
-  get pid(): number {
-    return this.primary.pid
   }
 
   async stop(): Promise<void> {
     for (const standby of this.standbys) await standby.stop()
     await this.primary.stop()
   }
+}
 
-  async restart(): Promise<void> {
-    await this.stop()
-    await this.primary.start()
-    for (const standby of this.standbys) await standby.start()
+/** What did not start whole must not go on running in part. */
+async function startedOrStopped<C extends Cluster>(cluster: C, start: () => Promise<void>): Promise<C> {
+  try {
+    await start()
+    return cluster
+  } catch (error) {
+    await cluster.stop()
+    throw error
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * The measures of the storage path, each against plain Postgres in the same run. Rounds are interleaved (A B C, A B C …)
- * because the speed of a shared machine drifts; the row is the median of the rounds' ratios.
+ * The measures of the storage path, each against plain Postgres in the same run, in rounds (rounds.ts); a ratio is taken
+ * within each round.
  */
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,7 +8,8 @@ import { withClient } from '../e2e/ledger.ts'
 import { type LochProcess, until } from '../e2e/loch-process.ts'
 import type { AnyTwoOfThree, PlainPostgres } from './clusters.ts'
 import { benchmark, initialize } from './pgbench.ts'
-import { median, type Row } from './rows.ts'
+import { inTurn, quotients } from './rounds.ts'
+import type { Row } from './rows.ts'
 
 export interface Systems {
   readonly plain: PlainPostgres
@@ -21,86 +22,71 @@ export interface Effort {
   readonly rounds: number
   readonly seconds: number
   readonly scale: number
+  /** Of the larger branch whose attach is measured. */
+  readonly attachMegabytes: number
   readonly progress: (line: string) => void
 }
 
 /** Bulk load: `pgbench -i`, as speed relative to plain Postgres. It also prepares the tables for what follows. */
 export async function bulkLoad(systems: Systems, effort: Effort): Promise<Row[]> {
-  const ratios: number[] = []
-  for (let round = 0; round < effort.rounds; round++) {
-    const plain = await initialize(systems.plain.url, effort.scale)
-    const loch = await initialize(systems.archived.url, effort.scale)
-    effort.progress(`bulk load: plain ${plain.toFixed(2)} s, Loch ${loch.toFixed(2)} s`)
-    ratios.push(plain / loch)
-  }
+  const contestants = ['plain', 'archived'] as const
+  const seconds = await inTurn(
+    contestants,
+    effort.rounds,
+    (name) => initialize(systems[name].url, effort.scale),
+    (figures) => effort.progress(`bulk load, s: ${line(figures, 2)}`),
+  )
   await initialize(systems.anyTwo.url, effort.scale)
   await initialize(systems.quorum.url, effort.scale)
-  return [{ measure: 'bulk load, speed ÷ plain', value: median(ratios), unit: '×', bound: { min: 0.4 } }]
+  const values = quotients(seconds.plain, seconds.archived)
+  return [{ measure: 'bulk load, speed ÷ plain', values, unit: '×', bound: { min: 0.4 } }]
 }
 
 export async function transactions(systems: Systems, effort: Effort): Promise<Row[]> {
-  const many: Record<keyof Systems, number[]> = { plain: [], anyTwo: [], archived: [], quorum: [] }
-  const one: Record<keyof Systems, number[]> = { plain: [], anyTwo: [], archived: [], quorum: [] }
-  for (let round = 0; round < effort.rounds; round++) {
-    for (const name of ['plain', 'anyTwo', 'archived', 'quorum'] as const) {
-      many[name].push((await benchmark(systems[name].url, { clients: 16, seconds: effort.seconds })).tps)
-    }
-    for (const name of ['plain', 'anyTwo', 'archived', 'quorum'] as const) {
-      one[name].push((await benchmark(systems[name].url, { clients: 1, seconds: effort.seconds })).tps)
-    }
-    effort.progress(`16 clients: ${line(many, round)}; 1 client: ${line(one, round)}`)
+  const [many, one] = [await rates(systems, effort, 16), await rates(systems, effort, 1)]
+  const ratio = (measure: string, values: readonly number[], min?: number): Row => {
+    return { measure: `TPC-B ${measure}`, values, unit: '×', ...(min === undefined ? {} : { bound: { min } }) }
   }
-  const ratio = (a: readonly number[], b: readonly number[]): number =>
-    median(a.map((value, index) => value / b[index]!))
   return [
-    {
-      measure: 'TPC-B 16 clients, archived ÷ plain',
-      value: ratio(many.archived, many.plain),
-      unit: '×',
-      bound: { min: 0.35 },
-    },
-    {
-      measure: 'TPC-B 16 clients, archived ÷ ANY 2 of 3',
-      value: ratio(many.archived, many.anyTwo),
-      unit: '×',
-      bound: { min: 0.8 },
-    },
-    {
-      measure: 'TPC-B 1 client, archived ÷ ANY 2 of 3',
-      value: ratio(one.archived, one.anyTwo),
-      unit: '×',
-      bound: { min: 0.8 },
-    },
-    {
-      measure: 'TPC-B 16 clients, quorum ÷ ANY 2 of 3',
-      value: ratio(many.quorum, many.anyTwo),
-      unit: '×',
-      bound: { min: 1 },
-    },
-    { measure: 'TPC-B 1 client, archived ÷ plain', value: ratio(one.archived, one.plain), unit: '×' },
-    { measure: 'TPC-B 16 clients, plain', value: median(many.plain), unit: 'tps' },
-    { measure: 'TPC-B 16 clients, archived', value: median(many.archived), unit: 'tps' },
-    { measure: 'TPC-B 1 client, archived', value: median(one.archived), unit: 'tps' },
+    ratio('16 clients, archived ÷ plain', quotients(many.archived, many.plain), 0.35),
+    ratio('16 clients, archived ÷ ANY 2 of 3', quotients(many.archived, many.anyTwo), 0.8),
+    ratio('1 client, archived ÷ ANY 2 of 3', quotients(one.archived, one.anyTwo), 0.8),
+    ratio('16 clients, quorum ÷ ANY 2 of 3', quotients(many.quorum, many.anyTwo), 1),
+    ratio('1 client, archived ÷ plain', quotients(one.archived, one.plain)),
+    { measure: 'TPC-B 16 clients, plain', values: many.plain, unit: 'tps' },
+    { measure: 'TPC-B 16 clients, archived', values: many.archived, unit: 'tps' },
+    { measure: 'TPC-B 1 client, archived', values: one.archived, unit: 'tps' },
   ]
 }
 
-function line(results: Record<keyof Systems, number[]>, round: number): string {
-  return Object.entries(results)
-    .map(([name, values]) => `${name} ${values[round]!.toFixed(0)}`)
+function rates(systems: Systems, effort: Effort, clients: number): Promise<Record<keyof Systems, number[]>> {
+  return inTurn(
+    ['plain', 'anyTwo', 'archived', 'quorum'],
+    effort.rounds,
+    async (name) => (await benchmark(systems[name].url, { clients, seconds: effort.seconds })).tps,
+    (figures) => effort.progress(`TPC-B, clients: ${clients}, tps: ${line(figures, 0)}`),
+  )
+}
+
+function line(figures: Readonly<Record<string, number>>, digits: number): string {
+  return Object.entries(figures)
+    .map(([name, value]) => `${name} ${value.toFixed(digits)}`)
     .join(', ')
 }
 
+/** The tables fit into shared_buffers, so this is Postgres's own speed beside our processes; no page comes from the volume. */
 export async function selects(systems: Systems, effort: Effort): Promise<Row[]> {
-  const ratios: number[] = []
-  for (const system of [systems.plain, systems.archived]) await warm(system.url)
-  for (let round = 0; round < effort.rounds; round++) {
-    const options = { clients: 16, seconds: effort.seconds, selectOnly: true }
-    const plain = await benchmark(systems.plain.url, options)
-    const loch = await benchmark(systems.archived.url, options)
-    effort.progress(`select-only: plain ${plain.tps.toFixed(0)}, Loch ${loch.tps.toFixed(0)}`)
-    ratios.push(loch.tps / plain.tps)
-  }
-  return [{ measure: 'select-only 16 clients, warm ÷ plain', value: median(ratios), unit: '×', bound: { min: 0.9 } }]
+  const contestants = ['plain', 'archived'] as const
+  for (const name of contestants) await warm(systems[name].url)
+  const options = { clients: 16, seconds: effort.seconds, selectOnly: true }
+  const tps = await inTurn(
+    contestants,
+    effort.rounds,
+    async (name) => (await benchmark(systems[name].url, options)).tps,
+    (figures) => effort.progress(`select-only, tps: ${line(figures, 0)}`),
+  )
+  const values = quotients(tps.archived, tps.plain)
+  return [{ measure: 'select-only 16 clients, all in shared_buffers ÷ plain', values, unit: '×', bound: { min: 0.9 } }]
 }
 
 async function warm(url: string): Promise<void> {
@@ -122,12 +108,12 @@ export async function storeTraffic(systems: Systems, effort: Effort): Promise<Ro
   return [
     {
       measure: 'object store bytes ÷ bytes Postgres wrote',
-      value: (after.bytes - before.bytes) / (writtenAfter - written),
+      values: [(after.bytes - before.bytes) / (writtenAfter - written)],
       unit: '×',
     },
     {
       measure: 'PUTs per 1,000 commits, 16 clients',
-      value: ((after.count - before.count) * 1000) / transactions,
+      values: [((after.count - before.count) * 1000) / transactions],
       unit: '',
     },
   ]
@@ -156,23 +142,41 @@ async function bytesWritten(url: string): Promise<number> {
 }
 
 /** Postgres is killed under load, with little WAL to redo: how long until somebody's next commit is accepted. */
-export async function crashRecovery(systems: Systems, effort: Effort): Promise<Row[]> {
+export async function crashRecovery({ archived }: Systems, effort: Effort): Promise<Row[]> {
   const times: number[] = []
   for (let round = 0; round < effort.rounds; round++) {
-    await withClient(systems.archived.url, (client) => client.query('checkpoint'))
-    await benchmark(systems.archived.url, { clients: 8, seconds: Math.min(10, effort.seconds) })
-    const pid = systems.archived
-      .status()
-      .zones.flatMap((zone) => zone.computes)
-      .find((compute) => compute.postgresPid)?.postgresPid
-    if (!pid) throw new Error('status names no running Postgres')
+    await withClient(archived.url, (client) => client.query('checkpoint'))
+    const pid = postgresPid(archived)
+    const before = await commitsSoFar(archived.url)
+    // Longer than it will live, since its clients give up with their server.
+    const load = benchmark(archived.url, { clients: 8, seconds: LOAD_SECONDS_MAX }).catch(() => {})
+    await until(async () => (await commitsSoFar(archived.url)) > before + COMMITS_BEFORE_KILL)
     const started = performance.now()
     process.kill(pid, 'SIGKILL')
-    await until(() => commits(systems.archived.url), 60_000)
+    await until(() => commits(archived.url), 60_000)
     times.push((performance.now() - started) / 1000)
-    effort.progress(`Postgres killed: next commit after ${times.at(-1)!.toFixed(2)} s`)
+    await load
+    effort.progress(`Postgres killed under load: next commit after ${times.at(-1)!.toFixed(2)} s`)
   }
-  return [{ measure: 'Postgres killed → next commit', value: median(times), unit: 's', bound: { max: 1 } }]
+  return [{ measure: 'Postgres killed under load → next commit', values: times, unit: 's', bound: { max: 1 } }]
+}
+
+const LOAD_SECONDS_MAX = 60
+const COMMITS_BEFORE_KILL = 500
+
+function postgresPid(loch: LochProcess): number {
+  const computes = loch.status().zones.flatMap((zone) => zone.computes)
+  const pid = computes.find((compute) => compute.postgresPid)?.postgresPid
+  if (!pid) throw new Error('status names no running Postgres')
+  return pid
+}
+
+/** As far as sessions have told, which they do at least every second. */
+function commitsSoFar(url: string): Promise<number> {
+  return withClient(url, async (client) => {
+    const query = 'select xact_commit::text as count from pg_stat_database where datname = current_database()'
+    return Number((await client.query<{ count: string }>(query)).rows[0]!.count)
+  })
 }
 
 async function commits(url: string): Promise<boolean> {
@@ -190,6 +194,6 @@ export function memory(systems: Systems): Row[] {
   const zone = systems.archived
     .status()
     .zones.find((candidate) => candidate.computes.some((compute) => compute.postgresPid))
-  const value = (zone?.memoryBytes ?? Number.NaN) / 1024 / 1024
-  return [{ measure: 'memory of the zone process with the compute', value, unit: 'MB', bound: { max: 200 } }]
+  const values = [(zone?.memoryBytes ?? Number.NaN) / 1024 / 1024]
+  return [{ measure: 'memory of the zone process with the compute', values, unit: 'MB', bound: { max: 200 } }]
 }

@@ -15,7 +15,7 @@ export interface BusAddress {
   readonly shown: string
 }
 
-export const DEFAULT_PORT = 4222
+const DEFAULT_PORT = 4222
 
 /** Credentials are those of the first address that has any: servers of one cluster share them. */
 export function parseAddress(text: string): BusAddress | BadArgument {
@@ -30,7 +30,7 @@ export function parseAddress(text: string): BusAddress | BadArgument {
       password,
       token: password === '' ? user : '',
       tls: urls.some((url) => url.protocol === 'tls:'),
-      shown: urls.map(withoutCredentials).join(','),
+      shown: urls.map(shownUrl).join(','),
     }
   } catch (cause) {
     return new BadArgument({
@@ -42,6 +42,11 @@ export function parseAddress(text: string): BusAddress | BadArgument {
       cause: cause instanceof Error ? cause.name : undefined,
     })
   }
+}
+
+/** For a terminal or a log: addresses of servers without what is before the @. */
+export function withoutCredentials(text: string): string {
+  return text.replaceAll(/\/\/[^@/,]*@/g, '//')
 }
 
 /** One server of `address` as a URL with credentials. */
@@ -61,6 +66,6 @@ function parseOne(text: string): URL {
   return url
 }
 
-function withoutCredentials(url: URL): string {
+function shownUrl(url: URL): string {
   return `${url.protocol}//${url.hostname}:${url.port || DEFAULT_PORT}`
 }

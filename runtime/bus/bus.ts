@@ -4,7 +4,6 @@
  * message reaches each subscriber at most once, in order per publisher and connection, and is lost with the connection.
  * What must not get lost is in a journal or in a log.
  */
-import * as Context from 'effect/Context'
 import type * as Effect from 'effect/Effect'
 import type { BusUnavailable, NoAnswer } from '../errors.ts'
 
@@ -78,5 +77,3 @@ export interface BusShape {
   /** Calls `listener` on each change; returns what ends that. */
   onStatus(listener: (status: BusStatus) => void): () => void
 }
-
-export class Bus extends Context.Service<Bus, BusShape>()('loch/Bus') {}

@@ -5,8 +5,8 @@ import * as Exit from 'effect/Exit'
 import * as Scope from 'effect/Scope'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { run } from '../system/run.ts'
-import { PAYLOAD_BYTES_MAX } from './bus.ts'
-import { type FastLane, openFastLane } from './fast-lane.ts'
+import { type BusMessage, PAYLOAD_BYTES_MAX, type PublishOptions, type Subscription } from './bus.ts'
+import { type FastLane, type Lane, type LaneOptions, openFastLane } from './fast-lane.ts'
 import { openBroker } from './spawn.ts'
 
 const INFO = 'INFO {"max_payload":1048576}\r\n'
@@ -15,14 +15,17 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
 })
 
-/** Greets every connection; hands out sockets and what clients said. */
-async function fakeServer() {
+/** Greets every connection, with nothing if `info` is empty; hands out sockets and what clients said. */
+async function fakeServer(info = INFO, answersPings = false) {
   const sockets: net.Socket[] = []
   const heard: string[] = []
   const server = net.createServer((socket) => {
     socket.on('error', () => {})
-    socket.on('data', (chunk) => heard.push(chunk.toString('latin1')))
-    socket.write(INFO)
+    socket.on('data', (chunk) => {
+      heard.push(chunk.toString('latin1'))
+      if (answersPings && chunk.includes('PING')) socket.write('PONG\r\n')
+    })
+    socket.write(info)
     sockets.push(socket)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -34,18 +37,64 @@ async function fakeServer() {
   return { url: `nats://me:secret@127.0.0.1:${port}`, sockets, said: () => heard.join('') }
 }
 
-function open(url: string, report: (line: string) => void = () => {}): FastLane {
-  const lane = openFastLane(url, 'test', report)
-  if (!lane) throw new Error('no lane')
+/** Remembers what it is asked, and hands a message to whoever subscribed. */
+class FakeBus implements Lane {
+  readonly published: string[] = []
+  readonly handlers = new Map<string, (message: BusMessage) => void>()
+
+  publish(subject: string, data: Uint8Array, options: PublishOptions = {}): void {
+    this.published.push(`${subject} ${options.reply} ${data}`)
+  }
+
+  subscribe(subject: string, handler: (message: BusMessage) => void): Subscription {
+    this.handlers.set(subject, handler)
+    return { subject, unsubscribe: () => this.handlers.delete(subject) }
+  }
+}
+
+function open(url: string, options: Partial<LaneOptions> = {}): FastLane {
+  const lane = openFastLane(url, { name: 'test', bus: new FakeBus(), report: () => {}, ...options })
   cleanUps.push(() => lane.close())
   return lane
 }
 
 describe('the fast lane', () => {
-  test('is not for what needs more than plain NATS to one server', () => {
-    expect(openFastLane('tls://host:4222', 'test', () => {})).toBeUndefined()
-    expect(openFastLane('nats://one:4222,nats://two:4222', 'test', () => {})).toBeUndefined()
-  })
+  test.each(['tls://127.0.0.1:1', 'nats://127.0.0.1:1,nats://127.0.0.1:2'])(
+    'is the bus where plain NATS to one server does not do: %s',
+    (url) => {
+      const bus = new FakeBus()
+      const lane = open(url, { bus })
+      lane.publish('a.b', Buffer.from('1'), { reply: 'c' })
+      expect(bus.published).toEqual(['a.b c 1'])
+      const { unsubscribe } = lane.subscribe('d', () => {})
+      expect([...bus.handlers.keys()]).toEqual(['d'])
+      unsubscribe()
+      expect(bus.handlers.size).toBe(0)
+    },
+  )
+
+  test.each(['INFO {"tls_required":true}\r\n', 'INFO {"tls_available":true}\r\n', 'INFO nonsense\r\n'])(
+    'says nothing to a server that encrypts, and leaves everything to the bus: %s',
+    async (info) => {
+      const server = await fakeServer(info)
+      const bus = new FakeBus()
+      const reported: string[] = []
+      const lane = open(server.url, { bus, report: (line) => reported.push(line) })
+      const got: string[] = []
+      const early = lane.subscribe('early', ({ data }) => got.push(`${data}`))
+      await vi.waitFor(() => expect([...bus.handlers.keys()]).toEqual(['early']))
+      await vi.waitFor(() => expect(server.sockets[0]!.destroyed).toBe(true))
+      lane.subscribe('late', () => {})
+      lane.publish('a.b', Buffer.from('1'))
+      bus.handlers.get('early')!({ subject: 'early', data: Buffer.from('heard'), respond: () => {} })
+      expect(got).toEqual(['heard'])
+      expect(bus.published).toEqual(['a.b undefined 1'])
+      early.unsubscribe()
+      expect([...bus.handlers.keys()]).toEqual(['late'])
+      expect(server.said()).toBe('')
+      expect(reported.join()).toContain('TLS')
+    },
+  )
 
   test('introduces itself with the credentials, and subscribes again after a reconnect', async () => {
     const server = await fakeServer()
@@ -78,13 +127,32 @@ describe('the fast lane', () => {
   test('gives up a connection that speaks something else or refuses, and comes back', async () => {
     const server = await fakeServer()
     const reported: string[] = []
-    open(server.url, (line) => reported.push(line))
+    open(server.url, { report: (line) => reported.push(line) })
     await vi.waitFor(() => expect(server.sockets).toHaveLength(1))
     server.sockets[0]!.write('MSG x 1 nonsense\r\n')
     await vi.waitFor(() => expect(server.sockets).toHaveLength(2))
     server.sockets[1]!.write("-ERR 'Authorization Violation'\r\n")
     await vi.waitFor(() => expect(server.sockets).toHaveLength(3))
     expect(reported.join()).toContain('Authorization Violation')
+  })
+
+  test.each([
+    ['does not answer its pings', INFO],
+    ['never says INFO', ''],
+  ])('gives up a server that %s, and comes back', async (_, info) => {
+    const server = await fakeServer(info)
+    const lane = open(server.url, { pingIntervalMs: 10 })
+    lane.subscribe('a.b', () => {})
+    await vi.waitFor(() => expect(server.sockets.length).toBeGreaterThan(1))
+    await vi.waitFor(() => expect(server.sockets[0]!.destroyed).toBe(true))
+    if (info !== '') expect(server.said()).toMatch(/SUB a\.b 1\r\nPING\r\nPING\r\n/)
+  })
+
+  test('keeps a connection on which it hears anything at all', async () => {
+    const server = await fakeServer(INFO, true)
+    open(server.url, { pingIntervalMs: 25 })
+    await vi.waitFor(() => expect(server.said().match(/PING/g)?.length).toBeGreaterThan(10), { timeout: 10_000 })
+    expect(server.sockets).toHaveLength(1)
   })
 
   test('carries every size through the real broker, with the reply subject', async () => {

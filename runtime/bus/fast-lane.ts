@@ -7,8 +7,10 @@
  */
 import * as net from 'node:net'
 import { BadArgument } from '../errors.ts'
-import { parseAddress } from './address.ts'
-import type { BusMessage, BusShape, Subscription } from './bus.ts'
+import { type BusAddress, parseAddress } from './address.ts'
+import type { BusMessage, BusShape, PublishOptions, Subscription } from './bus.ts'
+import { MessageParser } from './message-parser.ts'
+import { INFO, isEncrypting } from './server-info.ts'
 
 /** What the fast lane has of a bus. */
 export type Lane = Pick<BusShape, 'publish' | 'subscribe'>
@@ -20,30 +22,48 @@ export interface FastLane extends Lane {
 interface Route {
   readonly subject: string
   readonly handler: (message: BusMessage) => void
+  /** Of the bus, since it took over. */
+  overBus?: Subscription
 }
 
 const RECONNECT_AFTER_MS = 100
+/** As the bus itself: a peer that vanished without a word is noticed within three of these. */
+const PING_INTERVAL_MS = 10_000
+const PINGS_UNANSWERED_MAX = 2
 const CRLF = Buffer.from('\r\n')
-const LF = 0x0a
-/** Of a protocol line; INFO of a large cluster is the longest. */
-const LINE_BYTES_MAX = 64 * 1024
+
+export interface LaneOptions {
+  /** Shown by NATS's own tools. */
+  readonly name: string
+  /** Carries what the lane cannot, from the start or once the server turns out to want more than plain NATS. */
+  readonly bus: Lane
+  readonly report: (line: string) => void
+  /** For tests. */
+  readonly pingIntervalMs?: number
+}
 
 /**
- * Opens the lane to the server of `url`, and keeps it open. Undefined if that address needs more than plain NATS to one
- * server (TLS, several servers): then the bus itself has to do.
+ * Opens the lane to the server of `url`, and keeps it open. Where that needs more than plain NATS to one server (TLS,
+ * several servers), the bus is the lane.
  */
-export function openFastLane(url: string, name: string, report: (line: string) => void): FastLane | undefined {
+export function openFastLane(url: string, options: LaneOptions): FastLane {
   const address = parseAddress(url)
-  if (address instanceof BadArgument || address.tls || address.servers.length !== 1) return undefined
-  const credentials =
-    address.token !== ''
-      ? { auth_token: address.token }
-      : address.user === ''
-        ? {}
-        : { user: address.user, pass: address.password }
+  if (address instanceof BadArgument || address.tls || address.servers.length !== 1) return overBus(options.bus)
+  return new Connection(address, options)
+}
+
+function overBus(bus: Lane): FastLane {
+  return {
+    publish: (subject, data, options) => bus.publish(subject, data, options),
+    subscribe: (subject, handler) => bus.subscribe(subject, handler),
+    close() {},
+  }
+}
+
+function connectOptions({ user, password, token }: BusAddress, name: string): string {
+  const credentials = token !== '' ? { auth_token: token } : user === '' ? {} : { user, pass: password }
   const options = { verbose: false, pedantic: false, echo: false, lang: 'loch', version: '1', protocol: 0, name }
-  const [host, port] = splitHost(address.servers[0]!)
-  return new Connection(host, port, JSON.stringify({ ...options, ...credentials }), report)
+  return JSON.stringify({ ...options, ...credentials })
 }
 
 function splitHost(server: string): readonly [string, number] {
@@ -54,24 +74,32 @@ function splitHost(server: string): readonly [string, number] {
 class Connection implements FastLane {
   readonly #host: string
   readonly #port: number
-  readonly #options: string
-  readonly #report: (line: string) => void
+  readonly #connectOptions: string
+  readonly #options: LaneOptions
   readonly #routes = new Map<number, Route>()
   #lastSid = 0
   #socket: net.Socket | undefined
   #introduced = false
   #closed = false
+  #isOverBus = false
   #corked = false
+  /** Since anything was heard on this connection. */
+  #pingsUnanswered = 0
 
-  constructor(host: string, port: number, options: string, report: (line: string) => void) {
+  constructor(address: BusAddress, options: LaneOptions) {
+    const [host, port] = splitHost(address.servers[0]!)
     this.#host = host
     this.#port = port
+    this.#connectOptions = connectOptions(address, options.name)
     this.#options = options
-    this.#report = report
     this.#open()
   }
 
-  publish(subject: string, data: Uint8Array, options: { readonly reply?: string | undefined } = {}): void {
+  publish(subject: string, data: Uint8Array, options: PublishOptions = {}): void {
+    if (this.#isOverBus) {
+      this.#options.bus.publish(subject, data, options)
+      return
+    }
     const socket = this.#socket
     // Like the bus: what is published while there is no connection is lost.
     if (!socket || !this.#introduced) return
@@ -91,11 +119,14 @@ class Connection implements FastLane {
 
   subscribe(subject: string, handler: (message: BusMessage) => void): Subscription {
     const sid = ++this.#lastSid
-    this.#routes.set(sid, { subject, handler })
-    if (this.#introduced) this.#socket?.write(`SUB ${subject} ${sid}\r\n`)
+    const route: Route = { subject, handler }
+    this.#routes.set(sid, route)
+    if (this.#isOverBus) this.#routeOverBus(route)
+    else if (this.#introduced) this.#socket?.write(`SUB ${subject} ${sid}\r\n`)
     return {
       subject,
       unsubscribe: () => {
+        route.overBus?.unsubscribe()
         if (this.#routes.delete(sid) && this.#introduced) this.#socket?.write(`UNSUB ${sid}\r\n`)
       },
     }
@@ -104,6 +135,7 @@ class Connection implements FastLane {
   close(): void {
     this.#closed = true
     this.#socket?.destroy()
+    for (const { overBus } of this.#routes.values()) overBus?.unsubscribe()
   }
 
   #open(): void {
@@ -111,36 +143,64 @@ class Connection implements FastLane {
     const socket = net.connect({ host: this.#host, port: this.#port, noDelay: true })
     this.#socket = socket
     this.#introduced = false
-    const parser = new Parser({
+    this.#pingsUnanswered = 0
+    const { pingIntervalMs = PING_INTERVAL_MS } = this.#options
+    const watch = setInterval(() => this.#probe(socket), pingIntervalMs)
+    const parser = new MessageParser({
       line: (line) => this.#hear(socket, line),
       message: (sid, subject, reply, data) => this.#deliver(sid, subject, reply, data),
+      nonsense: () => socket.destroy(),
     })
     socket.on('data', (chunk: Buffer) => {
-      if (!parser.push(chunk)) socket.destroy()
+      this.#pingsUnanswered = 0
+      parser.push(chunk)
     })
     // An error is followed by 'close', which reconnects.
     socket.on('error', () => {})
     socket.once('close', () => {
+      clearInterval(watch)
       this.#introduced = false
       setTimeout(() => this.#open(), RECONNECT_AFTER_MS)
     })
   }
 
+  /** Who only receives never hears of a peer that is gone: TCP tells senders. A connection that is not made counts, too. */
+  #probe(socket: net.Socket): void {
+    if (this.#pingsUnanswered++ >= PINGS_UNANSWERED_MAX) socket.destroy()
+    else if (this.#introduced) socket.write('PING\r\n')
+  }
+
   #hear(socket: net.Socket, line: string): void {
-    if (line.startsWith('INFO ')) this.#introduce(socket)
+    if (line.startsWith(INFO)) this.#greet(socket, line)
     else if (line === 'PING') socket.write('PONG\r\n')
     else if (line.startsWith('-ERR')) {
-      this.#report(`NATS ended a log connection: ${line}`)
+      this.#options.report(`NATS ended a log connection: ${line}`)
       socket.destroy()
     }
   }
 
   /** Once: a server tells of itself again whenever its cluster changes. */
-  #introduce(socket: net.Socket): void {
-    if (this.#introduced) return
+  #greet(socket: net.Socket, info: string): void {
+    if (this.#introduced || this.#closed) return
+    if (isEncrypting(info)) {
+      this.#leaveToBus()
+      return
+    }
     this.#introduced = true
-    socket.write(`CONNECT ${this.#options}\r\n`)
+    socket.write(`CONNECT ${this.#connectOptions}\r\n`)
     for (const [sid, { subject }] of this.#routes) socket.write(`SUB ${subject} ${sid}\r\n`)
+  }
+
+  /** For good, and before a credential was said. */
+  #leaveToBus(): void {
+    this.close()
+    this.#isOverBus = true
+    for (const route of this.#routes.values()) this.#routeOverBus(route)
+    this.#options.report('NATS wants TLS: log bytes go over the encrypted connection of the bus')
+  }
+
+  #routeOverBus(route: Route): void {
+    route.overBus = this.#options.bus.subscribe(route.subject, route.handler)
   }
 
   #deliver(sid: number, subject: string, reply: string | undefined, data: Buffer): void {
@@ -152,84 +212,5 @@ class Connection implements FastLane {
         if (reply !== undefined) this.publish(reply, answer)
       },
     })
-  }
-}
-
-interface Heard {
-  readonly line: (line: string) => void
-  readonly message: (sid: number, subject: string, reply: string | undefined, data: Buffer) => void
-}
-
-/** Cuts what arrives into lines and messages. A payload within one chunk is a view of it; any other is copied once. */
-class Parser {
-  readonly #heard: Heard
-  /** A line of which the end has not come yet. */
-  #rest: Buffer | undefined
-  #head: { readonly sid: number; readonly subject: string; readonly reply: string | undefined } | undefined
-  #payload: Buffer | undefined
-  #filled = 0
-  #size = 0
-
-  constructor(heard: Heard) {
-    this.#heard = heard
-  }
-
-  /** False if this is no NATS: the connection cannot be understood any more. */
-  push(chunk: Buffer): boolean {
-    for (let at = 0; at < chunk.length; ) {
-      if (this.#head) {
-        at = this.#takePayload(chunk, at)
-        continue
-      }
-      const end = chunk.indexOf(LF, at)
-      if (end < 0) {
-        this.#rest = this.#rest ? Buffer.concat([this.#rest, chunk.subarray(at)]) : Buffer.from(chunk.subarray(at))
-        return this.#rest.length < LINE_BYTES_MAX
-      }
-      const line = chunk.toString('latin1', at, end)
-      const whole = this.#rest ? this.#rest.toString('latin1') + line : line
-      this.#rest = undefined
-      at = end + 1
-      if (!this.#takeLine(whole.endsWith('\r') ? whole.slice(0, -1) : whole)) return false
-    }
-    return true
-  }
-
-  /** MSG subject sid [reply] size */
-  #takeLine(line: string): boolean {
-    if (!line.startsWith('MSG ')) {
-      this.#heard.line(line)
-      return true
-    }
-    const fields = line.split(' ')
-    const hasReply = fields.length === 5
-    const size = Number(fields[hasReply ? 4 : 3])
-    if (!Number.isSafeInteger(size) || size < 0) return false
-    this.#head = { sid: Number(fields[2]), subject: fields[1]!, reply: hasReply ? fields[3] : undefined }
-    this.#size = size
-    return true
-  }
-
-  /** Takes payload and the line break behind it; returns where the next line begins. */
-  #takePayload(chunk: Buffer, at: number): number {
-    const whole = this.#size + CRLF.length
-    if (!this.#payload && chunk.length - at >= whole) {
-      this.#finish(chunk.subarray(at, at + this.#size))
-      return at + whole
-    }
-    this.#payload ??= Buffer.allocUnsafeSlow(whole)
-    const count = Math.min(whole - this.#filled, chunk.length - at)
-    chunk.copy(this.#payload, this.#filled, at, at + count)
-    this.#filled += count
-    if (this.#filled === whole) this.#finish(this.#payload.subarray(0, this.#size))
-    return at + count
-  }
-
-  #finish(data: Buffer): void {
-    const { sid, subject, reply } = this.#head!
-    this.#head = undefined
-    this.#payload = undefined
-    this.#filled = 0
-    this.#heard.message(sid, subject, reply, data)
   }
 }

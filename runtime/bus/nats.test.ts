@@ -5,8 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { BadArgument, BusUnavailable, describe as explain } from '../errors.ts'
 import { addressOf, parseAddress } from './address.ts'
 import { startBroker } from './broker/broker.ts'
-import { Bus } from './bus.ts'
-import { busLayer, connectBus } from './nats.ts'
+import { connectBus } from './nats.ts'
 import { eventually, TestScope } from './testing.ts'
 
 describe('parseAddress', () => {
@@ -107,17 +106,6 @@ describe('connectBus', () => {
     const error = await refusal(url)
     expect(error).toBeInstanceOf(BusUnavailable)
     expect(explain(error)).toContain(`at most 65536 bytes (nats://127.0.0.1:${port}). Set max_payload: 1MB`)
-  })
-
-  it('serves as a layer', async () => {
-    const { url } = await scope.open(startBroker({ host: '127.0.0.1', port: 0 }))
-    const program = Effect.gen(function* () {
-      const bus = yield* Bus
-      bus.subscribe('echo', (message) => message.respond(message.data))
-      const answer = yield* bus.request('echo', new Uint8Array([7]), { timeoutMs: 5_000 })
-      return answer.data[0]
-    })
-    expect(await Effect.runPromise(Effect.provide(program, busLayer(url, { name: 'layer' })))).toBe(7)
   })
 
   it('gives up a request whose fibre is interrupted, and drops its late answer', async () => {

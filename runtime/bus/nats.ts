@@ -6,7 +6,6 @@
  * the library keeps it for the next attempt only, so no command of yesterday surfaces in a reconnect.
  */
 import * as Effect from 'effect/Effect'
-import * as Layer from 'effect/Layer'
 import type * as Scope from 'effect/Scope'
 import { connect, type Msg, type NatsConnection, headers as newHeaders, type ServicesAPI } from 'nats'
 import { BadArgument, BusUnavailable, type NoAnswer } from '../errors.ts'
@@ -59,10 +58,6 @@ export function connectBus(
     Effect.tap((connection) => checkPayload(connection, address)),
     Effect.map((connection) => new ConnectedBus(connection, address, options.report ?? (() => {}))),
   )
-}
-
-export function busLayer(url: string, options: ConnectOptions): Layer.Layer<bus.Bus, BusUnavailable | BadArgument> {
-  return Layer.effect(bus.Bus, connectBus(url, options))
 }
 
 function openConnection(address: BusAddress, options: ConnectOptions): Promise<NatsConnection> {

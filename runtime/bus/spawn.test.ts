@@ -1,5 +1,7 @@
 /** Opening a NATS server of Loch's own. Cases that need nats-server say so in their names when it is not installed. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import * as Effect from 'effect/Effect'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { configuration, findNatsServer, openBroker, parsePort } from './spawn.ts'
@@ -41,6 +43,20 @@ describe('openBroker', () => {
       expect(await broker.died).toMatch(/^nats-server ended \(SIGKILL/)
       await own.close()
       expect(existsSync(configurationFile)).toBe(false)
+    })
+
+    it('keeps its configuration in the directory that it is given, and takes nothing else away', async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'loch-spawn-'))
+      try {
+        const own = new TestScope()
+        await own.open(openBroker({ prefer: 'nats-server', directory }))
+        expect(natsServerChild().configurationFile).toBe(join(directory, 'nats-server.conf'))
+        expect(statSync(join(directory, 'nats-server.conf')).mode & 0o777).toBe(0o600)
+        await own.close()
+        expect(readdirSync(directory)).toEqual([])
+      } finally {
+        rmSync(directory, { recursive: true })
+      }
     })
 
     it('ends nats-server with the scope, and does not call that a death', async () => {

@@ -20,6 +20,8 @@ export interface OpenBrokerOptions {
   readonly port?: number
   readonly prefer?: 'nats-server' | 'embedded' | 'auto'
   readonly credentials?: Credentials
+  /** Where nats-server's configuration goes, which only root shall read; one server at a time. Absent: in a new one. */
+  readonly directory?: string
 }
 
 export interface LocalBroker {
@@ -78,7 +80,7 @@ function spawnNatsServer(
 ): Effect.Effect<LocalBroker, AddressTaken | HostUnfit, Scope.Scope> {
   const credentials = options.credentials ?? { kind: 'none' }
   const started = Effect.acquireRelease(
-    Effect.sync(() => new NatsServer(program, options.port ?? 0, credentials)),
+    Effect.sync(() => new NatsServer(program, options.port ?? 0, credentials, options.directory)),
     (server) => Effect.promise(() => server.stop()),
   )
   return Effect.flatMap(started, (server) =>
@@ -98,16 +100,18 @@ class NatsServer {
   /** Resolves when it ended without `stop`. */
   readonly died: Promise<string>
   readonly #child: ChildProcess
-  readonly #directory: string
+  /** What is written for it, removed at its end. */
+  readonly #written: string
   readonly #exited: Promise<string>
   #log = ''
   #stopping = false
   #onLog = () => {}
 
-  constructor(program: string, port: number, credentials: Credentials) {
+  constructor(program: string, port: number, credentials: Credentials, directory: string | undefined) {
     // A file, because arguments can be read by everybody on the host.
-    this.#directory = mkdtempSync(join(tmpdir(), 'loch-nats-'))
-    const file = join(this.#directory, 'nats-server.conf')
+    const place = directory ?? mkdtempSync(join(tmpdir(), 'loch-nats-'))
+    const file = join(place, 'nats-server.conf')
+    this.#written = directory === undefined ? place : file
     writeFileSync(file, configuration(port, credentials), { mode: 0o600 })
     const argv = [...dyingWithParent(), program, '--config', file]
     this.#child = spawn(argv[0]!, argv.slice(1), {
@@ -148,7 +152,7 @@ class NatsServer {
     const impatience = setTimeout(() => this.#child.kill('SIGKILL'), STOP_TIMEOUT_MS)
     await this.#exited
     clearTimeout(impatience)
-    rmSync(this.#directory, { recursive: true, force: true })
+    rmSync(this.#written, { recursive: true, force: true })
   }
 
   #portFromLog(): Promise<number> {

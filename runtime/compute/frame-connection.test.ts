@@ -54,6 +54,14 @@ describe('the connection for frames', () => {
     expect(server.last.connects[0]).toMatchObject(expected)
   })
 
+  test('says nothing to a server that wants TLS', async () => {
+    server.greeting = 'INFO {"tls_required":true}\r\n'
+    connect(server.url.replace('//', '//user:password@'))
+    await until(() => server.peers.length === 1 && server.last.closed)
+    expect(server.last.connects).toEqual([])
+    expect(log.socket).toBe(-1)
+  })
+
   test('understands the server however its words are cut', async () => {
     server.greeting = 'INFO {"server_'
     connect()

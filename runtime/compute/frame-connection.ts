@@ -4,6 +4,7 @@
  * never read, queued or retried here.
  */
 import * as net from 'node:net'
+import { INFO, isEncrypting } from '../bus/server-info.ts'
 import type { SharedLog } from './shared-log.ts'
 
 const RECONNECT_AFTER_MS = 100
@@ -23,21 +24,27 @@ export function connectFrames(
   let socket: net.Socket | undefined
   const open = (): void => {
     if (closed) return
-    socket = openSocket(log, new URL(url), name, report)
+    socket = openSocket(log, new URL(url), name, report, close)
     socket.once('close', () => setTimeout(open, RECONNECT_AFTER_MS).unref())
   }
-  open()
-  return {
-    close() {
-      closed = true
-      socket?.destroy()
-    },
+  const close = (): void => {
+    closed = true
+    socket?.destroy()
   }
+  open()
+  return { close }
 }
 
-function openSocket(log: SharedLog, url: URL, name: string, report: (line: string) => void): net.Socket {
+/** `leaveToBus`: called when the server wants what is not spoken here. */
+function openSocket(
+  log: SharedLog,
+  url: URL,
+  name: string,
+  report: (line: string) => void,
+  leaveToBus: () => void,
+): net.Socket {
   const socket = net.connect({ host: url.hostname, port: Number(url.port || 4222), noDelay: true })
-  const session = new Session(log, socket, url, name, report)
+  const session = new Session(log, socket, url, name, report, leaveToBus)
   let text = ''
   socket.on('data', (chunk) => {
     text += chunk.toString('latin1')
@@ -72,20 +79,29 @@ class Session {
   readonly #url: URL
   readonly #name: string
   readonly #report: (line: string) => void
+  readonly #leaveToBus: () => void
   #introduced = false
   /** What the volume's thread was given; -1 until it was given anything. */
   #descriptor = -1
 
-  constructor(log: SharedLog, socket: net.Socket, url: URL, name: string, report: (line: string) => void) {
+  constructor(
+    log: SharedLog,
+    socket: net.Socket,
+    url: URL,
+    name: string,
+    report: (line: string) => void,
+    leaveToBus: () => void,
+  ) {
     this.#log = log
     this.#socket = socket
     this.#url = url
     this.#name = name
     this.#report = report
+    this.#leaveToBus = leaveToBus
   }
 
   hear(line: string): void {
-    if (line.startsWith('INFO ')) this.#introduce()
+    if (line.startsWith(INFO)) this.#introduce(line)
     else if (line === 'PONG') this.#handOver()
     // Under the lock, so that the answer never lands inside a frame.
     else if (line === 'PING') this.#log.withSocket(() => this.#socket.write('PONG\r\n'))
@@ -101,8 +117,13 @@ class Session {
   }
 
   /** Once: a server tells of itself again whenever its cluster changes, and an answer could land inside a frame. */
-  #introduce(): void {
-    if (this.#introduced) return
+  #introduce(info: string): void {
+    if (this.#introduced || this.#socket.destroyed) return
+    // Before a credential is said in the clear. The bus, which is encrypted then, carries the frames.
+    if (isEncrypting(info)) {
+      this.#leaveToBus()
+      return
+    }
     this.#introduced = true
     this.#socket.write(`CONNECT ${JSON.stringify(connectOptions(this.#url, this.#name))}\r\nPING\r\n`)
   }

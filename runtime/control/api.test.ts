@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import * as Effect from 'effect/Effect'
 import * as Exit from 'effect/Exit'
+import * as Fiber from 'effect/Fiber'
 import * as Scope from 'effect/Scope'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { decode, encode } from '../../events/codec.ts'
 import { decodeEnvelope, encodeEnvelope, isFault, wrap } from '../../events/envelope.ts'
 import { connectBus, type NatsBus } from '../bus/nats.ts'
@@ -15,11 +16,11 @@ import type { LochError } from '../errors.ts'
 import { openObjectStore } from '../object-store/open.ts'
 import { actorSubject } from '../system/ports.ts'
 import { ensureProject } from '../zone/bootstrap.ts'
-import { serveControl } from './api.ts'
+import { type ControlService, type Handlers, serveControl } from './api.ts'
 import { connectLoch, type LochClient } from './client.ts'
 import { encodeAs, encodingOf } from './encoding.ts'
 import { controlHandlers } from './handlers.ts'
-import { refuseRival } from './rival.ts'
+import { hearRival, refuseRival } from './rival.ts'
 import { controlSubject, type EndpointName, endpoints, type ZoneReport, zoneStatusSubject } from './schemas.ts'
 
 let scope: Scope.Closeable
@@ -27,6 +28,8 @@ let root: string
 let bus: NatsBus
 let client: LochClient
 let stopRequests: number
+let handlers: Handlers
+let service: ControlService
 
 const report: ZoneReport = {
   zone: 'zone-1',
@@ -65,7 +68,7 @@ beforeEach(async () => {
   const store = await use(openObjectStore(pathToFileURL(paths.objects).href))
   await use(ensureProject(store, { project: 'main', zones: 2, durability: undefined, listen: '127.0.0.1:1' }))
   const process_ = (zone: string) => ({ zone, pid: process.pid, state: 'up' as const, restarts: 0, problem: undefined })
-  const handlers = controlHandlers({
+  handlers = controlHandlers({
     bus,
     store,
     directory: { path: root, instance: '01234567', paths },
@@ -73,13 +76,13 @@ beforeEach(async () => {
     endpoint: 'main',
     version: '1.2.3',
     listen: '127.0.0.1:1',
-    broker: 'embedded',
+    broker: () => 'embedded' as const,
     zones: [process_('zone-1'), process_('zone-2')],
     requestStop: () => {
       stopRequests += 1
     },
   })
-  await serveControl(bus, handlers, { project: 'main', version: '1.2.3', instance: '01234567', report: fail })
+  service = await serveControl(bus, handlers, { project: 'main', version: '1.2.3', instance: '01234567', report: fail })
   // zone-1 answers as a zone does; zone-2 has a process, and says nothing.
   bus.subscribe(zoneStatusSubject('main', 'zone-1'), (message) =>
     message.respond(encodeAs(encodingOf(message.data), report)),
@@ -197,9 +200,34 @@ describe('the control API', () => {
     expect(JSON.parse(read!.metadata['request']!)).toMatchObject({ type: 'object', required: ['journal'] })
   })
 
-  it('lets no second instance serve the same project on the same NATS', async () => {
-    await use(refuseRival(bus, 'main', '01234567'))
-    await use(refuseRival(bus, 'another-project', '89abcdef'))
-    await expect(use(refuseRival(bus, 'main', '89abcdef'))).rejects.toMatchObject({ component: '--nats' })
+  it('lets no second instance serve the same project on the same NATS, whatever it calls itself', async () => {
+    await use(refuseRival(bus, 'another-project'))
+    await expect(use(refuseRival(bus, 'main'))).rejects.toMatchObject({ component: '--nats' })
+  })
+
+  it('hears of an instance that came in the same moment, and not of itself or of other projects', async () => {
+    const serve = (project: string) =>
+      serveControl(bus, handlers, { project, version: '1.2.3', instance: '01234567', report: fail })
+    const [other, own] = [await serve('other'), await serve('lonely')]
+    const lonely = vi.fn()
+    const fiber = Effect.runFork(Effect.catch(hearRival(bus, 'lonely', own.id), () => Effect.sync(lonely)))
+    // One connection, so these answers come after those.
+    expect(await servicesHeard()).toEqual(expect.arrayContaining([service.id, other.id, own.id]))
+    expect(lonely).not.toHaveBeenCalled()
+    await Effect.runPromise(Fiber.interrupt(fiber))
+    const rival = await serve('main')
+    for (const { id } of [service, rival]) {
+      await expect(use(hearRival(bus, 'main', id))).rejects.toMatchObject({ component: '--nats' })
+    }
   })
 })
+
+/** Ids of all who answer within a round trip of one who comes last. */
+async function servicesHeard(): Promise<readonly string[]> {
+  const ids: string[] = []
+  const { unsubscribe } = bus.subscribe('heard', ({ data }) => ids.push((asJson(data) as { id: string }).id))
+  bus.publish('$SRV.PING.loch', new Uint8Array(), { reply: 'heard' })
+  await vi.waitFor(() => expect(ids.length).toBeGreaterThanOrEqual(3))
+  unsubscribe()
+  return ids
+}

@@ -22,6 +22,8 @@ import {
 export type Handlers = { readonly [N in EndpointName]: (request: RequestOf<N>) => Promise<ResponseOf<N>> }
 
 export interface ControlService {
+  /** No other service has it, whoever serves the same. */
+  readonly id: string
   /** Takes no further requests. */
   readonly stop: () => Promise<void>
 }
@@ -35,7 +37,7 @@ export interface ServeOptions {
   readonly report: (line: string) => void
 }
 
-const SERVICE_NAME = 'loch'
+export const SERVICE_NAME = 'loch'
 
 /** As in HTTP, which is how the clients of NATS services read them. */
 const REFUSED_CODE = 400
@@ -57,7 +59,7 @@ export async function serveControl(bus: NatsBus, handlers: Handlers, options: Se
       handler: (_error, message) => void answer(name, handlers, message, options.report),
     })
   }
-  return { stop: async () => void (await service.stop()) }
+  return { id: service.info().id, stop: async () => void (await service.stop()) }
 }
 
 async function answer<N extends EndpointName>(

@@ -2,7 +2,7 @@
  * Bad input as a newcomer gives it, to `loch up`: every refusal names the component, the value and the remedy, comes
  * before anything is started, and leaves what was there as it was. Each is tested closer to its cause as well.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +15,7 @@ import { describe as explain } from '../errors.ts'
 import { S3Server } from '../object-store/testing/s3-server.ts'
 import { main } from './cli.ts'
 import { checkHost } from './host-check.ts'
+import { removeTree } from './remove-tree.ts'
 
 const host = await Effect.runPromise(Effect.result(checkHost))
 const unfit = host._tag === 'Failure' ? explain(host.failure) : undefined
@@ -33,8 +34,8 @@ afterEach(async () => {
   vi.restoreAllMocks()
   vi.unstubAllEnvs()
   await scope.close()
-  rmSync(join('/run/loch', instanceOf(data)), { recursive: true, force: true })
-  rmSync(root, { recursive: true, force: true })
+  removeTree(join('/run/loch', instanceOf(data)))
+  removeTree(root)
 })
 
 interface Report {
@@ -84,6 +85,15 @@ describe('words that make no sense', () => {
     expect(error).toMatchObject({ tag: 'BadArgument', component, value, remedy: expect.stringContaining(remedy) })
     expect(existsSync(data)).toBe(false)
   })
+})
+
+test('an address of NATS in the environment that makes no sense is refused like one in --nats', async () => {
+  vi.stubEnv('LOCH_NATS_URL', 'http://u:secret@somewhere')
+  const { code, error } = await up()
+  expect(code).toBe(2)
+  expect(error).toMatchObject({ tag: 'BadArgument', component: 'LOCH_NATS_URL' })
+  expect(JSON.stringify(error)).not.toContain('secret')
+  expect(existsSync(data)).toBe(false)
 })
 
 test('without root nothing is begun', async () => {
@@ -151,6 +161,13 @@ describe.skipIf(unfit !== undefined)(`a start${unfit ? ` (skipped: ${unfit})` : 
       remedy: expect.stringContaining('Start the NATS server'),
     })
     expect(JSON.stringify(error)).not.toContain('secret')
+  })
+
+  test('with such a server in the environment is refused, too, unless a flag says otherwise', async () => {
+    const [address, other] = [`127.0.0.1:${await freedPort()}`, `127.0.0.1:${await freedPort()}`]
+    vi.stubEnv('LOCH_NATS_URL', `nats://u:secret@${address}`)
+    expect((await up()).error).toMatchObject({ tag: 'BusUnavailable', value: `nats://${address}` })
+    expect((await up('--nats', other)).error).toMatchObject({ tag: 'BusUnavailable', value: `nats://${other}` })
   })
 
   test('with wrong credentials for NATS is refused', async () => {

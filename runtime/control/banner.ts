@@ -4,6 +4,7 @@
  * it each time, and reads it from a pipe that is its own.
  */
 import { resolve } from 'node:path'
+import { withoutCredentials } from '../bus/address.ts'
 import { connectionUrl } from '../postgres/credentials.ts'
 import type { ListenAddress } from './flags.ts'
 
@@ -35,9 +36,8 @@ export function readyLine(report: ReadyReport): string {
 
 export function readyBanner(report: ReadyReport): string {
   const flag = report.isDefaultData ? '' : ` --data ${quoted(report.dataFlag)}`
-  const psql = report.isFirstStart
-    ? `psql '${urlOf(report, true)}'`
-    : `PGPASSWORD=$(cat ${quoted(report.passwordFile)}) psql '${urlOf(report, false)}'`
+  // Not the whole URL: a password among the arguments of a program can be read by everybody on this host.
+  const psql = `PGPASSWORD=$(cat ${quoted(report.passwordFile)}) psql '${urlOf(report, false)}'`
   const about = report.isFirstStart
     ? `              the password is shown this once; it stays in ${report.passwordFile}`
     : `              the password is in ${report.passwordFile}`
@@ -66,10 +66,6 @@ const DURABILITY_MEANING: Readonly<Record<string, string>> = {
 
 function urlOf({ listen, password }: ReadyReport, withPassword: boolean): string {
   return connectionUrl({ user: SUPERUSER, database: DATABASE, ...listen, ...(withPassword ? { password } : {}) })
-}
-
-function withoutCredentials(url: string): string {
-  return url.replaceAll(/\/\/[^@/,]*@/g, '//')
 }
 
 /** For a shell, if it needs it. */

@@ -1,11 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as Effect from 'effect/Effect'
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { processStartTicks } from '../postgres/processes.ts'
 import { main } from './cli.ts'
 import { toJson } from './commands/sql.ts'
 import { computeRow, formatStatus } from './commands/status.ts'
+import { ownName } from './ownership.ts'
 import { createProgress } from './progress.ts'
 
 async function loch(...words: readonly string[]) {
@@ -56,6 +59,38 @@ describe('the command line', () => {
     } finally {
       rmSync(directory, { recursive: true })
     }
+  })
+
+  describe('on a Loch that is still starting', () => {
+    let directory: string
+    let starting: ChildProcess
+    beforeEach(async () => {
+      directory = mkdtempSync(join(tmpdir(), 'loch-cli-'))
+      mkdirSync(join(directory, 'run'))
+      starting = spawn('sleep', ['600'])
+      await new Promise((resolve) => starting.once('spawn', resolve))
+      const claim = { ...ownName(), pid: starting.pid, startTicks: processStartTicks(starting.pid!) }
+      writeFileSync(join(directory, 'run', 'owner.1'), JSON.stringify(claim))
+    })
+    afterEach(() => {
+      starting.kill('SIGKILL')
+      rmSync(directory, { recursive: true })
+    })
+
+    it('stops it', async () => {
+      const { code, stdout } = await loch('stop', '--json', '--data', directory)
+      expect({ code, result: JSON.parse(stdout) }).toMatchObject({
+        code: 0,
+        result: { stopped: true, wasRunning: true, pid: starting.pid },
+      })
+      expect(processStartTicks(starting.pid!)).toBeUndefined()
+    })
+
+    it('says so', async () => {
+      const { code, stderr } = await loch('status', '--data', directory)
+      expect(code).toBe(1)
+      expect(stderr).toContain(`still starting, or already stopping: process ${starting.pid}`)
+    })
   })
 
   it('has nothing against stopping what does not run', async () => {

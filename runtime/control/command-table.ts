@@ -25,6 +25,8 @@ export const DEFAULT_DATA = '.loch'
  * up), which any outgoing connection may hold. L-O-C-H on the keys of a telephone.
  */
 export const DEFAULT_LISTEN: ListenAddress = { host: '127.0.0.1', port: 5624 }
+/** For an address with a password: arguments of a process can be read by everybody on its host, its environment cannot. */
+export const NATS_VARIABLE = 'LOCH_NATS_URL'
 const DEFAULT_CACHE_BYTES = 2 ** 30
 /** Dirty pages wait in the cache until they are sealed; below this a checkpoint would stall on itself. */
 const CACHE_BYTES_MIN = 16 * 2 ** 20
@@ -67,7 +69,11 @@ export const commands = {
       `Where clients connect (default ${formatListen(DEFAULT_LISTEN)}; port 0 for any free one)`,
     ),
     'object-store': text('URL', undefined, 's3://bucket/prefix or file:///directory (default DIR/objects)'),
-    nats: checked('URL', checkNats, 'nats://host:4222: use this NATS server instead of starting one'),
+    nats: checked(
+      'URL',
+      checkNats,
+      `nats://host:4222: use this NATS server instead of starting one (or in ${NATS_VARIABLE})`,
+    ),
     'cache-size': size(DEFAULT_CACHE_BYTES, CACHE_BYTES_MIN, 'Local page cache of a compute (default 1GB)'),
     zones: count(undefined, 1, ZONES_MAX, 'Availability zones (default 3); only on first start'),
     durability: choice(
@@ -102,6 +108,12 @@ export type FlagsOf<N extends CommandName> = (typeof commands)[N]['flags']
 
 export function isCommand(word: string): word is CommandName {
   return Object.hasOwn(commands, word)
+}
+
+/** What the environment says in place of --nats. @throws BadArgument */
+export function natsFromEnvironment(): string | undefined {
+  const value = process.env[NATS_VARIABLE] ?? ''
+  return value === '' ? undefined : commands.up.flags.nats.parse(value, NATS_VARIABLE)
 }
 
 function checkNats(value: string): void {

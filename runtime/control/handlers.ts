@@ -24,7 +24,7 @@ export interface HandlerPorts {
   readonly version: string
   /** HOST:PORT of the endpoint. */
   readonly listen: string
-  readonly broker: LochStatus['broker']
+  readonly broker: () => LochStatus['broker']
   readonly zones: readonly ZoneProcessView[]
   readonly requestStop: () => void
 }
@@ -47,7 +47,7 @@ export function controlHandlers(ports: HandlerPorts): Handlers {
       data: directory.path,
       objectStore: store.url,
       listen: ports.listen,
-      broker: ports.broker,
+      broker: ports.broker(),
       zones: await zones(),
     }),
     stop: async () => {

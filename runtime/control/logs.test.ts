@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -28,6 +28,59 @@ describe('a log', () => {
     log.write(`${'y'.repeat(80)}\n`)
     log.close()
     expect(tailLog(root, 'a', 10, cursor).lines).toEqual(['y'.repeat(80)])
+  })
+
+  it('that was rotated meanwhile is read to its end first, an unfinished line included', () => {
+    const log = new RotatingLog(join(root, 'a.log'), 100)
+    log.write('one\n')
+    let { cursor } = tailLog(root, 'a', 10)
+    log.write(`two\nthree\n${'half'.repeat(10)}`)
+    log.write(`${'y'.repeat(80)}\n`)
+    log.close()
+    const read: string[] = []
+    for (let more = true; more; ) {
+      const tail = tailLog(root, 'a', 1, cursor)
+      more = tail.lines.length > 0
+      read.push(...tail.lines)
+      cursor = tail.cursor
+    }
+    expect(read).toEqual(['two', 'three', 'half'.repeat(10), 'y'.repeat(80)])
+  })
+
+  it('is found while its new file is not there yet', () => {
+    const log = new RotatingLog(join(root, 'a.log'), 100)
+    log.write('one\n')
+    const { cursor } = tailLog(root, 'a', 10)
+    log.write('two\n')
+    log.close()
+    renameSync(join(root, 'a.log'), join(root, 'a.log.1'))
+    const tail = tailLog(root, 'a', 10, cursor)
+    expect(tail.lines).toEqual(['two'])
+    const next = new RotatingLog(join(root, 'a.log'), 100)
+    next.write('three\n')
+    next.close()
+    expect(tailLog(root, 'a', 10, tail.cursor).lines).toEqual(['three'])
+  })
+
+  it('is followed through bytes that are no text', () => {
+    const log = new RotatingLog(join(root, 'a.log'))
+    log.write('one\n')
+    const { cursor } = tailLog(root, 'a', 10)
+    log.write(Buffer.from([0xff, 0xfe, 0x0a]))
+    log.write('two\nthree\n')
+    log.close()
+    const tail = tailLog(root, 'a', 2, cursor)
+    expect(tail.lines[1]).toBe('two')
+    expect(tailLog(root, 'a', 2, tail.cursor).lines).toEqual(['three'])
+  })
+
+  it('whose file a cursor no longer knows is read from its beginning', () => {
+    const log = new RotatingLog(join(root, 'a.log'), 100)
+    log.write('one\n')
+    log.close()
+    const { ino } = statSync(join(root, 'a.log'))
+    expect(tailLog(root, 'a', 10, `${ino}:1000`).lines).toEqual(['one'])
+    expect(tailLog(root, 'a', 10, `${ino + 1}:1`).lines).toEqual(['one'])
   })
 
   it('is followed line by line without loss or repetition, characters of several bytes included', () => {

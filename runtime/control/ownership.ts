@@ -25,27 +25,36 @@ export interface ProcessName {
 
 const CLAIM = /^owner\.(\d{1,15})$/
 
-/** @throws Refused, naming the pid of the living owner; what node:fs throws. `shown` is for the error. */
-export function claimOwnership(directory: string, shown: string): Ownership {
+/**
+ * @throws Refused, naming the pid of the living owner; what node:fs throws. `shown` is for the error, `meanwhile` for tests:
+ * it is called between the look and the claim.
+ */
+export function claimOwnership(directory: string, shown: string, meanwhile: () => void = () => {}): Ownership {
   const own = ownName()
   for (;;) {
     const claims = listClaims(directory)
     const newest = claims.at(-1) ?? 0
     const owner = newest === 0 ? undefined : readOwner(claimPath(directory, newest))
     if (owner !== undefined && isAlive(owner)) throw ownedBy(shown, owner.pid)
+    meanwhile()
     const path = claimPath(directory, newest + 1)
     if (!create(path, JSON.stringify(own))) continue
+    // A name is free again once its claim was superseded: if that happened since the look, there is a newer claim now.
+    if ((listClaims(directory).at(-1) ?? 0) > newest + 1) {
+      rmSync(path, { force: true })
+      continue
+    }
     // Superseded: they can mislead nobody any more.
     for (const claim of claims) rmSync(claimPath(directory, claim), { force: true })
     return { release: () => release(path) }
   }
 }
 
-/** The living owner's pid, or undefined. */
-export function ownerPid(directory: string): number | undefined {
+/** The living owner, or undefined. */
+export function findOwner(directory: string): ProcessName | undefined {
   const newest = listClaims(directory).at(-1)
   const owner = newest === undefined ? undefined : readOwner(claimPath(directory, newest))
-  return owner !== undefined && isAlive(owner) ? owner.pid : undefined
+  return owner !== undefined && isAlive(owner) ? owner : undefined
 }
 
 export function ownName(): ProcessName {

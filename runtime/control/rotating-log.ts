@@ -8,6 +8,11 @@ import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs'
 /** Of one file; with its predecessor a log takes twice as much. */
 export const LOG_FILE_BYTES_MAX = 8 * 1024 * 1024
 
+/** Where the file at `path` goes when it is full. */
+export function rotated(path: string): string {
+  return `${path}.1`
+}
+
 export class RotatingLog {
   readonly path: string
   readonly #bytesMax: number
@@ -51,7 +56,7 @@ export class RotatingLog {
 
   #rotate(): void {
     this.close()
-    renameSync(this.path, `${this.path}.1`)
+    renameSync(this.path, rotated(this.path))
     this.#bytes = 0
   }
 }

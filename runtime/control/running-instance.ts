@@ -9,7 +9,7 @@ import * as Schema from 'effect/Schema'
 import { Count } from '../../events/envelope.ts'
 import { dataPaths } from '../data-directory.ts'
 import { Refused } from '../errors.ts'
-import { isAlive } from './ownership.ts'
+import { findOwner, isAlive } from './ownership.ts'
 import { readJson, writeWhole } from './small-files.ts'
 
 export const RunningInstance = Schema.Struct({
@@ -47,10 +47,21 @@ export function findRunningInstance(data: string): RunningInstance | undefined {
 export function requireRunningInstance(data: string, command: string): RunningInstance {
   const found = findRunningInstance(data)
   if (found !== undefined) return found
+  const starting = findOwner(dataPaths(data).run)
+  if (starting !== undefined) throw notYet(command, data, starting.pid)
   throw new Refused({
     component: `loch ${command}`,
     value: resolve(data),
     problem: 'no Loch runs on this data directory, or you may not read it',
     remedy: `Start it: loch up --data ${data}. If it runs, name its directory with --data, and ask as root.`,
+  })
+}
+
+function notYet(command: string, data: string, pid: number): Refused {
+  return new Refused({
+    component: `loch ${command}`,
+    value: resolve(data),
+    problem: `the Loch on this data directory is still starting, or already stopping: process ${pid}`,
+    remedy: 'Ask again when it says that it is ready.',
   })
 }

@@ -1,5 +1,5 @@
 /**
- * The same Loch on an object store over S3 and on a NATS of one's own: both given by flags alone, as the README says. The
+ * The same Loch on an object store over S3 and on a NATS of one's own, given by flags and variables, as the README says. The
  * store is slow, as S3 is, and fails now and then; nothing acknowledged may be lost, and a start on a host that has never
  * seen the data must find it.
  */
@@ -15,6 +15,7 @@ import { LochProcess } from './loch-process.ts'
 import { skipReason } from './skip.ts'
 
 const PUT_LATENCY_MS = 15
+const NATS_PASSWORD = 'a-word-of-nats'
 
 describe.skipIf(skipReason !== undefined)('on S3 and a NATS of one’s own', () => {
   let s3: S3Server
@@ -29,10 +30,11 @@ describe.skipIf(skipReason !== undefined)('on S3 and a NATS of one’s own', () 
     s3 = await S3Server.start()
     s3.latencyMs = (method) => (method === 'PUT' ? PUT_LATENCY_MS : 2)
     scope = Effect.runSync(Scope.make())
-    const credentials = { kind: 'password', user: 'me', password: 'secret' } as const
+    const credentials = { kind: 'password', user: 'me', password: NATS_PASSWORD } as const
     broker = await run(Effect.provideService(openBroker({ credentials }), Scope.Scope, scope))
-    flags = ['--object-store', 's3://loch/some/prefix', '--nats', broker.url]
+    flags = ['--object-store', 's3://loch/some/prefix']
     env = {
+      LOCH_NATS_URL: broker.url,
       AWS_ENDPOINT_URL: s3.url,
       AWS_REGION: 'eu-central-1',
       AWS_ACCESS_KEY_ID: TEST_CREDENTIALS.accessKeyId,
@@ -56,6 +58,12 @@ describe.skipIf(skipReason !== undefined)('on S3 and a NATS of one’s own', () 
     expect(loch.ready?.nats).toBe(broker.url)
     const puts = s3.requests.filter((request) => request.startsWith('PUT /loch/some/prefix/timelines/main/log/'))
     expect(puts.length).toBeGreaterThan(10)
+  })
+
+  test('no process has a password among its arguments, which everybody can read', () => {
+    const commands = loch.processes().map(({ command }) => command)
+    expect(commands.length).toBeGreaterThan(4)
+    for (const secret of [NATS_PASSWORD, new URL(loch.url).password]) expect(commands.join('\n')).not.toContain(secret)
   })
 
   test('a store that refuses and loses answers costs time and no commit', async () => {

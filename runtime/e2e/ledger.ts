@@ -27,6 +27,8 @@ export class Ledger {
   private stopping = false
   private sessions: Promise<void>[] = []
   private sessionsEver = 0
+  /** How often the server went away from under a session at work. */
+  interruptions = 0
 
   constructor(url: string) {
     this.url = url
@@ -90,6 +92,7 @@ export class Ledger {
           while (!this.stopping) await this.transfer(client, session, ++number)
         })
       } catch {
+        this.interruptions++
         // The server went away under us: that is what these tests do. What was not acknowledged is not in the ledger.
         await pause()
       }

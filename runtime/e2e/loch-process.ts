@@ -3,14 +3,14 @@
  * mercy, started again on the same data. It is driven from outside only: command line, SQL and signals.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs'
 import * as net from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { removeRemains } from '../control/remains.ts'
+import { removeTree } from '../control/remove-tree.ts'
 import { instanceOf } from '../data-directory.ts'
-import { findStaleMounts } from '../fuse/mount-table.ts'
 
 export interface Ready {
   readonly url: string
@@ -62,7 +62,7 @@ export class LochProcess {
   /** Deletes what lies on this host, all but the object store. Call it when nothing runs. */
   loseLocalDisks(): void {
     for (const name of readdirSync(this.data)) {
-      if (name !== 'objects') rmSync(join(this.data, name), { recursive: true, force: true })
+      if (name !== 'objects') removeTree(join(this.data, name))
     }
   }
 
@@ -162,14 +162,14 @@ export class LochProcess {
     await this.killAll()
     const runtime = join('/run/loch', this.instance)
     await removeRemains(runtime)
-    // Never through a mount that would not go: that would delete what it shows.
-    if (findStaleMounts(runtime).length === 0) rmSync(runtime, { recursive: true, force: true })
-    rmSync(this.data, { recursive: true, force: true })
+    removeTree(runtime)
+    removeTree(this.data)
   }
 }
 
 /** What the tests read of `loch status --json`; control/schemas.ts has the whole. */
 export interface LochStatus {
+  readonly broker: string
   readonly zones: ReadonlyArray<{
     readonly zone: string
     readonly state: string
@@ -180,6 +180,7 @@ export interface LochStatus {
       readonly role: string
       readonly state: string
       readonly term: number
+      readonly durability: string
       readonly positions: { readonly end: number; readonly durable: number; readonly archived: number }
       readonly postgresPid?: number
     }>

@@ -2,9 +2,10 @@
  * What a newcomer does, in the order of the README: start, connect, look, ask, stop. Also that a stop leaves nothing
  * behind, and that the second start finds what the first one kept.
  */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { hasMountsBelow } from '../postgres/mounts.ts'
 import { withClient } from './ledger.ts'
 import { LochProcess } from './loch-process.ts'
 import { skipReason } from './skip.ts'
@@ -17,6 +18,8 @@ describe.skipIf(skipReason !== undefined)('a newcomer', () => {
     await loch.start()
   })
   afterAll(() => loch.dispose())
+
+  const runtimePath = () => join('/run/loch', loch.instance)
 
   test('gets one line that says where everything is', () => {
     expect(loch.ready).toMatchObject({ data: loch.data, pid: expect.any(Number) })
@@ -74,11 +77,20 @@ describe.skipIf(skipReason !== undefined)('a newcomer', () => {
     expect(logs.stdout.length).toBeGreaterThan(0)
   })
 
-  test('stops cleanly, and nothing is left running or mounted', async () => {
+  test('stops cleanly, and nothing is left running, mounted or lying about', async () => {
+    // What is looked for must be found while it is there.
+    const programs = [/up --data/, /zone-1\.json/, /zone-2\.json/, /zone-3\.json/, /port=/]
+    if (loch.status().broker === 'nats-server') programs.push(/nats-server --config/)
+    for (const program of programs) {
+      expect(loch.processes().map(({ command }) => command)).toContainEqual(expect.stringMatching(program))
+    }
+    expect(hasMountsBelow(runtimePath())).toBe(true)
     await loch.stop()
     expect(loch.processes()).toEqual([])
-    expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(loch.data)
-    expect(mountsOf(loch)).toEqual([])
+    expect(hasMountsBelow(runtimePath())).toBe(false)
+    expect(existsSync(runtimePath())).toBe(false)
+    const left = readdirSync(join(loch.data, 'run')).filter((name) => !/^(owner\.\d+|zone-\d\.json)$/.test(name))
+    expect(left).toEqual([])
   })
 
   test('starts again, and every row is there', async () => {
@@ -88,11 +100,3 @@ describe.skipIf(skipReason !== undefined)('a newcomer', () => {
     expect(loch.status().zones.flatMap((zone) => zone.computes)[0]?.term).toBe(2)
   })
 })
-
-/** FUSE mounts of this instance: they lie below /run/loch/<instance>. */
-function mountsOf(loch: LochProcess): readonly string[] {
-  const instance = loch.instance
-  if (!existsSync('/run/loch') || !readdirSync('/run/loch').includes(instance)) return []
-  const table = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
-  return table.filter((line) => line.includes(`/run/loch/${instance}/`) && line.includes(' - fuse '))
-}

@@ -94,7 +94,8 @@ export function connectionUrl(address: ConnectionAddress): string {
   return `postgresql://${identity}@${host.includes(':') ? `[${host}]` : host}:${address.port}/${database}`
 }
 
-function reachable(host: string): string {
+/** An address that means "all" is none that one can connect to. */
+export function reachable(host: string): string {
   if (host === '0.0.0.0' || host === '*' || host === '') return '127.0.0.1'
   return host === '::' ? '::1' : host
 }

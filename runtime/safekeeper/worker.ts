@@ -38,7 +38,7 @@ class Safekeepers {
     const name = `loch-${project}-${zone}-safekeepers`
     this.#store = await run(Scope.provide(openObjectStore(objectStore), this.#scope))
     this.#bus = await run(Scope.provide(connectBus(natsUrl, { name, report }), this.#scope))
-    this.#lane = openFastLane(natsUrl, `${name}-lane`, report)
+    this.#lane = openFastLane(natsUrl, { name: `${name}-lane`, bus: this.#bus, report })
     for (const timeline of timelines) await this.add(timeline)
   }
 

@@ -35,15 +35,19 @@ const RETRY_INTERVAL_MS = 1_000
 export class Leadership {
   readonly #system: System
   readonly #parts: LeaderParts
+  readonly #failed: (error: unknown) => void
   #tellEndpoint: ((event: EndpointCommand) => void) | undefined
   /** Numbers the reigns of this zone as leader: one that has ended must not go on hosting. */
   #round = 0
   #leads = false
+  #complaint = ''
   #work: Promise<void> = Promise.resolve()
 
-  constructor(system: System, parts: LeaderParts) {
+  /** `failed` hears why nothing can be hosted; it is tried again whatever the reason. */
+  constructor(system: System, parts: LeaderParts, failed: (error: unknown) => void = () => {}) {
     this.#system = system
     this.#parts = parts
+    this.#failed = failed
   }
 
   get leads(): boolean {
@@ -74,13 +78,22 @@ export class Leadership {
       try {
         await this.#hostTimeline()
         await this.#hostEndpoint(seen)
+        this.#complaint = ''
         return
       } catch (error) {
-        this.#parts.report(`leading: ${problemOf(error)}`)
+        this.#complain(error)
         await this.#releaseAll()
         await new Promise((resolve) => setTimeout(resolve, RETRY_INTERVAL_MS))
       }
     }
+  }
+
+  /** To whoever waits for what is hosted here, once for each reason. */
+  #complain(error: unknown): void {
+    const problem = problemOf(error)
+    this.#parts.report(`leading: ${problem}`)
+    if (problem !== this.#complaint) this.#failed(error)
+    this.#complaint = problem
   }
 
   async #releaseAll(): Promise<void> {

@@ -12,7 +12,7 @@ import * as Layer from 'effect/Layer'
 import type * as Scope from 'effect/Scope'
 import { useChecksum } from '../../events/checksum.ts'
 import { type Lane, openFastLane } from '../bus/fast-lane.ts'
-import { connectBus, type NatsBus } from '../bus/nats.ts'
+import { connectBus } from '../bus/nats.ts'
 import { readZoneConfig, type ZoneConfig } from '../control/zone-config.ts'
 import { openZoneLink, type ZoneLink } from '../control/zone-link.ts'
 import { isLochError, type LochError } from '../errors.ts'
@@ -53,11 +53,10 @@ const serve = Effect.fnUntraced(function* (
   yield* Effect.raceFirst(stopped, failed)
 })
 
-/** Log bytes go over a connection of their own, where the address allows it. */
-function acquireLane(config: ZoneConfig, bus: NatsBus, report: (line: string) => void) {
-  const open = Effect.sync(() => openFastLane(config.natsUrl, `loch ${config.zone} lane`, report))
-  const acquired = Effect.acquireRelease(open, (lane) => Effect.sync(() => lane?.close()))
-  return Effect.map(acquired, (lane): Lane => lane ?? bus)
+/** Log bytes go over a connection of their own, where the server allows it. */
+function acquireLane(config: ZoneConfig, bus: Lane, report: (line: string) => void) {
+  const open = Effect.sync(() => openFastLane(config.natsUrl, { name: `loch ${config.zone} lane`, bus, report }))
+  return Effect.acquireRelease(open, (lane) => Effect.sync(() => lane.close()))
 }
 
 /** Shared by the zones of a host: the last to leave removes it. */

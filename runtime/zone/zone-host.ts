@@ -20,7 +20,7 @@ import { encodeAs, encodingOf } from '../control/encoding.ts'
 import { zoneStatusSubject } from '../control/schemas.ts'
 import type { ZoneConfig } from '../control/zone-config.ts'
 import type { ZoneLink } from '../control/zone-link.ts'
-import { problemOf } from '../errors.ts'
+import { isLochError, isPermanent, problemOf } from '../errors.ts'
 import type { ObjectStoreShape } from '../object-store/object-store.ts'
 import type { Postgres } from '../postgres/postgres.ts'
 import type { Safekeepers } from '../safekeeper/host.ts'
@@ -70,7 +70,10 @@ export class ZoneHost {
       report(`${actor}: ${doing}: ${problemOf(error)}`),
     )
     this.#system = new System(this.#ports)
-    this.#leadership = new Leadership(this.#system, parts)
+    // Whoever starts Loch waits for what a leader hosts, and shall hear if that is in vain.
+    this.#leadership = new Leadership(this.#system, parts, (error) => {
+      void parts.link.failed(error, isLochError(error) && isPermanent(error))
+    })
   }
 
   async start(): Promise<void> {

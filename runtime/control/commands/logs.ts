@@ -14,7 +14,8 @@ export const logsCommand: Command<'logs'> = ({ values }, output) =>
     let { lines, cursor } = await client.logs.tail({ log, lines: values.lines })
     print(lines)
     while (values.follow) {
-      await new Promise((resolve) => setTimeout(resolve, FOLLOW_POLL_MS))
+      // Where lines came there may be more: who reads slower than is written loses what is rotated away twice.
+      if (lines.length === 0) await new Promise((resolve) => setTimeout(resolve, FOLLOW_POLL_MS))
       ;({ lines, cursor } = await client.logs.tail({ log, lines: FOLLOW_LINES, cursor }))
       print(lines)
     }

@@ -6,7 +6,7 @@
 
 import { dataPaths } from '../../data-directory.ts'
 import { BadArgument } from '../../errors.ts'
-import { readPassword } from '../../postgres/credentials.ts'
+import { reachable, readPassword } from '../../postgres/credentials.ts'
 import { query, type StatementResult } from '../../postgres/sql.ts'
 import { formatTable } from '../../postgres/sql-table.ts'
 import type { Command } from '../cli.ts'
@@ -38,10 +38,4 @@ async function readInput(): Promise<string> {
   const chunks: Buffer[] = []
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
   return Buffer.concat(chunks).toString('utf8')
-}
-
-/** An address that means "all of mine" is none that one can connect to. */
-function reachable(host: string): string {
-  if (host === '0.0.0.0' || host === '*') return '127.0.0.1'
-  return host === '::' ? '::1' : host
 }

@@ -5,7 +5,7 @@ import { parseStoreUrl } from '../../object-store/open.ts'
 import { run } from '../../system/run.ts'
 import { readyBanner, readyLine } from '../banner.ts'
 import type { Command } from '../cli.ts'
-import { DEFAULT_DATA } from '../command-table.ts'
+import { DEFAULT_DATA, natsFromEnvironment } from '../command-table.ts'
 import { standardProgress } from '../progress.ts'
 
 export const upCommand: Command<'up'> = async ({ values }, output) => {
@@ -17,7 +17,7 @@ export const upCommand: Command<'up'> = async ({ values }, output) => {
     isDefaultData: values.data === DEFAULT_DATA,
     listen: values.listen,
     objectStore,
-    nats: values.nats,
+    nats: values.nats ?? natsFromEnvironment(),
     cacheBytes: values['cache-size'],
     zones: values.zones,
     durability: values.durability,
