@@ -3,11 +3,13 @@
  * client protocol to be let in and stay in (INFO, CONNECT, PING, PONG); everything else goes through the bus. Frames are
  * never read, queued or retried here.
  */
+import * as fs from 'node:fs'
 import * as net from 'node:net'
 import { INFO, isEncrypting } from '../bus/server-info.ts'
 import type { SharedLog } from './shared-log.ts'
 
 const RECONNECT_AFTER_MS = 100
+const PONG = Buffer.from('PONG\r\n')
 
 export interface FrameConnection {
   close(): void
@@ -103,8 +105,7 @@ class Session {
   hear(line: string): void {
     if (line.startsWith(INFO)) this.#introduce(line)
     else if (line === 'PONG') this.#handOver()
-    // Under the lock, so that the answer never lands inside a frame.
-    else if (line === 'PING') this.#log.withSocket(() => this.#socket.write('PONG\r\n'))
+    else if (line === 'PING') this.#pong()
     else if (line.startsWith('-ERR')) {
       this.#report(`NATS refused the log connection: ${line}`)
       this.#socket.destroy()
@@ -114,6 +115,19 @@ class Session {
   /** The volume's thread gives a connection up by forgetting its descriptor; half a frame may stand in it. */
   endIfForgotten(): void {
     if (this.#descriptor >= 0 && this.#log.socket !== this.#descriptor) this.#socket.destroy()
+  }
+
+  /** Written here and now, under the lock: what a stream puts off until there is room could land inside a frame. */
+  #pong(): void {
+    if (this.#descriptor < 0) {
+      this.#socket.write(PONG)
+      return
+    }
+    let written = 0
+    this.#log.withSocket(() => {
+      if (this.#log.socket === this.#descriptor) written = writeNow(this.#descriptor, PONG)
+    })
+    if (written < PONG.length) this.#socket.destroy()
   }
 
   /** Once: a server tells of itself again whenever its cluster changes, and an answer could land inside a frame. */
@@ -132,6 +146,14 @@ class Session {
     if (this.#descriptor >= 0) return
     this.#descriptor = descriptorOf(this.#socket)
     this.#log.socket = this.#descriptor
+  }
+}
+
+function writeNow(descriptor: number, bytes: Uint8Array): number {
+  try {
+    return fs.writeSync(descriptor, bytes)
+  } catch {
+    return 0
   }
 }
 

@@ -110,19 +110,14 @@ export class LogWriter {
 
   private take(ack: AppendAck): void {
     this.ports.heard(ack.zone)
-    if (acknowledge(this.proposer, ack.zone, ack.flushed, ack.archived, this.ports.nowMs())) this.advance()
-    if (this.proposer.archived > this.log.archived) {
-      this.log.archived = this.proposer.archived
-      this.release()
-    }
+    const isMoreDurable = acknowledge(this.proposer, ack.zone, ack.flushed, ack.archived, this.ports.nowMs())
+    const isMoreArchived = this.proposer.archived > this.log.archived
+    if (isMoreArchived) this.log.archived = this.proposer.archived
+    if (isMoreDurable || isMoreArchived) this.release()
+    if (isMoreDurable) this.settleWatchers()
     if (ack.status === 'gap') this.resendTo(ack.zone, ack.flushed)
     if (ack.status === 'not-elected') this.ports.reelect(ack.zone, ack.flushed)
     if (ack.status === 'failed') this.ports.report(`safekeeper ${ack.zone} cannot append at ${ack.flushed}`)
-  }
-
-  private advance(): void {
-    this.release()
-    this.settleWatchers()
   }
 
   /** `durable` or `archived` grew: answers fsyncs and gives room in the ring back, as far as the archive keeps up. */

@@ -191,8 +191,13 @@ export class Content {
     from: number,
   ): void {
     const slot = this.local.take()
-    if (count === PAGE_BYTES) this.local.write(slot, source, from, 0, PAGE_BYTES)
-    else this.local.write(slot, this.padded(within, count, source, from), 0, 0, PAGE_BYTES)
+    try {
+      if (count === PAGE_BYTES) this.local.write(slot, source, from, 0, PAGE_BYTES)
+      else this.local.write(slot, this.padded(within, count, source, from), 0, 0, PAGE_BYTES)
+    } catch (error) {
+      this.local.give(slot)
+      throw error
+    }
     body.setPage(block, -(slot + 1))
   }
 

@@ -5,7 +5,6 @@
 export const Errno = {
   EPERM: 1,
   ENOENT: 2,
-  EBUSY: 16,
   EEXIST: 17,
   EXDEV: 18,
   ENOTDIR: 20,

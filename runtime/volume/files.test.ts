@@ -1,6 +1,7 @@
 /** The bytes of files: what is logged of a write, what is fetched for it, and where pages go when room is short. */
 import { expect, test } from 'vitest'
 import { PAGE_BYTES, type WriteEntry } from '../../events/log-entry.ts'
+import { DiskFailed } from '../errors.ts'
 import { FILE_BYTES_MAX } from './content.ts'
 import { Errno } from './errno.ts'
 import { ROOT_INO } from './node.ts'
@@ -309,6 +310,25 @@ test('local files have a store of their own, whose slots are used again', () => 
   const next = d.make('base/5/t1_2')
   for (let block = 0; block < 50; block++) d.write(next, block * PAGE_BYTES, filled(1))
   expect(d.local.used).toBe(50)
+})
+
+test('a full local disk fails the write of a local file, and nothing else', () => {
+  const d = serving()
+  const ino = d.make('base/5/t1_1')
+  d.write(ino, 0, filled(1))
+  const write = d.local.write.bind(d.local)
+  const complaint = { component: 'page cache', value: 'x', problem: 'full', remedy: 'Free space.' }
+  d.local.write = (slot, ...rest) => {
+    if (slot >= 2) throw new DiskFailed(complaint)
+    write(slot, ...rest)
+  }
+  expect(d.write(ino, PAGE_BYTES, filled(2, 3 * PAGE_BYTES))).toBe(-Errno.ENOSPC)
+  expect(d.content(ino)).toEqual(Buffer.from(filled(1)))
+  d.local.write = write
+  // What the failed write left is not there when the file grows past it.
+  d.write(ino, 3 * PAGE_BYTES, filled(4))
+  expect(d.content(ino).subarray(PAGE_BYTES, 3 * PAGE_BYTES)).toEqual(Buffer.alloc(2 * PAGE_BYTES))
+  expect(d.local.used).toBe(2)
 })
 
 test('a file without a name can be used, leaves the cache for others, and is not logged', () => {

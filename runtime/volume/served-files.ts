@@ -4,6 +4,7 @@
  * log anew at every commit, and most of it is as before.
  */
 import { PAGE_BYTES } from '../../events/log-entry.ts'
+import { DiskFailed } from '../errors.ts'
 import type { Content } from './content.ts'
 import { commonPrefix, commonSuffix } from './difference.ts'
 import { Errno } from './errno.ts'
@@ -39,12 +40,24 @@ export class ServedFiles {
     const ready = this.content.prepareWrite(body, offset, length)
     if (ready < 0) return ready
     if (node.fileClass === FileClass.logged && node.nlink > 0) this.writeLogged(body, offset, source, from, length)
-    else {
-      this.content.write(body, offset, source, from, length, PageState.dirty)
-      if (offset + length > node.size) node.size = offset + length
-    }
+    else if (!this.writeUnlogged(body, offset, source, from, length)) return -Errno.ENOSPC
     node.mtimeMs = node.ctimeMs = this.sink.nowMs
     return length
+  }
+
+  /** False if a file that is this host's alone finds its disk full: a sort that is too large must not end the database. */
+  private writeUnlogged(body: FileBody, offset: number, source: Uint8Array, from: number, length: number): boolean {
+    const { node } = body
+    try {
+      this.content.write(body, offset, source, from, length, PageState.dirty)
+    } catch (error) {
+      if (!body.isPrivate || !(error instanceof DiskFailed)) throw error
+      // Or what was written past the end would show when the file grows beyond it.
+      this.content.drop(body, Math.ceil(node.size / PAGE_BYTES))
+      return false
+    }
+    if (offset + length > node.size) node.size = offset + length
+    return true
   }
 
   private writeLogged(body: FileBody, offset: number, source: Uint8Array, from: number, length: number): void {
