@@ -43,7 +43,7 @@ function codeOf(cause: unknown): string {
   return typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : ''
 }
 
-/** Codes of the client library (NatsError.code), of node:net and of node:dns. */
+/** Codes of the client library (NatsError.code), of node:net, node:dns and node:tls. */
 function explain(code: string, cause: unknown): { readonly problem: string; readonly remedy: string } {
   switch (code) {
     case 'CONNECTION_REFUSED':
@@ -69,9 +69,17 @@ function explain(code: string, cause: unknown): { readonly problem: string; read
       }
     case 'SERVER_OPT_NA':
     case 'TLS':
+    case 'CERT_HAS_EXPIRED':
+    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
+    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
+    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
       return {
         problem: `TLS could not be agreed on (${textOf(cause)})`,
-        remedy: 'Use tls:// if the server wants TLS, nats:// if it has none, and a certificate this host trusts.',
+        remedy:
+          'Use tls:// if the server wants TLS, nats:// if it has none, and the name in a certificate that this host trusts ' +
+          '(NODE_EXTRA_CA_CERTS names a file of further ones).',
       }
     default:
       return {

@@ -6,6 +6,7 @@ import { BadArgument, BusUnavailable, describe as explain } from '../errors.ts'
 import { addressOf, parseAddress } from './address.ts'
 import { startBroker } from './broker/broker.ts'
 import { connectBus } from './nats.ts'
+import { connectFailed } from './nats-errors.ts'
 import { eventually, TestScope } from './testing.ts'
 
 describe('parseAddress', () => {
@@ -94,6 +95,17 @@ describe('connectBus', () => {
     const error = await refusal(`127.0.0.1:${await impostor('220 mail.example.org ESMTP\r\n', false)}`)
     expect(error.problem).toMatch(/not a NATS server/)
   })
+
+  it.each(['ERR_TLS_CERT_ALTNAME_INVALID', 'DEPTH_ZERO_SELF_SIGNED_CERT'])(
+    'tells a certificate that cannot be trusted from a server that is none: %s',
+    (code) => {
+      const address = parseAddress('nats://u:secret@host')
+      if (address instanceof BadArgument) throw address
+      const error = connectFailed(address, Object.assign(new Error('Host: localhost. is not in the cert'), { code }))
+      expect(explain(error)).toContain('TLS could not be agreed on (Host: localhost. is not in the cert)')
+      expect(explain(error)).toContain('NODE_EXTRA_CA_CERTS')
+    },
+  )
 
   it('refuses a malformed address', async () => {
     expect(await refusal('http://a')).toMatchObject({ _tag: 'BadArgument' })
