@@ -12,8 +12,11 @@ import type { FromVolume } from './volume-messages.ts'
 /** 4 MiB segments: large enough for few PUTs, small enough that several fly within the memory bound. */
 export const SEGMENT_PAGES_MAX = 512
 const SEALS_IN_FLIGHT_MAX = 4
-/** More dirty pages than this (16 MiB) are sealed without anybody asking. */
-const DIRTY_PAGES_HIGH = 2048
+/**
+ * A full segment of dirty pages is sealed without anybody asking. Postgres's buffers have gathered the rewrites of a page
+ * already, so it comes once per checkpoint, and what is sealed now is not waited for by the fsync at the checkpoint's end.
+ */
+const DIRTY_PAGES_HIGH = SEGMENT_PAGES_MAX
 
 interface SyncWaiter {
   /** Seals with a lower or equal number must be complete; infinity until all that it waits for is captured. */

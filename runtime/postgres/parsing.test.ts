@@ -72,7 +72,7 @@ describe('the settings', () => {
 
   test('size shared_buffers by memory between the limits, or as asked', () => {
     const withMemory = (memoryBytes: number) => shown('shared_buffers', { host: { ...options.host, memoryBytes } })
-    expect([2 ** 28, 2 ** 32, 2 ** 40].map(withMemory)).toEqual(['128MB', '512MB', '2048MB'])
+    expect([2 ** 28, 3 * 2 ** 30, 2 ** 40].map(withMemory)).toEqual(['128MB', '384MB', '512MB'])
     expect(shown('shared_buffers', { sharedBuffersBytes: 16 * 2 ** 20 })).toBe('16MB')
   })
 
