@@ -121,22 +121,23 @@ export class Archiver {
     return false
   }
 
+  /** One object at a time: the writer hears of each, and sends more into the room that it makes. */
   #advanceNow(createNow: NonNullable<ArchiverStore['createNow']>): boolean {
     const before = this.#archived
     const { log } = this.#ports
-    while (!this.#blocked && this.#next < log.end) {
-      const object = this.#make(this.#next, log.end)
-      try {
-        if (createNow(object.key, [object.bytes]) === 'created') this.#settled(object.end)
-        else this.#blockedBy(object, this.#duty).catch(this.#ports.failed)
-      } catch (error) {
-        this.#retryLater(error, () => {
-          this.#blocked = false
-          this.#ports.again()
-        })
-        this.#blocked = true
-      }
+    if (this.#blocked || this.#next >= log.end) return false
+    const object = this.#make(this.#next, log.end)
+    try {
+      if (createNow(object.key, [object.bytes]) === 'created') this.#settled(object.end)
+      else this.#blockedBy(object, this.#duty).catch(this.#ports.failed)
+    } catch (error) {
+      this.#retryLater(error, () => {
+        this.#blocked = false
+        this.#ports.again()
+      })
+      this.#blocked = true
     }
+    if (!this.#blocked && this.#next < log.end) this.#ports.again()
     return this.#archived > before
   }
 
