@@ -20,8 +20,7 @@ export async function attachCost(effort: Effort): Promise<Row[]> {
   const largeMb = effort.attachMegabytes
   const branches = { small: await LochProcess.create(), large: await LochProcess.create() }
   try {
-    await fill(branches.small, SMALL_MB)
-    await fill(branches.large, largeMb)
+    await Promise.all([fill(branches.small, SMALL_MB), fill(branches.large, largeMb)])
     const { small, large } = await inTurn(
       ['small', 'large'],
       effort.rounds,

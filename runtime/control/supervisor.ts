@@ -77,7 +77,7 @@ export class Supervisor {
     this.#logs.push(log)
     return new ZoneProcess({
       zone,
-      command: [this.#options.zoneModule ?? ZONE_MODULE, file],
+      command: [...ZONE_NODE_FLAGS, this.#options.zoneModule ?? ZONE_MODULE, file],
       output: (chunk) => log.write(chunk),
       report: (line) => {
         log.line(line)
@@ -130,4 +130,6 @@ export class Supervisor {
 }
 
 /** Beside this file in the sources and in dist/ alike; node runs only the latter. */
+/** A zone has three threads, and V8 lets the young garbage of each grow to 48 MB by default: 220 MB became 180. */
+const ZONE_NODE_FLAGS = ['--max-semi-space-size=4']
 const ZONE_MODULE = fileURLToPath(new URL(`../zone/main${import.meta.url.slice(-3)}`, import.meta.url))
