@@ -52,7 +52,8 @@ describe.skipIf(skipReason !== undefined)('acknowledged commits survive', () => 
         .catch(() => false)
     await sql('create extension if not exists pg_buffercache', 'create table pages (id int, v int)')
     await sql('insert into pages select i, 0 from generate_series(1, 20000) i', 'vacuum pages', 'checkpoint')
-    // Written to the volume, and never synced: redo finds these pages up to date and asks nobody to sync them.
+    // Written to the volume, and never synced. That such pages become durable is shown by fsyncs.test.ts: here another fsync of
+    // the recovery seals them as well.
     await sql('update pages set v = 1', 'select * from pg_buffercache_evict_all()')
     const before = servingCompute(loch)
     process.kill(before.postgresPid!, 'SIGKILL')
