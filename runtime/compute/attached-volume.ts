@@ -66,7 +66,8 @@ export class AttachedVolume {
 
   /**
    * For a Postgres that starts where another has died. What that one wrote and never synced is in the volume, not yet
-   * durable; redo finds it there and asks for no fsync of it, so its checkpoint must not succeed before it is durable.
+   * durable; redo finds it there and writes nothing, so the checkpoint that follows must not succeed before it is durable.
+   * Postgres 18 does sync each relation that redo opens (mdcreate in md.c), but not because it promises to.
    */
   async guard(): Promise<void> {
     await this.#parts.host.guard()

@@ -52,7 +52,7 @@ export class Fsyncs {
 
   /**
    * From now on no fsync is answered before all that was written until now is durable. A Postgres that starts where another
-   * has died finds that one's pages and asks for no fsync of what it finds, yet its checkpoint declares them safe.
+   * has died finds that one's pages and need not sync what it did not write, yet its checkpoint declares them safe.
    */
   guard(): void {
     this.sink.send()

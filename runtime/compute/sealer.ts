@@ -73,6 +73,7 @@ export class Sealer {
       const seal = this.volume.beginSeal(SEGMENT_PAGES_MAX, { includeLogged })
       if (seal) this.capture(seal)
       this.bindWaiters()
+      if (!seal) return
     }
   }
 

@@ -50,10 +50,12 @@ describe.skipIf(skipReason !== undefined)('acknowledged commits survive', () => 
       sql('select')
         .then(() => true)
         .catch(() => false)
-    await sql('create extension if not exists pg_buffercache', 'create table pages (id int, v int)')
-    await sql('insert into pages select i, 0 from generate_series(1, 20000) i', 'vacuum pages', 'checkpoint')
-    // Written to the volume, and never synced. That such pages become durable is shown by fsyncs.test.ts: here another fsync of
-    // the recovery seals them as well.
+    // With room in each page: new ones would be redone, and synced, whatever is found.
+    await sql('create extension if not exists pg_buffercache')
+    await sql('create table pages (id int, v int) with (fillfactor = 40)')
+    await sql('insert into pages select i, 0 from generate_series(1, 20000) i', 'checkpoint')
+    // Written to the volume, and never synced: redo finds these pages up to date. Postgres 18 syncs the relation all the same,
+    // so it is fsyncs.test.ts that shows what holds if it does not.
     await sql('update pages set v = 1', 'select * from pg_buffercache_evict_all()')
     const before = servingCompute(loch)
     process.kill(before.postgresPid!, 'SIGKILL')

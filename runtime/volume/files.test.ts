@@ -315,19 +315,19 @@ test('local files have a store of their own, whose slots are used again', () => 
 test('a full local disk fails the write of a local file, and nothing else', () => {
   const d = serving()
   const ino = d.make('base/5/t1_1')
-  d.write(ino, 0, filled(1))
+  d.write(ino, 0, filled(1, 100))
   const write = d.local.write.bind(d.local)
   const complaint = { component: 'page cache', value: 'x', problem: 'full', remedy: 'Free space.' }
   d.local.write = (slot, ...rest) => {
     if (slot >= 2) throw new DiskFailed(complaint)
     write(slot, ...rest)
   }
-  expect(d.write(ino, PAGE_BYTES, filled(2, 3 * PAGE_BYTES))).toBe(-Errno.ENOSPC)
-  expect(d.content(ino)).toEqual(Buffer.from(filled(1)))
+  expect(d.write(ino, 100, filled(2, 3 * PAGE_BYTES))).toBe(-Errno.ENOSPC)
+  expect(d.content(ino)).toEqual(Buffer.from(filled(1, 100)))
   d.local.write = write
-  // What the failed write left is not there when the file grows past it.
+  // What the failed write left is not there when the file grows past it, neither in its last page nor in the next.
   d.write(ino, 3 * PAGE_BYTES, filled(4))
-  expect(d.content(ino).subarray(PAGE_BYTES, 3 * PAGE_BYTES)).toEqual(Buffer.alloc(2 * PAGE_BYTES))
+  expect(d.content(ino).subarray(100, 3 * PAGE_BYTES)).toEqual(Buffer.alloc(3 * PAGE_BYTES - 100))
   expect(d.local.used).toBe(2)
 })
 

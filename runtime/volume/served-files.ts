@@ -52,12 +52,20 @@ export class ServedFiles {
       this.content.write(body, offset, source, from, length, PageState.dirty)
     } catch (error) {
       if (!body.isPrivate || !(error instanceof DiskFailed)) throw error
-      // Or what was written past the end would show when the file grows beyond it.
-      this.content.drop(body, Math.ceil(node.size / PAGE_BYTES))
+      this.unwrite(body, offset + length)
       return false
     }
     if (offset + length > node.size) node.size = offset + length
     return true
+  }
+
+  /** As if all up to `end` had been written and then cut off, or what was written past the file's end would show when it grows. */
+  private unwrite(body: FileBody, end: number): void {
+    const { node } = body
+    const { size } = node
+    node.size = Math.max(size, end)
+    this.content.cut(body, size)
+    node.size = size
   }
 
   private writeLogged(body: FileBody, offset: number, source: Uint8Array, from: number, length: number): void {
