@@ -21,6 +21,8 @@ export const FRAME_HEADER_BYTES = 64
 export const FRAME_VERSION = 1
 /** A NATS server refuses payloads over 1 MiB by default; a frame must fit with its header. */
 export const FRAME_PAYLOAD_BYTES_MAX = 768 * 1024
+/** A writer can send no more than this of its newest log again; whoever has missed more fetches it from the archive or a peer. */
+export const RESENDABLE_BYTES_MAX = 8 * 1024 * 1024
 export const WRITER_BYTES = 16
 
 /** What a writer allows a safekeeper, in `flags`. A safekeeper that does not know one does all at once, which is always right. */

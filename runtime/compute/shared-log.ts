@@ -5,9 +5,11 @@
  *
  * One writer per word: the worker owns `end`, `sent` and the slots it claims; the main thread owns `durable`,
  * `archived`, `released` and `failure`. Positions are aligned 64-bit floats that only grow: a reader that sees an older
- * one waits a little longer and is never wrong. Nothing here knows frames, FUSE or NATS.
+ * one waits a little longer and is never wrong. Nothing here knows FUSE or NATS.
  */
-export const RING_BYTES = 8 * 1024 * 1024
+import { RESENDABLE_BYTES_MAX } from '../../events/frame.ts'
+
+export const RING_BYTES = RESENDABLE_BYTES_MAX
 /** One operation's entries always fit into it: the worker waits until this much of the ring is free. */
 export const RING_RESERVE_BYTES = 2 * 1024 * 1024
 /** Postgres has at most a few fsyncs in flight: one per backend that commits, plus checkpointer and helpers. */

@@ -11,6 +11,7 @@ import {
   FRAME_PAYLOAD_BYTES_MAX,
   FrameFlag,
   type FrameHeader,
+  RESENDABLE_BYTES_MAX,
   readFrameHeader,
   writeFrameHeader,
 } from '../../events/frame.ts'
@@ -30,8 +31,6 @@ const FLUSH_DELAY = { ms: 5, bytesMax: 512 * 1024 }
  * remembers where a few thousand frames begin, which may be little more than this if they are small.
  */
 const RESENT_BYTES_MAX = 512 * 1024
-/** No writer has more than this at hand, archived or not. */
-const RING_BYTES_MAX = 8 * 1024 * 1024
 
 export interface AppendPathPorts extends Pick<SafekeeperPorts, 'zone' | 'timeline' | 'defer' | 'after' | 'report'> {
   readonly bus: Pick<Lane, 'publish'>
@@ -128,7 +127,7 @@ export class AppendPath {
   #isBeyondWriter({ begin, archived }: FrameHeader): boolean {
     const { end } = this.#keeper.state
     const missed = begin - end
-    return missed > RING_BYTES_MAX || (missed > RESENT_BYTES_MAX && archived > end)
+    return missed > RESENDABLE_BYTES_MAX || (missed > RESENT_BYTES_MAX && archived > end)
   }
 
   /** Writes a frame that was fetched; the writer hears of it as if it had sent it. Throws DiskFailed, Damaged. */
@@ -172,8 +171,12 @@ export class AppendPath {
     this.#scheduled = false
     if (this.#stopped) return
     try {
-      if (!this.#archiveWaits() && this.#archiveFirst()) return
-      if (this.#flushWaits()) return
+      const isArchived = !this.#archiveWaits() && this.#archive()
+      if (this.#giveWay(isArchived)) return
+      if (this.#flushWaits()) {
+        if (isArchived) this.#sayProgress()
+        return
+      }
       this.#keeper.flush()
       for (const [reply, status] of this.#answers) this.#say(reply, status)
       this.#answers.clear()
@@ -198,21 +201,27 @@ export class AppendPath {
     return this.#flushDelay.waits(isAllowed && end > flushed, end - flushed)
   }
 
-  /** True if the flush is put off so that the word of what was archived gets out before it; at most once in a row. */
-  #archiveFirst(): boolean {
+  /** True if the archive has got on. */
+  #archive(): boolean {
     const progressed = this.#archiver.advance()
     if (progressed) {
       this.#keeper.state.archived = this.#archiver.archived
       this.#expectWriter()
     }
-    if (!progressed || this.#gaveWay) {
-      this.#gaveWay = false
-      return false
-    }
-    this.#gaveWay = true
-    for (const [reply, status] of this.#answers) if (status === 'ok') this.#say(reply, status)
+    return progressed
+  }
+
+  /** True if the flush is put off so that the word of what was archived gets out before it; at most once in a row. */
+  #giveWay(isArchived: boolean): boolean {
+    this.#gaveWay = isArchived && !this.#gaveWay
+    if (!this.#gaveWay) return false
+    this.#sayProgress()
     this.schedule()
     return true
+  }
+
+  #sayProgress(): void {
+    for (const [reply, status] of this.#answers) if (status === 'ok') this.#say(reply, status)
   }
 
   get #isWriterKnown(): boolean {

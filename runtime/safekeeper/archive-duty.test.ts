@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { chainSeed } from '../../events/frame.ts'
+import { chainSeed, FrameFlag } from '../../events/frame.ts'
 import { logKey } from '../log/keys.ts'
 import { PUTS_IN_FLIGHT } from './archiver.ts'
 import { FrameWriter, MemoryDisk, settle, TIMELINE } from './testing.ts'
@@ -252,6 +252,21 @@ describe('with a synchronous store', () => {
       [0, 4],
       [4, 4],
     ])
+  })
+
+  test('no commit waits for a flush that may be put off', async () => {
+    await begin({ synchronous: true })
+    const writer = cluster.writer(1)
+    await writer.reign({ duty: 'zone-2' })
+    writer.frames.flags = FrameFlag.flushLater
+    // The second comes while the first gives way, and would else wait for the timer, which nobody fires here.
+    writer.send(writer.frames.frame('first'))
+    await new Promise((resolve) => setImmediate(resolve))
+    writer.send(writer.frames.frame('second'))
+    await settle()
+    expect(keys()).toHaveLength(2)
+    expect(cluster.service('zone-2').status().flushed).toBe(0)
+    expect(writer.durable).toBe(writer.frames.position)
   })
 
   test('an endless stream of frames does not keep the own flush waiting', async () => {

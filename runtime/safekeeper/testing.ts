@@ -148,6 +148,8 @@ export class FrameWriter {
   position: number
   chain: number
   term: number
+  /** What it allows safekeepers to put off. */
+  flags = 0
 
   constructor(timeline: string, term: number, position = 0, chain = chainSeed(timeline)) {
     this.position = position
@@ -166,7 +168,7 @@ export class FrameWriter {
       length: bytes.length,
       chainBefore: this.chain,
       chainAfter,
-      flags: 0,
+      flags: this.flags,
       archived,
     }
     writeFrameHeader(frame, 0, header, WRITER)
