@@ -1,46 +1,31 @@
 /** When an fsync is answered, given what its file holds and what was written before Postgres last died. */
 import { beforeEach, expect, test } from 'vitest'
-import { Driver, filled, segmentName, TERM } from '../volume/testing.ts'
+import { type Driver, filled } from '../volume/testing.ts'
 import { Fsyncs } from './fsyncs.ts'
-import { Sealer } from './sealer.ts'
 import { SharedLog } from './shared-log.ts'
-import type { FromVolume } from './volume-messages.ts'
+import { SealBench } from './testing-seals.ts'
 
-type SealMessage = Extract<FromVolume, { kind: 'seal' }>
-
+let bench: SealBench
 let driver: Driver
 let log: SharedLog
 let fsyncs: Fsyncs
-let flying: SealMessage[]
 let answers: string[]
 
 beforeEach(() => {
-  driver = Driver.serving({ slotCount: 1024 })
-  driver.makeDirectories('base', 'base/5')
-  driver.make('base/5/1')
-  driver.make('small')
-  flying = []
+  bench = new SealBench(1024)
+  driver = bench.driver
   answers = []
   log = SharedLog.allocate(0, 0)
-  const sealer = new Sealer(driver.volume, TERM, (message) => flying.push(message as SealMessage))
   const send = () => {
     log.end = driver.log.end
   }
   send()
-  fsyncs = new Fsyncs(driver.volume, sealer, { send }, log, {
+  fsyncs = new Fsyncs(driver.volume, bench.sealer, { send }, log, {
     replyEmpty: (unique) => answers.push(`${unique} ok`),
     replyError: (unique, _, errno) => answers.push(`${unique} error ${errno}`),
   })
   becomeDurable()
-  seal = (ok) => {
-    const [message] = flying.splice(0, 1) as [SealMessage]
-    driver.objects.put(segmentName(TERM, message.number), new Uint8Array(message.buffer, 0, message.length))
-    sealer.finish(message.seal, ok, message.buffer)
-  }
 })
-
-/** The main thread stored the oldest segment in flight, or could not. */
-let seal: (ok: boolean) => void
 
 function fsync(unique: number, path: string): void {
   if (!fsyncs.sync(unique, 0, driver.ino(path))) answers.push(`${unique} ok`)
@@ -56,7 +41,7 @@ const writePage = (path: string) => driver.write(driver.ino(path), 0, filled(1))
 test('an fsync of a logged file waits for the log alone', () => {
   writePage('small')
   fsync(1, 'small')
-  expect([answers, flying]).toEqual([[], []])
+  expect([answers, bench.flying]).toEqual([[], []])
   becomeDurable()
   expect(answers).toEqual(['1 ok'])
 })
@@ -66,7 +51,7 @@ test('an fsync of dirty pages waits for their segment, and for the entry that na
   fsync(1, 'base/5/1')
   becomeDurable()
   expect(answers).toEqual([])
-  seal(true)
+  bench.finish(true)
   expect(answers).toEqual([])
   becomeDurable()
   expect(answers).toEqual(['1 ok'])
@@ -78,9 +63,9 @@ test('after a guard no fsync succeeds before what was dirty then is durable, not
   fsync(1, 'small')
   becomeDurable()
   expect(answers).toEqual([])
-  seal(false)
+  bench.finish(false)
   expect(answers).toEqual([])
-  seal(true)
+  bench.finish(true)
   fsync(2, 'small')
   expect(answers).toEqual([])
   becomeDurable()

@@ -1,25 +1,20 @@
 /** When an fsync that waits for seals is answered: never before what it found dirty stands in a stored segment. */
 import { beforeEach, expect, test } from 'vitest'
 import { PAGE_BYTES } from '../../events/log-entry.ts'
-import { Driver, filled, segmentName, TERM } from '../volume/testing.ts'
-import { Sealer } from './sealer.ts'
-import type { FromVolume } from './volume-messages.ts'
+import { Driver, filled } from '../volume/testing.ts'
+import type { Sealer } from './sealer.ts'
+import { SealBench } from './testing-seals.ts'
 
-type SealMessage = Extract<FromVolume, { kind: 'seal' }>
-
+let bench: SealBench
 let driver: Driver
 let sealer: Sealer
-let flying: SealMessage[]
+let flying: SealBench['flying']
 let answered: number[]
 
 beforeEach(() => {
-  driver = Driver.serving({ slotCount: 8192 })
-  driver.makeDirectories('base', 'base/5')
-  driver.make('base/5/1')
-  driver.make('small')
-  flying = []
+  bench = new SealBench(8192)
+  ;({ driver, sealer, flying } = bench)
   answered = []
-  sealer = new Sealer(driver.volume, TERM, (message) => flying.push(message as SealMessage))
 })
 
 const table = (): number => driver.ino('base/5/1')
@@ -33,13 +28,7 @@ function fsync(): void {
   sealer.sync((position) => answered.push(position))
 }
 
-/** The main thread stored the segment that has waited longest, or could not. */
-function finish(ok: boolean, at = 0): void {
-  const [message] = flying.splice(at, 1) as [SealMessage]
-  const { seal, number, buffer, length } = message
-  if (ok) driver.objects.put(segmentName(TERM, number), new Uint8Array(buffer, 0, length))
-  sealer.finish(seal, ok, buffer)
-}
+const finish = (ok: boolean, at = 0): void => bench.finish(ok, at)
 
 /** What a crash at the position that the last fsync was given would leave of a block. */
 function survived(block: number): number | undefined {

@@ -254,6 +254,16 @@ describe('with a synchronous store', () => {
     ])
   })
 
+  test('of several objects each is told of before all are stored', async () => {
+    await begin({ synchronous: true })
+    const writer = cluster.writer(1)
+    await writer.reign({ duty: 'zone-2' })
+    for (let count = 0; count < 3; count++) writer.send(writer.frames.frame('x'.repeat(500_000)))
+    await settle()
+    const told = new Set(writer.acks.filter(({ zone }) => zone === 'zone-2').map(({ archived }) => archived))
+    expect([...told]).toEqual([500_000, 1_000_000, 1_500_000])
+  })
+
   test('no commit waits for a flush that may be put off', async () => {
     await begin({ synchronous: true })
     const writer = cluster.writer(1)
