@@ -1,4 +1,7 @@
-/** What a NATS server says of itself before anything is said to it: https://docs.nats.io/reference/reference-protocols/nats-protocol#info. */
+/**
+ * What a NATS server says of itself before anything is said to it:
+ * https://docs.nats.io/reference/reference-protocols/nats-protocol#info
+ */
 
 /** The first word of a server. */
 export const INFO = 'INFO '

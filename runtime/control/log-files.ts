@@ -1,7 +1,7 @@
 /**
  * Reads the end of a log file, or what was added since: for `logs.tail`. A cursor names a file by its inode and a place in
- * it, so that a log that was rotated meanwhile is read to the old file's end and then from the new one's start. Only names of logs come in from
- * outside, never paths.
+ * it, so that a log that was rotated meanwhile is read to the old file's end and then from the new one's start. Only names
+ * of logs come in from outside, never paths.
  */
 import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
 import { join } from 'node:path'
