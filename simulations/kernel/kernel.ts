@@ -1,0 +1,120 @@
+/**
+ * The kernel of a simulation: a virtual clock that jumps to the next event, and the one queue in which everything that
+ * happens stands. Events of the same moment come in an order drawn from the seed. Between two events all promises that the
+ * first has settled are followed to their end, so a run is a sequence of steps and nothing happens beside it.
+ *
+ * An event belongs to a process; those of a process that has been killed never happen, and those of one that is paused
+ * happen when it goes on. Nothing here knows what the processes are.
+ */
+import type { Draws } from './draws.ts'
+import { EventQueue } from './event-queue.ts'
+
+/** Whose events these are. One object per life: what is started again is another process. */
+export interface Process {
+  readonly name: string
+  isAlive: boolean
+  /** Until then its events are held back, as under SIGSTOP or a long garbage collection. */
+  pausedUntilMs: number
+}
+
+export const NEVER_PAUSED = Number.NEGATIVE_INFINITY
+
+/** What no process of the simulated system causes: the world itself, its faults, and who looks on. */
+export const WORLD: Process = { name: 'world', isAlive: true, pausedUntilMs: NEVER_PAUSED }
+
+/** Beyond this the run does not get on: something calls itself again without letting time pass. */
+const EVENTS_AT_ONE_MOMENT_MAX = 100_000
+
+export class Kernel {
+  readonly draws: Draws
+  readonly #queue = new EventQueue()
+  #nowMs: number
+  #steps = 0
+  #stepsAtThisMoment = 0
+  #failure: { readonly error: unknown } | undefined
+
+  /** Virtual time begins at `epochMs`, so that it looks like a date to whoever reads it. */
+  constructor(draws: Draws, epochMs: number) {
+    this.draws = draws
+    this.#nowMs = epochMs
+  }
+
+  get nowMs(): number {
+    return this.#nowMs
+  }
+
+  /** Events so far. */
+  get steps(): number {
+    return this.#steps
+  }
+
+  /** Calls `fire` once, `delayMs` from now at the earliest; returns what cancels it. */
+  after(process: Process, delayMs: number, fire: () => void): () => void {
+    const event = this.#queue.add(this.#nowMs + Math.max(0, delayMs), this.draws.uniform('kernel.order'), process, fire)
+    return () => {
+      event.fire = undefined
+    }
+  }
+
+  /** Ends the run with `error` after the present event, as the violation that was looked for. */
+  fail(error: unknown): void {
+    this.#failure ??= { error }
+  }
+
+  /** Runs until `untilMs`, or until `isDone` says so, or until nothing is left to happen. Rejects with what failed it. */
+  run(untilMs: number, isDone: () => boolean = () => false): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const step = () => {
+        try {
+          if (this.#failure) throw this.#failure.error
+          if (isDone() || !this.#step(untilMs)) {
+            ended = true
+            resolve()
+          }
+        } catch (error) {
+          ended = true
+          reject(error)
+        }
+      }
+      let ended = false
+      // Node follows all promises between two immediates of one round; a round of one step would be twice as slow.
+      const round = () => {
+        if (ended) return
+        for (let count = 0; count < STEPS_A_ROUND; count++) setImmediate(() => ended || step())
+        setImmediate(round)
+      }
+      round()
+    })
+  }
+
+  /** False if nothing is left to happen before `untilMs`; the clock then stands there. */
+  #step(untilMs: number): boolean {
+    for (;;) {
+      const event = this.#queue.peek()
+      if (event === undefined || event.atMs > untilMs) {
+        this.#nowMs = Math.max(this.#nowMs, untilMs)
+        return false
+      }
+      this.#queue.take()
+      if (event.fire === undefined || !event.process.isAlive) continue
+      if (event.process.pausedUntilMs > event.atMs) {
+        event.atMs = event.process.pausedUntilMs
+        this.#queue.put(event)
+        continue
+      }
+      this.#advanceTo(event.atMs)
+      event.fire()
+      return true
+    }
+  }
+
+  #advanceTo(atMs: number): void {
+    this.#steps++
+    this.#stepsAtThisMoment = atMs > this.#nowMs ? 0 : this.#stepsAtThisMoment + 1
+    if (this.#stepsAtThisMoment > EVENTS_AT_ONE_MOMENT_MAX)
+      throw new Error('the run does not get on: time stands still')
+    this.#nowMs = Math.max(this.#nowMs, atMs)
+  }
+}
+
+const STEPS_A_ROUND = 64
