@@ -2,7 +2,7 @@
  * What a newcomer does, in the order of the README: start, connect, look, ask, stop. Also that a stop leaves nothing
  * behind, and that the second start finds what the first one kept.
  */
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { hasMountsBelow } from '../postgres/mounts.ts'
@@ -91,6 +91,16 @@ describe.skipIf(skipReason !== undefined)('a newcomer', () => {
     expect(existsSync(runtimePath())).toBe(false)
     const left = readdirSync(join(loch.data, 'run')).filter((name) => !/^(owner\.\d+|zone-\d\.json)$/.test(name))
     expect(left).toEqual([])
+  })
+
+  test('which leaves nothing behind that the next start would have to fold: the last snapshot is recorded', () => {
+    const logs = join(loch.data, 'logs')
+    const complaints = readdirSync(logs).flatMap((name) =>
+      readFileSync(join(logs, name), 'utf8')
+        .split('\n')
+        .filter((line) => line.includes('snapshot at') || line.includes('the last seal')),
+    )
+    expect(complaints).toEqual([])
   })
 
   test('starts again, and every row is there', async () => {

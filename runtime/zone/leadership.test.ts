@@ -41,3 +41,21 @@ test('what could not be created is tried again', async () => {
   expect(reports.filter((line) => line.includes('it is down'))).toHaveLength(2)
   await leadership.end()
 })
+
+test('when Loch is to stop no compute is placed any more, yet the timeline is answered for until the end', async () => {
+  const world = new TestWorld()
+  const system = world.system()
+  const parts: LeaderParts = { config, bus: { publish: () => {} }, store: world.store, report: () => {} }
+  const leadership = new Leadership(system, parts)
+  leadership.begin(() => zone.begin({ id: zones[0]!, zones, incarnation: 1 }))
+  const hosted = () => system.inspect().map(({ actor }) => actor)
+  await expect.poll(hosted).toEqual(['timeline.main', 'endpoint.main'])
+  await leadership.stopPlacing()
+  expect(hosted()).toEqual(['timeline.main'])
+  // Should it begin to lead only now, that holds too.
+  await leadership.end()
+  expect(hosted()).toEqual([])
+  leadership.begin(() => zone.begin({ id: zones[0]!, zones, incarnation: 1 }))
+  await expect.poll(hosted).toEqual(['timeline.main'])
+  await leadership.end()
+})

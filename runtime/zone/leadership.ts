@@ -40,6 +40,8 @@ export class Leadership {
   /** Numbers the reigns of this zone as leader: one that has ended must not go on hosting. */
   #round = 0
   #leads = false
+  /** False once Loch is to stop: computes end now, and nobody shall start others in their place. */
+  #places = true
   #complaint = ''
   #work: Promise<void> = Promise.resolve()
 
@@ -60,6 +62,17 @@ export class Leadership {
     this.#work = this.#work.then(() => this.#hostAll(round, seen))
   }
 
+  /**
+   * From now on no compute is placed any more, while the timeline is still answered for: a compute that stops records
+   * its last snapshot there, or the next one would have to fold all the log since the last.
+   */
+  async stopPlacing(): Promise<void> {
+    this.#places = false
+    this.#tellEndpoint = undefined
+    this.#work = this.#work.then(() => this.#releaseEndpoint())
+    await this.#work
+  }
+
   /** Resolves when nothing is hosted any more. */
   async end(): Promise<void> {
     this.#leads = false
@@ -77,7 +90,7 @@ export class Leadership {
     while (round === this.#round) {
       try {
         await this.#hostTimeline()
-        await this.#hostEndpoint(seen)
+        if (this.#places) await this.#hostEndpoint(seen)
         this.#complaint = ''
         return
       } catch (error) {
@@ -97,9 +110,12 @@ export class Leadership {
   }
 
   async #releaseAll(): Promise<void> {
-    const { endpoint, timeline } = this.#parts.config
-    await this.#system.release(`endpoint.${endpoint}`)
-    await this.#system.release(`timeline.${timeline}`)
+    await this.#releaseEndpoint()
+    await this.#system.release(`timeline.${this.#parts.config.timeline}`)
+  }
+
+  async #releaseEndpoint(): Promise<void> {
+    await this.#system.release(`endpoint.${this.#parts.config.endpoint}`)
   }
 
   async #hostTimeline(): Promise<void> {

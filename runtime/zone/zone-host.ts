@@ -103,11 +103,13 @@ export class ZoneHost {
     }
   }
 
-  /** Leads no more, starts nothing any more, and stops its computes; resolves when they have stopped. */
+  /**
+   * Starts nothing any more, and stops its computes; resolves when they have stopped. It goes on leading, if it does, for
+   * the computes of other zones may still be stopping.
+   */
   async quiesce(): Promise<void> {
     this.#stopping = true
-    this.#zone?.tell({ type: 'Drain', at: 0 })
-    await this.#leadership.end()
+    await this.#leadership.stopPlacing()
     for (const { actor } of this.#computes.values()) {
       const { current } = actor.snapshot.context
       if (current) actor.tell({ type: 'Stop', at: 0, launch: Number.MAX_SAFE_INTEGER })
@@ -117,6 +119,7 @@ export class ZoneHost {
 
   async close(): Promise<void> {
     for (const subscription of this.#subscriptions) subscription.unsubscribe()
+    await this.#leadership.end()
     await this.#system.stop()
     this.#ports.close()
   }
