@@ -7,23 +7,21 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import * as Effect from 'effect/Effect'
 import { PAGE_BYTES } from '../../events/log-entry.ts'
-import { Damaged, QuorumLost } from '../errors.ts'
+import { QuorumLost } from '../errors.ts'
 import { KernelDevice } from '../fuse/device.ts'
+import { LateReplies } from '../fuse/late-replies.ts'
 import { type Mount, mountVolume } from '../fuse/mount.ts'
 import { Waker } from '../fuse/wake.ts'
 import { run } from '../system/run.ts'
-import type { ComputeEnvironment } from './environment.ts'
+import type { VolumeEvents } from './compute-body.ts'
+import type { BodyEnvironment } from './environment.ts'
 import { readTail } from './log-source.ts'
 import type { Reign } from './reign.ts'
 import type { ReignPorts } from './reign-ports.ts'
 import { storeSnapshot } from './snapshot-store.ts'
 import { VolumeHost, type VolumeHostPorts } from './volume-host.ts'
-import { WritingLog, type WritingLogEvents } from './writing-log.ts'
-
-export interface VolumeEvents extends WritingLogEvents {
-  /** The volume cannot go on: the reign must end. */
-  readonly broken: (problem: string) => void
-}
+import { WorkerThread } from './volume-thread.ts'
+import { WritingLog } from './writing-log.ts'
 
 interface Parts {
   readonly ports: ReignPorts
@@ -42,11 +40,6 @@ export class AttachedVolume {
     this.mountPath = parts.mount.path
     this.log = parts.log
     this.#parts = parts
-  }
-
-  /** A quiet log sends when asked or when much has gathered: for a cluster that is being created. */
-  set quiet(value: boolean) {
-    this.log.shared.quiet = value
   }
 
   /** Seals everything and records a snapshot; rejects if it did not become durable. */
@@ -86,7 +79,7 @@ export class AttachedVolume {
 
 /** Resolves when the mount is served and the term's first entry is durable. Leaves nothing behind if it rejects. */
 export async function attachVolume(
-  environment: ComputeEnvironment,
+  environment: BodyEnvironment,
   ports: ReignPorts,
   reign: Reign,
   events: VolumeEvents,
@@ -105,7 +98,7 @@ export async function attachVolume(
 }
 
 async function openVolume(
-  environment: ComputeEnvironment,
+  environment: BodyEnvironment,
   ports: ReignPorts,
   reign: Reign,
   events: VolumeEvents,
@@ -134,7 +127,7 @@ async function openVolume(
   const mount = await run(mountVolume(join(environment.runDirectory, 'mnt', ports.timeline), `loch-${ports.timeline}`))
   undo.unshift(() => run(Effect.ignore(mount.unmount)))
   undo.push(() => mount.close())
-  log = new WritingLog(ports, reign, mount.fd, events)
+  log = new WritingLog(ports, reign, new LateReplies(new KernelDevice(mount.fd)), events)
   undo.unshift(() => log?.close())
   log.connect()
   const { shared, subject, reply } = log
@@ -159,17 +152,18 @@ async function becomesDurable(volume: AttachedVolume, position: number, signal: 
 }
 
 function startHost(
-  environment: ComputeEnvironment,
+  environment: BodyEnvironment,
   ports: ReignPorts,
   reign: Reign,
   events: Pick<VolumeHostPorts, 'storeSnapshot' | 'wake' | 'unsent' | 'broken'>,
 ): VolumeHost {
-  const { store, timeline, report } = ports
+  const { store, timeline, report, timers } = ports
   const { term } = reign
   mkdirSync(environment.cacheDirectory, { recursive: true, mode: 0o700 })
   const cacheFile = join(environment.cacheDirectory, `${timeline}.${term}`)
   const slotCount = Math.floor(environment.cacheBytes / PAGE_BYTES)
-  return new VolumeHost({ cacheFile, slotCount, timeline, term }, { ...events, store, timeline, term, report })
+  const thread = new WorkerThread({ cacheFile, slotCount, timeline, term })
+  return new VolumeHost(thread, { ...events, store, timeline, term, report, timers })
 }
 
 async function fold(ports: ReignPorts, reign: Reign, host: VolumeHost): Promise<void> {
@@ -185,9 +179,4 @@ function notDurable(ports: ReignPorts, reign: Reign): QuorumLost {
     problem: "the term's first entry did not become durable",
     remedy: 'Another compute has taken over, or too few zones are up.',
   })
-}
-
-/** Damage does not go away by trying again. */
-export function isRetryable(error: unknown): boolean {
-  return !(error instanceof Damaged)
 }

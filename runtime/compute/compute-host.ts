@@ -3,21 +3,17 @@
  * One object per compute; what it holds is only what must be undone later. Every effect ends in events, also when it fails,
  * and carries the term it was asked for, so that a late result of a former reign is recognised. No decision is taken here.
  */
-import { randomBytes } from 'node:crypto'
 import type { ComputeContext, ComputeEffect } from '../../actors/compute/decide.ts'
 import type { ComputeEvent, ComputeState } from '../../events/compute.ts'
 import type { Term, TimelineId } from '../../events/identifiers.ts'
 import { Position, Term as TermSchema, ZoneId } from '../../events/identifiers.ts'
 import type { TermGrant, TimelineCommand } from '../../events/timeline.ts'
-import { BadArgument, Fenced, problemOf } from '../errors.ts'
-import { killPostgresBelow } from '../postgres/orphans.ts'
-import type { PostgresProcess } from '../postgres/server.ts'
+import { BadArgument, Damaged, Fenced, problemOf } from '../errors.ts'
 import { askActor } from '../system/ask.ts'
 import type { OwnEffect, Perform } from '../system/ports.ts'
 import { run } from '../system/run.ts'
-import { type AttachedVolume, attachVolume, isRetryable } from './attached-volume.ts'
+import type { LogPositions, PostgresBody, VolumeBody } from './compute-body.ts'
 import type { ComputeEnvironment, Tell } from './environment.ts'
-import { closeClients, createCluster, followPassword, launchPostgres, openClients } from './postgres-run.ts'
 import { establishReign, type Reign } from './reign.ts'
 import type { ReignPorts } from './reign-ports.ts'
 
@@ -27,8 +23,8 @@ export class ComputeHost {
   readonly #compute: string
   readonly #environment: ComputeEnvironment
   #reign: Reign | undefined
-  #volume: AttachedVolume | undefined
-  #postgres: PostgresProcess | undefined
+  #volume: VolumeBody | undefined
+  #postgres: PostgresBody | undefined
   /** Postgres has run on this mount before. */
   #hasServed = false
   /** Set while Postgres is being stopped on purpose: its end is then no news. */
@@ -36,8 +32,6 @@ export class ComputeHost {
   /** What is being attached or started; a shutdown cuts it short and waits for its end, so that nothing comes up later. */
   #starting: Promise<unknown> = Promise.resolve()
   #cut = new AbortController()
-  /** Names this writer in every frame (a lost answer is recognised by it). */
-  readonly #writer = Buffer.from(randomBytes(8).toString('hex'), 'latin1')
   #down: Promise<void> | undefined
 
   constructor(compute: string, environment: ComputeEnvironment) {
@@ -50,9 +44,8 @@ export class ComputeHost {
   }
 
   /** Of the log being written; zeros while there is none. */
-  get positions(): { readonly end: number; readonly durable: number; readonly archived: number } {
-    const shared = this.#volume?.log.shared
-    return { end: shared?.end ?? 0, durable: shared?.durable ?? 0, archived: shared?.archived ?? 0 }
+  get positions(): LogPositions {
+    return this.#volume?.positions ?? { end: 0, durable: 0, archived: 0 }
   }
 
   readonly perform: Perform<ComputeState, ComputeContext, ComputeEvent, ComputeEffect> = (effect, scope) => {
@@ -68,10 +61,10 @@ export class ComputeHost {
       case 'shutDown':
         return this.#shutDown(effect)
       case 'closeClients':
-        if (this.#postgres) closeClients(this.#postgres)
+        this.#postgres?.closeClients()
         return undefined
       case 'openClients':
-        if (this.#postgres) openClients(this.#postgres)
+        this.#postgres?.openClients()
         return undefined
     }
   }
@@ -80,20 +73,20 @@ export class ComputeHost {
     const at = this.#environment.nowMs()
     try {
       const event: TimelineCommand = { type: 'StartTerm', at, compute, zone }
-      const { bus, project } = this.#environment
-      return (await run(askActor(bus, project, `timeline.${timeline}`, event))) as TermGrant
+      const { bus, project, newId } = this.#environment
+      return (await run(askActor(bus, project, `timeline.${timeline}`, event, newId))) as TermGrant
     } catch (error) {
       return { type: 'TermRefused', at, problem: problemOf(error), retryable: !(error instanceof BadArgument) }
     }
   }
 
   async #fence({ timeline, term, grant }: Of<'fence'>): Promise<ComputeEvent> {
-    const startedMs = performance.now()
+    const startedMs = this.#environment.nowMs()
     const at = this.#environment.nowMs()
     try {
       const reign = await establishReign(this.#reignPorts(timeline, grant), grant)
       this.#reign = reign
-      this.#environment.progress(`Elect ${this.#compute} for term ${term}`, performance.now() - startedMs)
+      this.#environment.progress(`Elect ${this.#compute} for term ${term}`, this.#environment.nowMs() - startedMs)
       const { lastTerm, position, chain } = reign.tail
       const tail = { term: TermSchema.make(lastTerm), position: Position.make(position), chain }
       return { type: 'FenceGranted', at, term, tail }
@@ -104,22 +97,22 @@ export class ComputeHost {
   }
 
   async #attach({ timeline, term, grant }: Of<'attach'>, tell: Tell): Promise<ComputeEvent> {
-    const startedMs = performance.now()
+    const startedMs = this.#environment.nowMs()
     const at = this.#environment.nowMs()
     const reign = this.#reign
     try {
       if (reign?.term !== term) throw new Error(`no election of term ${term} stands here`)
       const ports = this.#reignPorts(timeline, grant)
       const events = this.#volumeEvents(term, tell)
-      this.#volume = await attachVolume(this.#environment, ports, reign, events, this.#cut.signal)
-      this.#environment.progress(`Attach ${timeline} at ${reign.tail.position}`, performance.now() - startedMs)
+      this.#volume = await this.#environment.body.attach(ports, reign, events, this.#cut.signal)
+      this.#environment.progress(`Attach ${timeline} at ${reign.tail.position}`, this.#environment.nowMs() - startedMs)
       this.#recordBegin(ports, reign)
       if (grant.snapshot === undefined) await this.#createCluster(this.#volume)
       return { type: 'Attached', at, term }
     } catch (error) {
       await this.#volume?.detach()
       this.#volume = undefined
-      return { type: 'AttachFailed', at, term, problem: problemOf(error), retryable: isRetryable(error) }
+      return { type: 'AttachFailed', at, term, problem: problemOf(error), retryable: !(error instanceof Damaged) }
     }
   }
 
@@ -138,46 +131,45 @@ export class ComputeHost {
     const { position, chain } = reign.tail
     const place = { term: TermSchema.make(reign.term), position: Position.make(position), chain }
     const event: TimelineCommand = { type: 'RecordTermBegan', at: ports.nowMs(), ...place }
-    run(askActor(ports.bus, ports.project, `timeline.${ports.timeline}`, event)).catch((error) =>
+    run(askActor(ports.bus, ports.project, `timeline.${ports.timeline}`, event, ports.newId)).catch((error) =>
       ports.report(`recording the begin of term ${reign.term}: ${problemOf(error)}`),
     )
   }
 
   /** The first snapshot says that the cluster is whole: until it stands, the next attach begins creation anew. */
-  async #createCluster(volume: AttachedVolume): Promise<void> {
-    const startedMs = performance.now()
+  async #createCluster(volume: VolumeBody): Promise<void> {
+    const startedMs = this.#environment.nowMs()
     volume.quiet = true
-    await createCluster(this.#environment, volume.mountPath, this.#cut.signal)
+    await volume.createCluster(this.#cut.signal)
     await volume.flush()
-    this.#environment.progress('Create the database cluster', performance.now() - startedMs)
+    this.#environment.progress('Create the database cluster', this.#environment.nowMs() - startedMs)
   }
 
   async #startPostgres({ term }: Of<'startPostgres'>, tell: Tell): Promise<ComputeEvent | undefined> {
-    const startedMs = performance.now()
+    const startedMs = this.#environment.nowMs()
     const { nowMs, progress, serving, report } = this.#environment
     if (!this.#volume || this.#stopping) return undefined
-    let server: PostgresProcess | undefined
+    let server: PostgresBody | undefined
     try {
-      const { mountPath } = this.#volume
-      await killPostgresBelow(mountPath)
+      await this.#volume.killPostgres()
       if (this.#hasServed) await this.#volume.guard()
-      server = await launchPostgres(this.#environment, mountPath, this.#hasServed)
+      server = await this.#volume.launch(this.#hasServed)
       this.#hasServed = true
       this.#watch(server, term, tell)
       await server.ready
-      await followPassword(this.#environment, server)
+      await server.followPassword()
     } catch (error) {
       report(problemOf(error))
       // One that was launched is told of by whoever watches it.
       await server?.kill()
       return server ? undefined : { type: 'PostgresExited', at: nowMs(), term, code: -1 }
     }
-    progress('Start Postgres', performance.now() - startedMs)
+    progress('Start Postgres', this.#environment.nowMs() - startedMs)
     serving(this.#compute, term)
     return { type: 'PostgresReady', at: nowMs(), term }
   }
 
-  #watch(server: PostgresProcess, term: Term, tell: Tell): void {
+  #watch(server: PostgresBody, term: Term, tell: Tell): void {
     this.#postgres = server
     void server.exited.then(({ code, reason }) => {
       if (this.#postgres === server) this.#postgres = undefined
@@ -192,7 +184,7 @@ export class ComputeHost {
     this.#stopping = true
     this.#cut.abort()
     if (mode === 'immediate') {
-      this.#volume?.log.writer.fail()
+      this.#volume?.fail()
       void this.#postgres?.kill()
     }
     if (this.#down) return undefined
@@ -206,7 +198,7 @@ export class ComputeHost {
 
   async #takeDown(mode: 'fast' | 'immediate'): Promise<void> {
     await this.#starting
-    if (this.#postgres && mode === 'fast') openClients(this.#postgres)
+    if (mode === 'fast') this.#postgres?.openClients()
     await this.#postgres?.stop(mode)
     try {
       if (mode === 'fast') await this.#volume?.flush()
@@ -226,7 +218,7 @@ export class ComputeHost {
   }
 
   #reignPorts(timeline: TimelineId, grant: TermGrant): ReignPorts {
-    const { bus, lane, store, project, zone, nowMs, report } = this.#environment
+    const { bus, lane, store, project, zone, writer, nowMs, timers, newId, report } = this.#environment
     return {
       bus,
       lane,
@@ -236,8 +228,10 @@ export class ComputeHost {
       zones: grant.zones,
       zone: ZoneId.make(zone),
       compute: this.#compute,
-      writer: this.#writer,
+      writer,
       nowMs,
+      timers,
+      newId,
       report,
     }
   }

@@ -1,4 +1,4 @@
-/** What a compute is given by the zone that hosts it. Types only. */
+/** What a compute is given by the zone that hosts it, and what its body is given. Types only. */
 import type { ComputeEvent } from '../../events/compute.ts'
 import type { BusShape } from '../bus/bus.ts'
 import type { Lane } from '../bus/fast-lane.ts'
@@ -6,6 +6,8 @@ import type { ObjectStoreShape } from '../object-store/object-store.ts'
 import type { PostgresBinaries } from '../postgres/binary-tree.ts'
 import type { Listen } from '../postgres/settings.ts'
 import type { UnprivilegedUser } from '../postgres/user.ts'
+import type { Timers } from '../system/timers.ts'
+import type { ComputeBody } from './compute-body.ts'
 
 export interface ComputeEnvironment {
   readonly bus: BusShape
@@ -13,6 +15,22 @@ export interface ComputeEnvironment {
   readonly store: ObjectStoreShape
   readonly project: string
   readonly zone: string
+  readonly body: ComputeBody
+  /** Sixteen bytes that name this writer in every frame (a lost answer is recognised by it). */
+  readonly writer: Uint8Array
+  readonly nowMs: () => number
+  readonly timers: Timers
+  /** Unique strings. */
+  readonly newId: () => string
+  readonly report: (line: string) => void
+  /** A step of the start is done. */
+  readonly progress: (step: string, elapsedMs: number) => void
+  /** Clients can connect. */
+  readonly serving: (compute: string, term: number) => void
+}
+
+/** Of a body that is a mount with Postgres on it. */
+export interface BodyEnvironment {
   readonly binaries: PostgresBinaries
   readonly user: UnprivilegedUser
   /** Mounts and sockets go below it; Postgres's user may traverse it. */
@@ -23,12 +41,6 @@ export interface ComputeEnvironment {
   readonly listen: Listen
   readonly passwordFile: string
   readonly postgresLog: string
-  readonly nowMs: () => number
-  readonly report: (line: string) => void
-  /** A step of the start is done. */
-  readonly progress: (step: string, elapsedMs: number) => void
-  /** Clients can connect. */
-  readonly serving: (compute: string, term: number) => void
 }
 
 /** Tells the compute's actor what came of an effect. */

@@ -11,8 +11,8 @@ import type { SharedLog } from './shared-log.ts'
 
 /** Answers a request of the kernel that was left open, by its id. */
 export interface SyncAnswers {
-  readonly replyEmpty: (uniqueLow: number, uniqueHigh: number) => void
-  readonly replyError: (uniqueLow: number, uniqueHigh: number, errno: number) => void
+  readonly replyEmpty: (uniqueLow: number, uniqueHigh: number) => unknown
+  readonly replyError: (uniqueLow: number, uniqueHigh: number, errno: number) => unknown
 }
 
 export class Fsyncs {

@@ -5,6 +5,9 @@ import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vit
 import { createProposer, DUTY_TIMEOUT_MS, type Durability, RESEND_AFTER_MS } from '../../actors/compute/proposer.ts'
 import { checkPayload, FRAME_HEADER_BYTES, type FrameHeader, readFrameHeader } from '../../events/frame.ts'
 import { type AckStatus, encodeAck } from '../../events/safekeeper-wire.ts'
+import { KernelDevice } from '../fuse/device.ts'
+import { LateReplies } from '../fuse/late-replies.ts'
+import { realTimers } from '../system/timers.ts'
 import { ARCHIVE_LAG_BYTES_MAX, EIO, LogWriter } from './log-writer.ts'
 import { RingSink } from './ring-sink.ts'
 import { RING_BYTES, RING_RESERVE_BYTES, SharedLog } from './shared-log.ts'
@@ -38,7 +41,7 @@ class Bench {
       return true
     })
     const proposer = createProposer(TERM, START, durability, ZONES, START, 'zone-2', this.nowMs)
-    this.writer = new LogWriter(log, proposer, this.#device, 'acks', WRITER, {
+    this.writer = new LogWriter(log, proposer, answersOn(this.#device), 'acks', WRITER, {
       subscribe: (subject, handler) => {
         this.calls.push(`subscribe ${subject}`)
         this.#deliver = handler
@@ -52,6 +55,7 @@ class Bench {
       fenced: (term) => this.calls.push(`fenced ${term}`),
       report: (line) => this.calls.push(`report ${line}`),
       nowMs: () => this.nowMs,
+      timers: realTimers,
     })
     this.calls.length = 0
   }
@@ -106,6 +110,7 @@ function checked(frame: Uint8Array): FrameHeader {
   return header
 }
 
+const answersOn = (descriptor: number) => new LateReplies(new KernelDevice(descriptor))
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'loch-log-writer-'))
 const benches: Bench[] = []
 
@@ -439,7 +444,7 @@ test('an fsync that the kernel has given up is no news; any other failure to rep
   const reported: string[] = []
   let deliver: (data: Uint8Array) => void = () => {}
   const nothing = () => {}
-  const writer = new LogWriter(b.log, proposer, full, 'acks', WRITER, {
+  const writer = new LogWriter(b.log, proposer, answersOn(full), 'acks', WRITER, {
     subscribe: (_, handler) => {
       deliver = handler
       return { unsubscribe: nothing }
@@ -452,6 +457,7 @@ test('an fsync that the kernel has given up is no news; any other failure to rep
     fenced: nothing,
     report: (line) => reported.push(line),
     nowMs: () => 0,
+    timers: realTimers,
   })
   b.log.enqueueSync(1, 0, START + 10)
   for (const zone of ZONES) deliver(encodeAck({ zone, term: TERM, flushed: START + 10, archived: 0, status: 'ok' }))

@@ -5,7 +5,6 @@
  * Invariant I2 lives here: an acknowledgement that names a higher term is fatal. Every waiting fsync gets EIO, the log is
  * failed for good, and the compute hears of it.
  */
-import * as fs from 'node:fs'
 import {
   acknowledge,
   dutyToMove,
@@ -22,6 +21,9 @@ import {
   writeFrameHeader,
 } from '../../events/frame.ts'
 import { type AppendAck, decodeAck } from '../../events/safekeeper-wire.ts'
+import { problemOf } from '../errors.ts'
+import { every, type Timers } from '../system/timers.ts'
+import type { SyncAnswers } from './fsyncs.ts'
 import type { SharedLog } from './shared-log.ts'
 
 export const EIO = 5
@@ -46,39 +48,35 @@ export interface LogWriterPorts {
   readonly fenced: (term: number) => void
   readonly report: (line: string) => void
   readonly nowMs: () => number
+  readonly timers: Timers
 }
 
 export class LogWriter {
   readonly proposer: Proposer
   private readonly log: SharedLog
-  private readonly fuse: number
+  private readonly answers: SyncAnswers
   private readonly writer: Uint8Array
   private readonly ports: LogWriterPorts
   private readonly subscription: { unsubscribe(): void }
-  private readonly ticker: NodeJS.Timeout
-  private readonly okReply = Buffer.alloc(16)
-  private readonly errorReply = Buffer.alloc(16)
+  private readonly endTicks: () => void
   private readonly watchers: Array<{ readonly position: number; readonly done: (durable: boolean) => void }> = []
 
-  /** `fuse` is the device's descriptor: replies to fsyncs are written to it, without going back to the worker. */
+  /** Fsyncs are answered through `answers`, without going back to the worker. */
   constructor(
     log: SharedLog,
     proposer: Proposer,
-    fuse: number,
+    answers: SyncAnswers,
     ackSubject: string,
     writer: Uint8Array,
     ports: LogWriterPorts,
   ) {
     this.log = log
     this.proposer = proposer
-    this.fuse = fuse
+    this.answers = answers
     this.writer = writer
     this.ports = ports
-    this.okReply.writeUInt32LE(16, 0)
-    this.errorReply.writeUInt32LE(16, 0)
-    this.errorReply.writeInt32LE(-EIO, 4)
     this.subscription = ports.subscribe(ackSubject, (data) => this.onAck(data))
-    this.ticker = setInterval(() => this.tick(), TICK_MS)
+    this.endTicks = every(ports.timers, TICK_MS, () => this.tick())
   }
 
   /** Resolves with true once `position` is durable, with false if the log failed first. */
@@ -95,7 +93,7 @@ export class LogWriter {
   }
 
   close(): void {
-    clearInterval(this.ticker)
+    this.endTicks()
     this.subscription.unsubscribe()
     this.fail()
   }
@@ -230,17 +228,16 @@ export class LogWriter {
     }
   }
 
-  private readonly answerOk = (low: number, high: number): void => this.reply(this.okReply, low, high)
-  private readonly answerError = (low: number, high: number): void => this.reply(this.errorReply, low, high)
+  private readonly answerOk = (low: number, high: number): void => this.reply(() => this.answers.replyEmpty(low, high))
+  private readonly answerError = (low: number, high: number): void =>
+    this.reply(() => this.answers.replyError(low, high, EIO))
 
-  private reply(header: Buffer, low: number, high: number): void {
-    header.writeUInt32LE(low, 8)
-    header.writeUInt32LE(high, 12)
+  /** A kernel that takes no answers any more is no reason to stop hearing acknowledgements. */
+  private reply(answer: () => void): void {
     try {
-      fs.writeSync(this.fuse, header)
+      answer()
     } catch (error) {
-      // ENOENT: the request was interrupted or the mount is gone; nobody waits for this answer any more.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.ports.report(`fsync reply: ${String(error)}`)
+      this.ports.report(`fsync reply: ${problemOf(error)}`)
     }
   }
 }

@@ -11,14 +11,14 @@ import { ensurePassword } from '../postgres/credentials.ts'
 import { listProcesses } from '../postgres/processes.ts'
 import { type PostgresProcess, startPostgres } from '../postgres/server.ts'
 import { query } from '../postgres/sql.ts'
-import type { ComputeEnvironment } from './environment.ts'
+import type { BodyEnvironment } from './environment.ts'
 
 /** What a client's backend shows as its title: `postgres: user database 127.0.0.1(5432) idle`, or `[local]`. */
 const CLIENT_TITLE = /^postgres: .* (\S+\(\d+\)|\[local\]) /
 
 /** Makes a cluster in an empty volume, or in one where an earlier attempt was cut off. */
 export async function createCluster(
-  environment: ComputeEnvironment,
+  environment: BodyEnvironment,
   directory: string,
   signal: AbortSignal,
 ): Promise<void> {
@@ -42,7 +42,7 @@ export async function createCluster(
  * that redo needs are in the local cache, so asking for them ahead would only read each of them twice.
  */
 export function launchPostgres(
-  environment: ComputeEnvironment,
+  environment: BodyEnvironment,
   directory: string,
   isWarm: boolean,
 ): Promise<PostgresProcess> {
@@ -58,7 +58,7 @@ export function launchPostgres(
 }
 
 /** The database follows the password file: it may have been lost and made anew, with the rest of this host's disk. */
-export async function followPassword(environment: ComputeEnvironment, server: PostgresProcess): Promise<void> {
+export async function followPassword(environment: BodyEnvironment, server: PostgresProcess): Promise<void> {
   const password = ensurePassword(environment.passwordFile)
   const { host, port } = environment.listen
   const login = { port, user: SUPERUSER, database: DATABASE }

@@ -2,6 +2,7 @@
 import type { BusShape } from '../bus/bus.ts'
 import type { Lane } from '../bus/fast-lane.ts'
 import type { ObjectStoreShape } from '../object-store/object-store.ts'
+import type { Timers } from '../system/timers.ts'
 
 export interface ReignPorts {
   readonly bus: BusShape
@@ -18,5 +19,8 @@ export interface ReignPorts {
   /** Sixteen bytes that name this writer in every frame (a lost answer is recognised by it). */
   readonly writer: Uint8Array
   readonly nowMs: () => number
+  readonly timers: Timers
+  /** Unique strings. */
+  readonly newId: () => string
   readonly report: (line: string) => void
 }

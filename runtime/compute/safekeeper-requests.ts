@@ -52,9 +52,9 @@ export function requestVotes(ports: ReignPorts, term: number): Promise<readonly 
   return new Promise((resolve) => {
     const votes: VoteResponse[] = []
     let open = ports.zones.length
-    let patience: NodeJS.Timeout | undefined
+    let patience: (() => void) | undefined
     const finish = () => {
-      clearTimeout(patience)
+      patience?.()
       resolve([...votes])
     }
     for (const zone of ports.zones) {
@@ -62,7 +62,8 @@ export function requestVotes(ports: ReignPorts, term: number): Promise<readonly 
         (vote) => {
           votes.push(vote)
           if (--open === 0) finish()
-          else if (votes.length >= majorityOf(ports.zones.length)) patience ??= setTimeout(finish, LATE_VOTES_WITHIN_MS)
+          else if (votes.length >= majorityOf(ports.zones.length))
+            patience ??= ports.timers.after(LATE_VOTES_WITHIN_MS, finish)
         },
         (error: unknown) => {
           ports.report(`no vote of ${zone}: ${problemOf(error)}`)

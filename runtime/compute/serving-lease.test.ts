@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { realTimers } from '../system/timers.ts'
 import { LEASE_ASK_INTERVAL_MS, LEASE_DURATION_MS, ServingLease } from './serving-lease.ts'
 import { ZONES } from './testing.ts'
 
@@ -23,6 +24,7 @@ class Bench {
     lapsed: () => this.calls.push('lapsed'),
     renewed: () => this.calls.push('renewed'),
     fenced: (term) => this.calls.push(`fenced ${term}`),
+    timers: realTimers,
   })
 
   /** Lets the clock get on, with everything that is due on the way. */

@@ -4,6 +4,7 @@
  * that were silent are asked. It decides nothing about durability: that is the proposer's.
  */
 import { majorityOf } from '../../actors/quorum.ts'
+import { every, type Timers } from '../system/timers.ts'
 
 /**
  * A successor that does not know its predecessor dead has to wait this long, and LEASE_ASK_INTERVAL_MS more. As long as it
@@ -21,19 +22,20 @@ export interface LeasePorts {
   readonly lapsed: () => void
   readonly renewed: () => void
   readonly fenced: (term: number) => void
+  readonly timers: Timers
 }
 
 export class ServingLease {
   readonly #ports: LeasePorts
   readonly #heardAtMs = new Map<string, number>()
   #held = true
-  readonly #timer: NodeJS.Timeout
+  readonly #endTicks: () => void
 
   constructor(ports: LeasePorts) {
     this.#ports = ports
     // The election that led here was heard by a majority.
     for (const zone of ports.zones) this.#heardAtMs.set(zone, ports.nowMs())
-    this.#timer = setInterval(() => this.tick(), LEASE_ASK_INTERVAL_MS)
+    this.#endTicks = every(ports.timers, LEASE_ASK_INTERVAL_MS, () => this.tick())
   }
 
   get held(): boolean {
@@ -57,7 +59,7 @@ export class ServingLease {
   }
 
   close(): void {
-    clearInterval(this.#timer)
+    this.#endTicks()
   }
 
   async #ask(zone: string): Promise<void> {

@@ -9,9 +9,9 @@ import { WANTS_BYTES } from '../volume/types.ts'
 import type { Volume } from '../volume/volume.ts'
 import type { RingSink } from './ring-sink.ts'
 import type { Sealer } from './sealer.ts'
-import type { Post } from './serving-volume.ts'
 import type { SharedLog } from './shared-log.ts'
 import type { VolumeWorkerData } from './volume-messages.ts'
+import type { Post } from './volume-service.ts'
 import type { WantedBytes } from './wanted-bytes.ts'
 
 /** Log since the last snapshot after which the next one is taken, at most: about half a second of folding. */

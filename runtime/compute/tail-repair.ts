@@ -43,7 +43,7 @@ function frameOf(ports: ReignPorts, reign: Reign, bytes: Buffer, begin: number, 
 }
 
 function acknowledgement(ports: ReignPorts, reign: Reign, zone: string, subject: string) {
-  let timer: NodeJS.Timeout | undefined
+  let cancel = () => {}
   let subscription: { unsubscribe(): void } | undefined
   const promise = new Promise<void>((resolve, reject) => {
     const give = (problem: string) =>
@@ -55,7 +55,9 @@ function acknowledgement(ports: ReignPorts, reign: Reign, zone: string, subject:
           remedy: `See the log of ${zone}.`,
         }),
       )
-    timer = setTimeout(() => give(`it has not flushed the tail within ${FLUSHED_WITHIN_MS} ms`), FLUSHED_WITHIN_MS)
+    cancel = ports.timers.after(FLUSHED_WITHIN_MS, () =>
+      give(`it has not flushed the tail within ${FLUSHED_WITHIN_MS} ms`),
+    )
     subscription = ports.bus.subscribe(subject, ({ data }) => {
       const ack = decodeAck(data)
       if (!ack || ack.zone !== zone) return
@@ -69,7 +71,7 @@ function acknowledgement(ports: ReignPorts, reign: Reign, zone: string, subject:
   return {
     promise,
     forget: () => {
-      clearTimeout(timer)
+      cancel()
       subscription?.unsubscribe()
     },
   }

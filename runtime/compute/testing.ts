@@ -53,6 +53,7 @@ import { NoAnswer } from '../errors.ts'
 import { logKey } from '../log/keys.ts'
 import { MemoryStore } from '../log/testing.ts'
 import type { ObjectStoreShape } from '../object-store/object-store.ts'
+import { realTimers } from '../system/timers.ts'
 import type { Reign } from './reign.ts'
 import type { ReignPorts } from './reign-ports.ts'
 
@@ -335,6 +336,7 @@ export class ReignWorld {
   readonly bus = new MemoryBus()
   readonly store = new MemoryStore()
   readonly reported: string[] = []
+  ids = 0
   nowMs = 1_000
 
   /** One safekeeper per disk; the others do not exist yet. */
@@ -354,6 +356,8 @@ export class ReignWorld {
       compute: 'main-1',
       writer: WRITER,
       nowMs: () => this.nowMs,
+      timers: realTimers,
+      newId: () => String(++this.ids),
       report: (line) => this.reported.push(line),
     }
   }

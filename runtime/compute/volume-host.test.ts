@@ -9,6 +9,7 @@ import { encodeEntry, PAGE_BYTES } from '../../events/log-entry.ts'
 import { StoreUnavailable } from '../errors.ts'
 import { segmentKey } from '../log/keys.ts'
 import { type Compiled, compile } from '../object-store/testing/compile.ts'
+import { realTimers } from '../system/timers.ts'
 import { Driver, filled, segmentName, TERM } from '../volume/testing.ts'
 import type * as Entry from './testing-volume-host.ts'
 import type { VolumeHost } from './volume-host.ts'
@@ -48,7 +49,7 @@ function open(cacheFile: string): VolumeHost {
     return bytes === 'down' ? Effect.fail(new StoreUnavailable(down)) : Effect.succeed(bytes)
   }
   const data = { cacheFile, slotCount: 64, timeline: 'main', term: TERM }
-  return new entry.VolumeHost(data, {
+  return new entry.VolumeHost(new entry.WorkerThread(data), {
     store: { read } as never,
     timeline: 'main',
     term: TERM,
@@ -57,6 +58,7 @@ function open(cacheFile: string): VolumeHost {
     unsent: () => {},
     broken: (problem) => broken.push(problem),
     report: (line) => reported.push(line),
+    timers: realTimers,
   })
 }
 

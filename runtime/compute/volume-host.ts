@@ -2,17 +2,18 @@
  * The main thread's side of a volume: it starts the worker, feeds it the fold, and does for it what takes time: reading
  * pages and index blocks from object storage, storing segments and snapshots. It owns no page and no log byte.
  */
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
-import * as Effect from 'effect/Effect'
+import type * as Effect from 'effect/Effect'
 import { checksum } from '../../events/checksum.ts'
 import { PAGE_BYTES } from '../../events/log-entry.ts'
-import { Damaged, describe, ObjectMissing, problemOf } from '../errors.ts'
+import { Damaged, describe, type LochError, ObjectMissing, problemOf } from '../errors.ts'
 import { segmentKey } from '../log/keys.ts'
 import type { ObjectStoreShape } from '../object-store/object-store.ts'
 import { run } from '../system/run.ts'
+import { sleep, type Timers } from '../system/timers.ts'
 import { isIndexBlock } from '../volume/index-block.ts'
 import type { PageLocation, Wanted } from '../volume/types.ts'
-import type { FromVolume, SnapshotMessage, ToServingVolume, ToVolume, VolumeWorkerData } from './volume-messages.ts'
+import type { FromVolume, ServeMessage, SnapshotMessage, ToServingVolume, ToVolume } from './volume-messages.ts'
+import type { VolumeThread } from './volume-thread.ts'
 
 export interface VolumeHostPorts {
   readonly store: ObjectStoreShape
@@ -25,6 +26,7 @@ export interface VolumeHostPorts {
   /** The volume cannot go on: the compute must stop. */
   readonly broken: (problem: string) => void
   readonly report: (line: string) => void
+  readonly timers: Timers
 }
 
 interface Expectation {
@@ -37,21 +39,22 @@ const RETRY_MS = 500
 const DAMAGES_MAX = 3
 
 export class VolumeHost {
-  private readonly worker: Worker
+  private readonly thread: VolumeThread
   private readonly ports: VolumeHostPorts
-  private inbox: MessagePort | undefined
+  private serves = false
   private readonly expected = new Map<FromVolume['kind'], Expectation>()
   /** Why the volume will never answer again. */
   private ended: Error | undefined
   private stopped: Promise<void> | undefined
 
-  constructor(data: VolumeWorkerData, ports: VolumeHostPorts) {
+  constructor(thread: VolumeThread, ports: VolumeHostPorts) {
     this.ports = ports
-    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-    this.worker = new Worker(new URL(`./volume-worker.${extension}`, import.meta.url), { workerData: data })
-    this.worker.on('message', (message: FromVolume) => this.onMessage(message))
-    this.worker.on('error', (error) => this.broke(new Error(`the volume's thread failed: ${error.stack ?? error}`)))
-    this.worker.on('exit', () => this.end(new Error("the volume's thread has ended")))
+    this.thread = thread
+    thread.listen(
+      (message) => this.onMessage(message),
+      (error) => this.broke(new Error(`the volume's thread failed: ${error instanceof Error ? error.stack : error}`)),
+      () => this.end(new Error("the volume's thread has ended")),
+    )
   }
 
   async restore(fileTable: Uint8Array | undefined): Promise<void> {
@@ -68,11 +71,10 @@ export class VolumeHost {
   }
 
   /** From here on the worker answers the mount and appends to the log. */
-  async serve(message: Omit<Extract<ToVolume, { kind: 'serve' }>, 'kind' | 'inbox'>): Promise<void> {
-    const channel = new MessageChannel()
-    this.inbox = channel.port1
+  async serve(message: Omit<ServeMessage, 'kind' | 'inbox'>): Promise<void> {
+    this.serves = true
     const done = this.next('serving')
-    this.worker.postMessage({ ...message, kind: 'serve', inbox: channel.port2 }, [channel.port2])
+    this.thread.serve({ ...message, kind: 'serve' })
     await done
   }
 
@@ -103,7 +105,7 @@ export class VolumeHost {
       this.toWorker({ kind: 'stop' })
       await done.catch(() => {})
     }
-    await this.worker.terminate()
+    await this.thread.terminate()
   }
 
   private next(kind: FromVolume['kind']): Promise<FromVolume> {
@@ -112,12 +114,8 @@ export class VolumeHost {
   }
 
   private toWorker(message: ToVolume, transfer: ArrayBuffer[] = []): void {
-    if (!this.inbox) {
-      this.worker.postMessage(message, transfer)
-      return
-    }
-    this.inbox.postMessage(message, transfer)
-    this.ports.wake()
+    this.thread.post(message, transfer)
+    if (this.serves) this.ports.wake()
   }
 
   private onMessage(message: FromVolume): void {
@@ -159,7 +157,7 @@ export class VolumeHost {
 
   /** Before it serves only who waits for the volume is concerned; afterwards the whole reign. */
   private broke(error: Error): void {
-    if (this.inbox) this.ports.broken(problemOf(error))
+    if (this.serves) this.ports.broken(problemOf(error))
     this.end(error)
   }
 
@@ -177,7 +175,7 @@ export class VolumeHost {
       ok = await this.attempt(`segment ${key}`, this.ports.store.create(key, [new Uint8Array(buffer, 0, length)]))
     }
     // A store that fails is asked again by the next seal; not at once, or a dead store would spin us.
-    if (!ok) await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+    if (!ok) await sleep(this.ports.timers, RETRY_MS)
     const answer: ToServingVolume = { kind: 'sealed', seal, ok, buffer }
     this.toWorker(answer, [buffer])
   }
@@ -189,7 +187,7 @@ export class VolumeHost {
       if (bytes === 'damaged') damages++
       else if (bytes !== 'later') return this.toWorker({ kind: 'fetched', wanted, bytes })
       if (this.ended || damages >= DAMAGES_MAX) return this.toWorker({ kind: 'fetched', wanted, bytes: undefined })
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+      await sleep(this.ports.timers, RETRY_MS)
     }
   }
 
@@ -215,9 +213,9 @@ export class VolumeHost {
     return segmentKey(this.ports.timeline, segmentTerm, segmentNumber)
   }
 
-  private async attempt(what: string, effect: Effect.Effect<'created' | 'exists', unknown>): Promise<boolean> {
+  private async attempt(what: string, effect: Effect.Effect<'created' | 'exists', LochError>): Promise<boolean> {
     try {
-      const result = await Effect.runPromise(effect)
+      const result = await run(effect)
       if (result === 'exists') this.ports.report(`${what} exists already: another writer holds our term`)
       return result === 'created'
     } catch (error) {

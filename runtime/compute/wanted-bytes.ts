@@ -4,7 +4,7 @@
  */
 import type { Wanted } from '../volume/types.ts'
 import type { Volume } from '../volume/volume.ts'
-import type { Post } from './serving-volume.ts'
+import type { Post } from './volume-service.ts'
 
 interface Waiting {
   left: number

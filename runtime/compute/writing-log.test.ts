@@ -6,6 +6,8 @@ import { commonPoint } from '../../actors/compute/election.ts'
 import { type Durability, RESEND_AFTER_MS } from '../../actors/compute/proposer.ts'
 import { chainOver } from '../../events/frame.ts'
 import type { Fenced } from '../errors.ts'
+import { KernelDevice } from '../fuse/device.ts'
+import { LateReplies } from '../fuse/late-replies.ts'
 import { establishReign, type Reign } from './reign.ts'
 import { RingSink } from './ring-sink.ts'
 import { LEASE_DURATION_MS } from './serving-lease.ts'
@@ -44,7 +46,7 @@ async function begin(durability: Durability = 'quorum', zonesUp = 3): Promise<vo
   safekeepers = [...world.open(...ZONES.slice(0, zonesUp).map(() => disk))]
   reign = await establishReign(world.ports, world.grant(2, durability))
   await settle()
-  log = new WritingLog(world.ports, reign, descriptor, {
+  log = new WritingLog(world.ports, reign, new LateReplies(new KernelDevice(descriptor)), {
     fenced: (error: Fenced) => events.push(`fenced: ${error.problem}`),
     leaseLapsed: () => events.push('lapsed'),
     leaseRenewed: () => events.push('renewed'),

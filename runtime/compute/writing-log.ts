@@ -7,6 +7,7 @@ import { createProposer } from '../../actors/compute/proposer.ts'
 import { subjects } from '../../events/safekeeper-wire.ts'
 import { Fenced, problemOf } from '../errors.ts'
 import { connectFrames, type FrameConnection } from './frame-connection.ts'
+import type { SyncAnswers } from './fsyncs.ts'
 import { LogWriter } from './log-writer.ts'
 import { orderFor, type Reign } from './reign.ts'
 import type { ReignPorts } from './reign-ports.ts'
@@ -39,8 +40,7 @@ export class WritingLog {
   #fenced = false
   #closed = false
 
-  /** `device`: descriptor of /dev/fuse, to which fsyncs are answered. */
-  constructor(ports: ReignPorts, reign: Reign, device: number, events: WritingLogEvents) {
+  constructor(ports: ReignPorts, reign: Reign, answers: SyncAnswers, events: WritingLogEvents) {
     this.#ports = ports
     this.#reign = reign
     this.#events = events
@@ -67,8 +67,9 @@ export class WritingLog {
       lapsed: events.leaseLapsed,
       renewed: events.leaseRenewed,
       fenced: (term) => this.#fence(term),
+      timers: ports.timers,
     })
-    this.writer = new LogWriter(this.shared, proposer, device, this.reply, ports.writer, {
+    this.writer = new LogWriter(this.shared, proposer, answers, this.reply, ports.writer, {
       subscribe: (subject, handler) => ports.lane.subscribe(subject, ({ data }) => handler(data)),
       publish: (frame) => ports.lane.publish(names.append, frame, { reply: this.reply }),
       publishTo: (zone, frame) => ports.lane.publish(names.appendTo(zone), frame, { reply: this.reply }),
@@ -78,6 +79,7 @@ export class WritingLog {
       fenced: (term) => this.#fence(term),
       report: ports.report,
       nowMs: ports.nowMs,
+      timers: ports.timers,
     })
   }
 

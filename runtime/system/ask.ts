@@ -28,8 +28,9 @@ export const askActor = Effect.fnUntraced(function* (
   project: string,
   actor: string,
   event: ActorEvent,
+  newId: () => string = randomUUID,
 ): Effect.fn.Return<ActorEvent, LochError> {
-  const envelope = wrap(event, { id: randomUUID(), actor, sequence: 0, term: 0 })
+  const envelope = wrap(event, { id: newId(), actor, sequence: 0, term: 0 })
   const subject = actorSubject(project, actor)
   const message = yield* bus.request(subject, encodeEnvelope(envelope), { timeoutMs: ASK_TIMEOUT_MS })
   const answer = decodeEnvelope(message.data)

@@ -5,12 +5,20 @@
 import * as Cause from 'effect/Cause'
 import * as Effect from 'effect/Effect'
 import * as Exit from 'effect/Exit'
+import type { Scheduler } from 'effect/Scheduler'
 import { isLochError, type LochError } from '../errors.ts'
 import type { PerformResult } from './ports.ts'
 
+let scheduling: { readonly scheduler?: Scheduler } = {}
+
+/** For a simulation, which decides itself when the fibers of this process go on. */
+export function useScheduler(scheduler: Scheduler | undefined): void {
+  scheduling = scheduler === undefined ? {} : { scheduler }
+}
+
 /** Runs `effect`; rejects with the LochError it fails with, or with its defect. */
 export async function run<A>(effect: Effect.Effect<A, LochError>): Promise<A> {
-  const exit = await Effect.runPromiseExit(effect)
+  const exit = await Effect.runPromiseExit(effect, scheduling)
   if (Exit.isSuccess(exit)) return exit.value
   throw Cause.squash(exit.cause)
 }

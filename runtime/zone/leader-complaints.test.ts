@@ -1,6 +1,7 @@
 import * as Effect from 'effect/Effect'
 import { expect, test, vi } from 'vitest'
 import { StoreUnavailable } from '../errors.ts'
+import { realTimers } from '../system/timers.ts'
 import type { System } from '../system.ts'
 import { Leadership } from './leadership.ts'
 
@@ -13,7 +14,11 @@ test('a leader that cannot host says once why, and goes on trying', async () => 
   const system = { host, release: async () => {} } as unknown as System
   const config = { timeline: 'main', endpoint: 'main', project: 'main', zones: [], durability: 'archived' }
   const failed = vi.fn()
-  const leadership = new Leadership(system, { config, report: () => {} } as unknown as Parts, failed)
+  const leadership = new Leadership(
+    system,
+    { config, timers: realTimers, report: () => {} } as unknown as Parts,
+    failed,
+  )
   leadership.begin(() => {
     throw new Error('nothing is hosted')
   })

@@ -5,6 +5,7 @@ import { EndpointId, ProjectId, TimelineId, ZoneId } from '../../events/identifi
 import { StoreUnavailable } from '../errors.ts'
 import { run } from '../system/run.ts'
 import { TestWorld } from '../system/testing.ts'
+import { realTimers } from '../system/timers.ts'
 import { type LeaderParts, Leadership } from './leadership.ts'
 
 const zones = [ZoneId.make('zone-1')]
@@ -15,6 +16,7 @@ const config: LeaderParts['config'] = {
   durability: 'archived',
   zones,
 }
+const time = { nowMs: Date.now, timers: realTimers }
 const down = new StoreUnavailable({ component: 'store', value: '', problem: 'it is down', remedy: 'Wait.' })
 
 test('what could not be created is tried again', async () => {
@@ -33,6 +35,8 @@ test('what could not be created is tried again', async () => {
     bus: { publish: () => {} },
     store: world.store,
     report: (line) => void reports.push(line),
+    nowMs: Date.now,
+    timers: realTimers,
   })
   leadership.begin(() => zone.begin({ id: zones[0]!, zones, incarnation: 1 }))
   const writtenBy = async (kind: string) => (await run(world.journal(kind, 'main').history())).map(({ type }) => type)
@@ -45,7 +49,7 @@ test('what could not be created is tried again', async () => {
 test('when Loch is to stop no compute is placed any more, yet the timeline is answered for until the end', async () => {
   const world = new TestWorld()
   const system = world.system()
-  const parts: LeaderParts = { config, bus: { publish: () => {} }, store: world.store, report: () => {} }
+  const parts: LeaderParts = { config, bus: { publish: () => {} }, store: world.store, report: () => {}, ...time }
   const leadership = new Leadership(system, parts)
   leadership.begin(() => zone.begin({ id: zones[0]!, zones, incarnation: 1 }))
   const hosted = () => system.inspect().map(({ actor }) => actor)

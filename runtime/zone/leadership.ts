@@ -14,12 +14,13 @@ import type { ZoneState } from '../../events/zone.ts'
 import { errorFrom } from '../control/error-report.ts'
 import { problemOf } from '../errors.ts'
 import { run } from '../system/run.ts'
+import { sleep } from '../system/timers.ts'
 import type { System } from '../system.ts'
 import { encodePlacement, placementSubject } from './compute-placement.ts'
 import { deleteTimelineObjects, type TimelineObjects } from './timeline-objects.ts'
 import type { ZoneParts } from './zone-host.ts'
 
-export interface LeaderParts extends Pick<ZoneParts, 'report'> {
+export interface LeaderParts extends Pick<ZoneParts, 'report' | 'timers' | 'nowMs'> {
   readonly config: Pick<ZoneParts['config'], 'project' | 'zones' | 'timeline' | 'endpoint' | 'durability'>
   readonly bus: Pick<ZoneParts['bus'], 'publish'>
   readonly store: TimelineObjects
@@ -96,7 +97,7 @@ export class Leadership {
       } catch (error) {
         this.#complain(error)
         await this.#releaseAll()
-        await new Promise((resolve) => setTimeout(resolve, RETRY_INTERVAL_MS))
+        await sleep(this.#parts.timers, RETRY_INTERVAL_MS)
       }
     }
   }
@@ -148,7 +149,7 @@ export class Leadership {
       () => actor.ask({ type: 'Create', at: 0, endpoint, project, timeline }),
     )
     const { state, context } = seen()
-    actor.tell({ type: 'Resumed', at: 0, zonesUp: [...placeableZones(context, state, Date.now())] })
+    actor.tell({ type: 'Resumed', at: 0, zonesUp: [...placeableZones(context, state, this.#parts.nowMs())] })
     this.#tellEndpoint = (event) => actor.tell(event)
   }
 }

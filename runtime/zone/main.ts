@@ -3,6 +3,7 @@
  * while it leads, the timeline and endpoint actors of the project. Started by the supervisor with one argument, the file of
  * its configuration (control/zone-config.ts). Everything is acquired into one scope and given back in reverse.
  */
+import { randomBytes, randomUUID } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import * as Cause from 'effect/Cause'
@@ -11,15 +12,20 @@ import * as Exit from 'effect/Exit'
 import * as Layer from 'effect/Layer'
 import type * as Scope from 'effect/Scope'
 import { useChecksum } from '../../events/checksum.ts'
+import { WRITER_BYTES } from '../../events/frame.ts'
 import { type Lane, openFastLane } from '../bus/fast-lane.ts'
 import { connectBus } from '../bus/nats.ts'
+import type { BodyEnvironment } from '../compute/environment.ts'
+import { mountedBody } from '../compute/mounted-body.ts'
 import { readZoneConfig, type ZoneConfig } from '../control/zone-config.ts'
 import { openZoneLink, type ZoneLink } from '../control/zone-link.ts'
-import { isLochError, type LochError } from '../errors.ts'
+import { isLochError, type LochError, problemOf } from '../errors.ts'
 import { openObjectStore } from '../object-store/open.ts'
 import { Postgres, postgresLayer } from '../postgres/postgres.ts'
 import { startSafekeepers } from '../safekeeper/host.ts'
 import { attempt } from '../system/run.ts'
+import { realTimers } from '../system/timers.ts'
+import { zonePorts } from './ports.ts'
 import { ZoneHost } from './zone-host.ts'
 
 const serve = Effect.fnUntraced(function* (
@@ -34,7 +40,18 @@ const serve = Effect.fnUntraced(function* (
   const store = yield* openObjectStore(config.objectStore)
   const postgres = yield* acquirePostgres(config)
   const safekeepers = yield* acquireSafekeepers(config, report)
-  const host = new ZoneHost({ config, bus, lane, store, postgres, safekeepers, link, report })
+  const time = { nowMs: Date.now, timers: realTimers }
+  const ports = zonePorts({
+    ...time,
+    project: config.project,
+    bus,
+    store,
+    newId: randomUUID,
+    report: (actor, doing, error) => report(`${actor}: ${doing}: ${problemOf(error)}`),
+  })
+  const body = mountedBody(bodyEnvironment(config, postgres))
+  const newWriter = () => Buffer.from(randomBytes(WRITER_BYTES / 2).toString('hex'), 'latin1')
+  const host = new ZoneHost({ config, bus, lane, store, ports, body, newWriter, safekeepers, link, report, ...time })
   yield* Effect.acquireRelease(
     attempt(() => host.start()),
     () => Effect.promise(() => host.close()),
@@ -57,6 +74,20 @@ const serve = Effect.fnUntraced(function* (
 function acquireLane(config: ZoneConfig, bus: Lane, report: (line: string) => void) {
   const open = Effect.sync(() => openFastLane(config.natsUrl, { name: `loch ${config.zone} lane`, bus, report }))
   return Effect.acquireRelease(open, (lane) => Effect.sync(() => lane.close()))
+}
+
+function bodyEnvironment(config: ZoneConfig, postgres: Postgres['Service']): BodyEnvironment {
+  const { runDirectory, zoneDirectory, logDirectory, cacheBytes, listen, passwordFile } = config
+  return {
+    binaries: postgres.binaries,
+    user: postgres.user,
+    runDirectory,
+    cacheDirectory: join(zoneDirectory, 'cache'),
+    cacheBytes,
+    listen,
+    passwordFile,
+    postgresLog: join(logDirectory, 'postgres.log'),
+  }
 }
 
 /** Shared by the zones of a host: the last to leave removes it. */

@@ -1,29 +1,36 @@
 /**
- * The real world behind the control plane's loop: NATS, the clock, timers, journals in the object store. The simulator
- * gives the same loop other ports; nothing else may tell the two apart.
+ * The world behind the control plane's loop: bus, clock, timers, journals in the object store. It is made of what the zone
+ * was given, so that a simulated zone differs in that alone.
  */
-import { randomUUID } from 'node:crypto'
 import type { BusShape } from '../bus/bus.ts'
 import { openJournal } from '../log/journal.ts'
 import { endpointJournal, timelineJournal } from '../log/keys.ts'
 import type { ObjectStoreShape } from '../object-store/object-store.ts'
 import type { SystemPorts } from '../system/ports.ts'
+import type { Timers } from '../system/timers.ts'
 
 const JOURNALS: Readonly<Record<string, (id: string) => string>> = {
   timeline: timelineJournal,
   endpoint: endpointJournal,
 }
 
-export function realPorts(
-  project: string,
-  bus: BusShape,
-  store: ObjectStoreShape,
-  report: SystemPorts['report'],
-): SystemPorts & { readonly close: () => void } {
-  const timers = new Map<string, NodeJS.Timeout>()
+export interface ZoneWorld {
+  readonly project: string
+  readonly bus: BusShape
+  readonly store: ObjectStoreShape
+  readonly nowMs: () => number
+  readonly timers: Timers
+  /** Unique strings. */
+  readonly newId: () => string
+  readonly report: SystemPorts['report']
+}
+
+export function zonePorts(world: ZoneWorld): SystemPorts & { readonly close: () => void } {
+  const { project, bus, store, nowMs, timers, newId, report } = world
+  const armed = new Map<string, () => void>()
   const cancel = (name: string) => {
-    clearTimeout(timers.get(name))
-    timers.delete(name)
+    armed.get(name)?.()
+    armed.delete(name)
   }
   return {
     project,
@@ -35,23 +42,23 @@ export function realPorts(
         return () => subscription.unsubscribe()
       },
     },
-    clock: { nowMs: Date.now },
-    ids: { next: randomUUID },
+    clock: { nowMs },
+    ids: { next: newId },
     timers: {
       set: (name, atMs, fire) => {
         cancel(name)
         const fireOnce = () => {
-          timers.delete(name)
+          armed.delete(name)
           fire()
         }
-        timers.set(name, setTimeout(fireOnce, Math.max(0, atMs - Date.now())))
+        armed.set(name, timers.after(Math.max(0, atMs - nowMs()), fireOnce))
       },
       cancel,
     },
     openJournal: (kind, id) => openJournal(store, JOURNALS[kind]!(id)),
     report,
     close: () => {
-      for (const name of [...timers.keys()]) cancel(name)
+      for (const name of [...armed.keys()]) cancel(name)
     },
   }
 }

@@ -1,10 +1,13 @@
+import { randomUUID } from 'node:crypto'
 import * as Effect from 'effect/Effect'
 import { expect, test } from 'vitest'
 import { decodeEnvelope, isFault } from '../../events/envelope.ts'
 import { ComputeId, EndpointId, ProjectId, TimelineId, ZoneId } from '../../events/identifiers.ts'
 import type { BusMessage } from '../bus/bus.ts'
 import { NoAnswer } from '../errors.ts'
+import { realTimers } from '../system/timers.ts'
 import { encodePlacement, placementSubject } from './compute-placement.ts'
+import { zonePorts } from './ports.ts'
 import { ZoneHost, type ZoneParts } from './zone-host.ts'
 
 const noAnswer = new NoAnswer({
@@ -45,7 +48,18 @@ test('two placements of a compute that come together host it once', async () => 
     zoneDirectory: '/nowhere',
     logDirectory: '/nowhere',
   }
-  const parts = { config, bus, lane: bus, postgres: {}, link: {}, report: (line: string) => reports.push(line) }
+  const report = (line: string) => reports.push(line)
+  const time = { nowMs: Date.now, timers: realTimers }
+  const ports = zonePorts({
+    ...time,
+    project: config.project,
+    bus: bus as never,
+    store: {} as never,
+    newId: randomUUID,
+    report: (actor, doing) => report(`${actor}: ${doing}`),
+  })
+  const world = { ...time, ports, body: {}, newWriter: () => new Uint8Array(16) }
+  const parts = { config, bus, lane: bus, link: {}, report, ...world }
   const host = new ZoneHost(parts as unknown as ZoneParts)
   await host.start()
   const names = { endpoint: EndpointId.make('main'), timeline: TimelineId.make('main'), zone: zones[0]! }

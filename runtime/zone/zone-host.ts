@@ -3,7 +3,6 @@
  * the computes that endpoints place here, and the answers to whoever asks for its status. It decides nothing: who leads,
  * where a compute runs and when it stops is said by the actors.
  */
-import { join } from 'node:path'
 import type { ComputeContext, ComputeEffect } from '../../actors/compute/decide.ts'
 import { compute as computeActor } from '../../actors/compute/machine.ts'
 import type { ZoneContext, ZoneEffect } from '../../actors/zone/decide.ts'
@@ -12,9 +11,9 @@ import type { ComputeEvent, ComputeState } from '../../events/compute.ts'
 import { type ActorEvent, decodeEnvelope, encodeEnvelope, isFault, unwrap, wrap } from '../../events/envelope.ts'
 import { ComputeId } from '../../events/identifiers.ts'
 import type { Heartbeat, ZoneEvent, ZoneState } from '../../events/zone.ts'
-import type { Subscription } from '../bus/bus.ts'
+import type { BusShape, Subscription } from '../bus/bus.ts'
 import type { Lane } from '../bus/fast-lane.ts'
-import type { NatsBus } from '../bus/nats.ts'
+import type { ComputeBody } from '../compute/compute-body.ts'
 import { ComputeHost } from '../compute/compute-host.ts'
 import { encodeAs, encodingOf } from '../control/encoding.ts'
 import { zoneStatusSubject } from '../control/schemas.ts'
@@ -22,24 +21,30 @@ import type { ZoneConfig } from '../control/zone-config.ts'
 import type { ZoneLink } from '../control/zone-link.ts'
 import { isLochError, isPermanent, problemOf } from '../errors.ts'
 import type { ObjectStoreShape } from '../object-store/object-store.ts'
-import type { Postgres } from '../postgres/postgres.ts'
 import type { Safekeepers } from '../safekeeper/host.ts'
-import type { Perform } from '../system/ports.ts'
+import type { Perform, SystemPorts } from '../system/ports.ts'
 import { run } from '../system/run.ts'
+import { sleep, type Timers } from '../system/timers.ts'
 import { type HostedActor, System } from '../system.ts'
 import { parsePlacement, placementSubject } from './compute-placement.ts'
 import { Leadership } from './leadership.ts'
-import { realPorts } from './ports.ts'
 import { zoneReport } from './zone-report.ts'
 
 export interface ZoneParts {
   readonly config: ZoneConfig
-  readonly bus: NatsBus
+  readonly bus: BusShape
   readonly lane: Lane
   readonly store: ObjectStoreShape
-  readonly postgres: Postgres['Service']
-  readonly safekeepers: Safekeepers
-  readonly link: ZoneLink
+  /** What the loop of its actors runs on. */
+  readonly ports: SystemPorts & { readonly close: () => void }
+  /** For each compute that is hosted here. */
+  readonly body: ComputeBody
+  /** A fresh name of sixteen bytes for what one compute writes. */
+  readonly newWriter: () => Uint8Array
+  readonly safekeepers: Pick<Safekeepers, 'statuses'>
+  readonly link: Pick<ZoneLink, 'failed' | 'progress' | 'serving'>
+  readonly nowMs: () => number
+  readonly timers: Timers
   readonly report: (line: string) => void
 }
 
@@ -53,7 +58,7 @@ const STOP_POLL_MS = 20
 
 export class ZoneHost {
   readonly #parts: ZoneParts
-  readonly #ports: ReturnType<typeof realPorts>
+  readonly #ports: ZoneParts['ports']
   readonly #system: System
   readonly #leadership: Leadership
   readonly #computes = new Map<string, HostedCompute>()
@@ -64,11 +69,8 @@ export class ZoneHost {
   #stopping = false
 
   constructor(parts: ZoneParts) {
-    const { config, bus, store, report } = parts
     this.#parts = parts
-    this.#ports = realPorts(config.project, bus, store, (actor, doing, error) =>
-      report(`${actor}: ${doing}: ${problemOf(error)}`),
-    )
+    this.#ports = parts.ports
     this.#system = new System(this.#ports)
     // Whoever starts Loch waits for what a leader hosts, and shall hear if that is in vain.
     this.#leadership = new Leadership(this.#system, parts, (error) => {
@@ -78,7 +80,7 @@ export class ZoneHost {
 
   async start(): Promise<void> {
     const { config, report } = this.#parts
-    const input = { id: config.zone, zones: config.zones, incarnation: Date.now() }
+    const input = { id: config.zone, zones: config.zones, incarnation: this.#parts.nowMs() }
     this.#zone = await run(this.#system.host(zoneActor, config.zone, input, this.#perform))
     this.#subscribe(heartbeatSubject(config.project), (data) => this.#hear(data))
     this.#subscribe(placementSubject(config.project, config.zone), (data) => {
@@ -114,7 +116,9 @@ export class ZoneHost {
       const { current } = actor.snapshot.context
       if (current) actor.tell({ type: 'Stop', at: 0, launch: Number.MAX_SAFE_INTEGER })
     }
-    while ([...this.#computes.values()].some(({ actor }) => actor.snapshot.context.running)) await pause(STOP_POLL_MS)
+    while ([...this.#computes.values()].some(({ actor }) => actor.snapshot.context.running)) {
+      await sleep(this.#parts.timers, STOP_POLL_MS)
+    }
   }
 
   async close(): Promise<void> {
@@ -170,22 +174,18 @@ export class ZoneHost {
   }
 
   #environment(): ConstructorParameters<typeof ComputeHost>[1] {
-    const { config, bus, lane, store, postgres, link, report } = this.#parts
+    const { config, bus, lane, store, body, newWriter, link, nowMs, timers, report } = this.#parts
     return {
       bus,
       lane,
       store,
       project: config.project,
       zone: config.zone,
-      binaries: postgres.binaries,
-      user: postgres.user,
-      runDirectory: config.runDirectory,
-      cacheDirectory: join(config.zoneDirectory, 'cache'),
-      cacheBytes: config.cacheBytes,
-      listen: config.listen,
-      passwordFile: config.passwordFile,
-      postgresLog: join(config.logDirectory, 'postgres.log'),
-      nowMs: Date.now,
+      body,
+      writer: newWriter(),
+      nowMs,
+      timers,
+      newId: this.#ports.ids.next,
       report,
       progress: link.progress,
       serving: link.serving,
@@ -207,8 +207,4 @@ export class ZoneHost {
 
 function heartbeatSubject(project: string): string {
   return `loch.${project}.heartbeat`
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }
