@@ -1,34 +1,25 @@
 /**
  * A volume on its way from the log to a mount, and back: fold the log, mount, serve, flush, unmount. It owns the volume's
  * thread, the mount and the log's writer for as long as a reign lasts; whatever ends the reign goes through `detach`,
- * which leaves nothing behind. Postgres is not known here.
+ * which leaves nothing behind. Where the volume lives is not known here, nor is Postgres.
  */
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import * as Effect from 'effect/Effect'
-import { PAGE_BYTES } from '../../events/log-entry.ts'
 import { QuorumLost } from '../errors.ts'
-import { KernelDevice } from '../fuse/device.ts'
-import { LateReplies } from '../fuse/late-replies.ts'
-import { type Mount, mountVolume } from '../fuse/mount.ts'
-import { Waker } from '../fuse/wake.ts'
 import { run } from '../system/run.ts'
 import type { VolumeEvents } from './compute-body.ts'
-import type { BodyEnvironment } from './environment.ts'
 import { readTail } from './log-source.ts'
 import type { Reign } from './reign.ts'
 import type { ReignPorts } from './reign-ports.ts'
 import { storeSnapshot } from './snapshot-store.ts'
-import { VolumeHost, type VolumeHostPorts } from './volume-host.ts'
-import { WorkerThread } from './volume-thread.ts'
+import { VolumeHost } from './volume-host.ts'
+import type { ThreadWaker, VolumeDoor, VolumePlace } from './volume-place.ts'
 import { WritingLog } from './writing-log.ts'
 
 interface Parts {
   readonly ports: ReignPorts
-  readonly mount: Mount
+  readonly door: VolumeDoor
   readonly log: WritingLog
   readonly host: VolumeHost
-  readonly waker: Waker
+  readonly waker: ThreadWaker
 }
 
 export class AttachedVolume {
@@ -37,7 +28,7 @@ export class AttachedVolume {
   readonly #parts: Parts
 
   constructor(parts: Parts) {
-    this.mountPath = parts.mount.path
+    this.mountPath = parts.door.path
     this.log = parts.log
     this.#parts = parts
   }
@@ -68,18 +59,18 @@ export class AttachedVolume {
 
   /** Ends the reign's volume. Nothing uses the mount any more, or what does gets errors. */
   async detach(): Promise<void> {
-    const { mount, host, waker, log } = this.#parts
+    const { door, host, waker, log } = this.#parts
     log.close()
-    await run(Effect.ignore(mount.unmount))
+    await door.unmount()
     await host.stop()
     await waker.close()
-    mount.close()
+    door.close()
   }
 }
 
 /** Resolves when the mount is served and the term's first entry is durable. Leaves nothing behind if it rejects. */
 export async function attachVolume(
-  environment: BodyEnvironment,
+  place: VolumePlace,
   ports: ReignPorts,
   reign: Reign,
   events: VolumeEvents,
@@ -88,7 +79,7 @@ export async function attachVolume(
   // In the order in which things are undone: the thread ends once it is woken or the mount is gone.
   const undo: Array<() => unknown> = []
   try {
-    const volume = await openVolume(environment, ports, reign, events, signal, undo)
+    const volume = await openVolume(place, ports, reign, events, signal, undo)
     if (await becomesDurable(volume, reign.tail.position + 1, signal)) return volume
     throw notDurable(ports, reign)
   } catch (error) {
@@ -98,7 +89,7 @@ export async function attachVolume(
 }
 
 async function openVolume(
-  environment: BodyEnvironment,
+  place: VolumePlace,
   ports: ReignPorts,
   reign: Reign,
   events: VolumeEvents,
@@ -107,8 +98,15 @@ async function openVolume(
 ): Promise<AttachedVolume> {
   // Assigned below; the volume's thread says nothing that needs them before it serves.
   let log: WritingLog | undefined
-  let waker: Waker | undefined
-  const host = startHost(environment, ports, reign, {
+  let waker: ThreadWaker | undefined
+  const { store, timeline, timers, report } = ports
+  const { term } = reign
+  const host = new VolumeHost(place.startThread(timeline, term), {
+    store,
+    timeline,
+    term,
+    timers,
+    report,
     storeSnapshot: (message) =>
       log ? storeSnapshot(ports, reign, log.writer, message, events.fenced) : Promise.resolve(false),
     wake: () => waker?.wake(),
@@ -124,19 +122,18 @@ async function openVolume(
     signal.removeEventListener('abort', cut)
   }
   signal.throwIfAborted()
-  const mount = await run(mountVolume(join(environment.runDirectory, 'mnt', ports.timeline), `loch-${ports.timeline}`))
-  undo.unshift(() => run(Effect.ignore(mount.unmount)))
-  undo.push(() => mount.close())
-  log = new WritingLog(ports, reign, new LateReplies(new KernelDevice(mount.fd)), events)
+  const door = await place.openDoor(timeline)
+  undo.unshift(() => door.unmount())
+  undo.push(() => door.close())
+  log = new WritingLog(ports, reign, door.answers, events)
   undo.unshift(() => log?.close())
   log.connect()
   const { shared, subject, reply } = log
   const { writer, compute } = ports
-  await host.serve({ device: mount.fd, memory: shared.memory, compute, writer, subject, reply })
-  waker = new Waker(new KernelDevice(mount.fd), mount.path, shared)
+  await host.serve({ device: door.device, memory: shared.memory, compute, writer, subject, reply })
+  waker = await door.openWaker(shared)
   undo.unshift(() => waker?.close())
-  await waker.pin()
-  return new AttachedVolume({ ports, mount, log, host, waker })
+  return new AttachedVolume({ ports, door, log, host, waker })
 }
 
 /** False also if `signal` cuts the wait short: the log has then failed for good. */
@@ -149,21 +146,6 @@ async function becomesDurable(volume: AttachedVolume, position: number, signal: 
   } finally {
     signal.removeEventListener('abort', cut)
   }
-}
-
-function startHost(
-  environment: BodyEnvironment,
-  ports: ReignPorts,
-  reign: Reign,
-  events: Pick<VolumeHostPorts, 'storeSnapshot' | 'wake' | 'unsent' | 'broken'>,
-): VolumeHost {
-  const { store, timeline, report, timers } = ports
-  const { term } = reign
-  mkdirSync(environment.cacheDirectory, { recursive: true, mode: 0o700 })
-  const cacheFile = join(environment.cacheDirectory, `${timeline}.${term}`)
-  const slotCount = Math.floor(environment.cacheBytes / PAGE_BYTES)
-  const thread = new WorkerThread({ cacheFile, slotCount, timeline, term })
-  return new VolumeHost(thread, { ...events, store, timeline, term, report, timers })
 }
 
 async function fold(ports: ReignPorts, reign: Reign, host: VolumeHost): Promise<void> {

@@ -8,11 +8,13 @@ import { type AttachedVolume, attachVolume } from './attached-volume.ts'
 import type { ComputeBody, LogPositions, PostgresBody, VolumeBody } from './compute-body.ts'
 import type { BodyEnvironment } from './environment.ts'
 import { closeClients, createCluster, followPassword, launchPostgres, openClients } from './postgres-run.ts'
+import { mountPlace } from './volume-place.ts'
 
 export function mountedBody(environment: BodyEnvironment): ComputeBody {
+  const place = mountPlace(environment)
   return {
     attach: async (ports, reign, events, signal) =>
-      new MountedVolume(environment, await attachVolume(environment, ports, reign, events, signal)),
+      new MountedVolume(environment, await attachVolume(place, ports, reign, events, signal)),
   }
 }
 

@@ -4,6 +4,7 @@ import type { Lane } from '../bus/fast-lane.ts'
 import type { ArchiveStore } from '../log/archive.ts'
 import type { ArchiverStore } from './archiver.ts'
 import type { DiskFiles } from './disk-files.ts'
+import type { LogLimits } from './disk-log.ts'
 
 /** What the timeline's journal says about the past. */
 export interface TimelineSoFar {
@@ -22,6 +23,8 @@ export interface SafekeeperPorts {
   /** Of this timeline alone. */
   readonly directory: string
   readonly files: DiskFiles
+  /** Sizes of the files of its log, where they shall not be the usual ones. */
+  readonly logLimits?: LogLimits
   readonly bus: Pick<BusShape, 'publish' | 'subscribe' | 'request'>
   /** For frames and acknowledgements; without it the bus carries them, too. */
   readonly lane?: Lane | undefined

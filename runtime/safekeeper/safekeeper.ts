@@ -67,7 +67,7 @@ export class SafekeeperService {
    */
   static async open(world: SafekeeperPorts): Promise<SafekeeperService> {
     const ports = { ...world, report: (line: string) => world.report(`timeline ${world.timeline}: ${line}`) }
-    const disk = openDisk(ports.files, ports.directory, ports.timeline, ports.newDiskId)
+    const disk = openDisk(ports.files, ports.directory, ports.timeline, ports.newDiskId, ports.logLimits)
     const keeper = new Keeper(ports.files, ports.directory, ports.zone, disk)
     if (keeper.state.term === 0 && keeper.state.fresh) await rememberTerm(keeper, ports)
     const service = new SafekeeperService(ports, keeper)

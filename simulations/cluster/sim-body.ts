@@ -1,0 +1,169 @@
+/**
+ * A compute's body in a simulation: the real volume behind a mount without a kernel, and simulated Postgres on it. Whoever
+ * serves is told to the address that clients connect to; nothing else of the cluster is known here.
+ */
+import { attachVolume, type AttachedVolume } from '../../runtime/compute/attached-volume.ts'
+import type { ComputeBody, LogPositions, PostgresBody, VolumeBody } from '../../runtime/compute/compute-body.ts'
+import type { VolumePlace } from '../../runtime/compute/volume-place.ts'
+import type { Kernel, Process } from '../kernel/kernel.ts'
+import { initializeCluster } from '../postgres/cluster.ts'
+import { SimPostgres } from '../postgres/postgres.ts'
+import type { PostgresSettings } from '../postgres/settings.ts'
+import type { ExecutionObserver } from '../postgres/transaction.ts'
+import type { SimBus } from '../world/sim-bus.ts'
+import { KernelThread } from './kernel-thread.ts'
+import { PendingSyncs } from './pending-syncs.ts'
+import { VolumeMount } from './volume-mount.ts'
+
+/** Where clients find whoever serves. */
+export interface Address {
+  listens(server: SimPostgres): void
+}
+
+export interface SimBodyPorts {
+  readonly kernel: Kernel
+  readonly process: Process
+  readonly lane: SimBus
+  readonly nowMs: () => number
+  readonly settings: PostgresSettings
+  readonly cachePages: number
+  readonly observer: ExecutionObserver
+  readonly address: Address
+}
+
+/** From the order to start until the first file is read. */
+const LAUNCH_MS = 30
+
+export function simBody(ports: SimBodyPorts): ComputeBody {
+  return {
+    attach: async (reignPorts, reign, events, signal) => {
+      const door = new Door(ports)
+      return new SimVolume(ports, door, await attachVolume(door.place, reignPorts, reign, events, signal))
+    },
+  }
+}
+
+/** The way to one volume: made before it is attached, since the thread comes first. */
+class Door {
+  readonly syncs = new PendingSyncs()
+  readonly place: VolumePlace
+  mount: VolumeMount | undefined
+
+  constructor(ports: SimBodyPorts) {
+    const { kernel, process, nowMs, lane, cachePages } = ports
+    const { syncs } = this
+    let thread: KernelThread
+    const publish = (subject: string, reply: string, frame: Uint8Array): boolean => {
+      if (lane.status() !== 'connected') return false
+      lane.publish(subject, frame, { reply })
+      return true
+    }
+    this.place = {
+      startThread: (timeline, term) => {
+        const data = { cacheFile: '', slotCount: cachePages, timeline, term }
+        thread = new KernelThread({ kernel, process, nowMs, syncs, publish }, data)
+        return thread
+      },
+      openDoor: async (timeline) => {
+        const mount = new VolumeMount({ kernel, process, thread, syncs, nowMs })
+        this.mount = mount
+        return {
+          path: timeline,
+          device: -1,
+          answers: syncs,
+          openWaker: async () => ({ wake: () => {}, close: () => {} }),
+          unmount: async () => mount.unmount(),
+          close: () => {},
+        }
+      },
+    }
+  }
+}
+
+class SimVolume implements VolumeBody {
+  readonly #ports: SimBodyPorts
+  readonly #door: Door
+  readonly #volume: AttachedVolume
+  #server: SimPostgres | undefined
+
+  constructor(ports: SimBodyPorts, door: Door, volume: AttachedVolume) {
+    this.#ports = ports
+    this.#door = door
+    this.#volume = volume
+  }
+
+  get positions(): LogPositions {
+    const { end, durable, archived } = this.#volume.log.shared
+    return { end, durable, archived }
+  }
+
+  get quiet(): boolean {
+    return this.#volume.log.shared.quiet
+  }
+  set quiet(value: boolean) {
+    this.#volume.log.shared.quiet = value
+  }
+
+  async createCluster(): Promise<void> {
+    const mount = this.#door.mount!
+    await removeRemains(mount)
+    await initializeCluster(mount, this.#ports.settings.keys)
+  }
+
+  async killPostgres(): Promise<void> {
+    this.#server?.kill()
+  }
+
+  async launch(): Promise<PostgresBody> {
+    const { kernel, process, settings, observer, address } = this.#ports
+    const mount = this.#door.mount!
+    const server = new SimPostgres({ kernel, process, mount, name: process.name, settings, observer })
+    this.#server = server
+    const started = new Promise<void>((resolve, reject) => {
+      kernel.after(process, LAUNCH_MS, () => void server.start().then(resolve, reject))
+    })
+    const ready = started.then(() => address.listens(server))
+    ready.catch(() => {})
+    return {
+      pid: 0,
+      ready,
+      exited: server.exited.then(({ code, reason }) => ({ code, reason })),
+      followPassword: async () => {},
+      closeClients: () => server.closeClients(),
+      openClients: () => server.openClients(),
+      stop: (mode) => server.stop(mode),
+      kill: async () => server.kill(),
+    }
+  }
+
+  flush(): Promise<void> {
+    return this.#volume.flush()
+  }
+
+  guard(): Promise<void> {
+    return this.#volume.guard()
+  }
+
+  fail(): void {
+    this.#volume.log.writer.fail()
+  }
+
+  detach(): Promise<void> {
+    this.#server?.kill()
+    return this.#volume.detach()
+  }
+}
+
+/** What an attempt left that was cut off, deepest first. */
+async function removeRemains(mount: VolumeMount): Promise<void> {
+  for (const directory of DIRECTORIES) {
+    if ((await mount.lookup(directory)) === 0) continue
+    for (const name of await mount.list(directory)) {
+      const path = directory === '' ? name : `${directory}/${name}`
+      if (!DIRECTORIES.includes(path)) await mount.unlink(path)
+    }
+    if (directory !== '') await mount.removeDirectory(directory)
+  }
+}
+
+const DIRECTORIES = ['base/1', 'base', 'pg_wal', 'global', '']

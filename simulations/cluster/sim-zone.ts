@@ -1,0 +1,205 @@
+/**
+ * One simulated availability zone: a host with a disk and a clock, and on it the process of a zone, put together from the
+ * same parts as runtime/zone/main.ts. The process may be killed and started again; the host may lose power, and its disk.
+ * What happens to it is decided elsewhere.
+ */
+import type { ProjectId, TimelineId, EndpointId, ZoneId } from '../../events/identifiers.ts'
+import type { Durability } from '../../events/timeline.ts'
+import { problemOf } from '../../runtime/errors.ts'
+import { SafekeeperService } from '../../runtime/safekeeper/safekeeper.ts'
+import { timelineSoFar } from '../../runtime/safekeeper/so-far.ts'
+import type { ZoneConfig } from '../../runtime/control/zone-config.ts'
+import { ZoneHost } from '../../runtime/zone/zone-host.ts'
+import { zonePorts } from '../../runtime/zone/ports.ts'
+import { type Kernel, NEVER_PAUSED, type Process } from '../kernel/kernel.ts'
+import type { PostgresSettings } from '../postgres/settings.ts'
+import type { ExecutionObserver } from '../postgres/transaction.ts'
+import type { HostClock } from '../world/clock.ts'
+import type { Network } from '../world/network.ts'
+import { SimDisk } from '../world/sim-disk.ts'
+import type { SimBucket } from '../world/sim-s3.ts'
+import { type Address, simBody } from './sim-body.ts'
+
+export interface SimWorld {
+  readonly kernel: Kernel
+  readonly network: Network
+  readonly bucket: SimBucket
+  readonly address: Address
+  readonly observer: ExecutionObserver
+  readonly report: (process: string, line: string) => void
+}
+
+export interface SimProject {
+  readonly project: ProjectId
+  readonly zones: readonly ZoneId[]
+  readonly timeline: TimelineId
+  readonly endpoint: EndpointId
+  readonly durability: Durability
+  readonly cachePages: number
+  readonly postgres: PostgresSettings
+}
+
+/** A process of a zone that could not start is started again after this, as the supervisor does. */
+const RESTART_AFTER_MS = 1_000
+/** A file of a safekeeper's log: small, so that a run sees many of them come and go. */
+const LOG_LIMITS = { segmentBytes: 64 * 1024, keptBytesMin: 64 * 1024, preparedBytes: 16 * 1024 }
+
+export class SimZone {
+  readonly name: ZoneId
+  readonly clock: HostClock
+  disk: SimDisk
+  readonly #world: SimWorld
+  readonly #project: SimProject
+  #process: Process | undefined
+  #host: ZoneHost | undefined
+  #safekeeper: SafekeeperService | undefined
+  #lives = 0
+  #ids = 0
+
+  constructor(world: SimWorld, project: SimProject, name: ZoneId, clock: HostClock) {
+    this.#world = world
+    this.#project = project
+    this.name = name
+    this.clock = clock
+    this.disk = new SimDisk(world.kernel)
+  }
+
+  get isUp(): boolean {
+    return this.#process !== undefined
+  }
+
+  get process(): Process | undefined {
+    return this.#process
+  }
+
+  get safekeeper(): SafekeeperService | undefined {
+    return this.#safekeeper
+  }
+
+  start(): void {
+    if (this.#process) return
+    const process: Process = { name: this.name, isAlive: true, pausedUntilMs: NEVER_PAUSED }
+    this.#process = process
+    this.#lives++
+    this.#open(process).catch((error: unknown) => {
+      if (!process.isAlive) return
+      this.#world.report(this.name, `did not start: ${problemOf(error)}`)
+      this.kill()
+      this.#world.kernel.after(WORLD_PROCESS, RESTART_AFTER_MS, () => this.start())
+    })
+  }
+
+  /** kill -9 of the process: what it wrote to files is there, what it had in memory is gone. */
+  kill(): void {
+    this.#end(false)
+  }
+
+  /** The host loses power: what was not synced may be gone, or half gone. */
+  losePower(): void {
+    this.#end(true)
+    this.disk.crash()
+  }
+
+  /** The disk is lost with all that is on it. */
+  loseDisk(): void {
+    this.#end(true)
+    this.disk = new SimDisk(this.#world.kernel)
+  }
+
+  pause(untilMs: number): void {
+    if (this.#process) this.#process.pausedUntilMs = untilMs
+  }
+
+  #end(withItsHost: boolean): void {
+    const process = this.#process
+    if (!process) return
+    process.isAlive = false
+    this.#process = undefined
+    this.#host = undefined
+    this.#safekeeper = undefined
+    this.#world.network.ended(process, withItsHost)
+  }
+
+  async #open(process: Process): Promise<void> {
+    const { kernel, network, bucket, report } = this.#world
+    const life = `${this.name}.${this.#lives}`
+    const bus = network.connect(process, `${this.name}`)
+    const lane = network.connect(process, `${this.name}.lane`)
+    const store = bucket.openStore(process, { writer: life })
+    const nowMs = () => this.clock.nowMs()
+    const timers = { after: (ms: number, fire: () => void) => kernel.after(process, ms, fire) }
+    const newId = () => `${life}-${++this.#ids}`
+    const say = (line: string) => report(this.name, line)
+    this.#safekeeper = await this.#openSafekeeper(process, life)
+    const { project } = this.#project
+    const ports = zonePorts({
+      project,
+      bus,
+      store,
+      nowMs,
+      timers,
+      newId,
+      report: (actor, doing, error) => say(`${actor}: ${doing}: ${problemOf(error)}`),
+    })
+    const { address, observer } = this.#world
+    const { cachePages, postgres } = this.#project
+    const body = simBody({ kernel, process, lane, nowMs, settings: postgres, cachePages, observer, address })
+    const config = { ...this.#project, zone: this.name } as unknown as ZoneConfig
+    const link = { failed: async (error: unknown) => say(problemOf(error)), progress: () => {}, serving: () => {} }
+    this.#host = new ZoneHost({
+      config,
+      bus,
+      lane,
+      store,
+      ports,
+      body,
+      newWriter: () => writerOf(newId()),
+      safekeepers: { statuses: async () => [] },
+      link,
+      nowMs,
+      timers,
+      report: say,
+    })
+    await this.#host.start()
+  }
+
+  /** With connections of its own, as the thread has that it runs in. */
+  #openSafekeeper(process: Process, life: string): Promise<SafekeeperService> {
+    const { kernel, network, bucket, report } = this.#world
+    const { project, timeline, zones } = this.#project
+    const store = bucket.openStore(process, { writer: `${life}.safekeeper` })
+    return SafekeeperService.open({
+      project,
+      zone: this.name,
+      timeline,
+      peers: zones.filter((zone) => zone !== this.name),
+      directory: `/safekeepers/${timeline}`,
+      files: this.disk.files(process),
+      logLimits: LOG_LIMITS,
+      bus: network.connect(process, `${this.name}.safekeeper`),
+      lane: network.connect(process, `${this.name}.safekeeper-lane`),
+      store,
+      writer: writerOf(`${life}.safekeeper`),
+      newDiskId: () => `${life}-disk-${++this.#ids}`,
+      nowMs: () => this.clock.nowMs(),
+      defer: (work) => void kernel.after(process, this.#syncMs(), work),
+      after: (ms, fire) => kernel.after(process, ms, fire),
+      soFar: () => timelineSoFar(store, timeline),
+      report: (line) => report(this.name, line),
+    })
+  }
+
+  /** The disk's calls are synchronous, so the time that they take passes before the round in which they are made. */
+  #syncMs(): number {
+    return this.#world.kernel.draws.exponential(`disk.sync.${this.name}`, SYNC_MEAN_MS)
+  }
+}
+
+const SYNC_MEAN_MS = 0.4
+const WORLD_PROCESS: Process = { name: 'supervisor', isAlive: true, pausedUntilMs: NEVER_PAUSED }
+
+function writerOf(name: string): Uint8Array {
+  const writer = Buffer.alloc(16)
+  writer.write(name.slice(-16), 'latin1')
+  return writer
+}

@@ -1,0 +1,171 @@
+/**
+ * A mount without a kernel: operations of simulated Postgres on the real volume, with the service around them that the FUSE
+ * loop has in production. An operation that lacks bytes or room is done again once they have come. Nothing is answered
+ * here that the volume did not answer.
+ */
+import { RING_RESERVE_BYTES } from '../../runtime/compute/shared-log.ts'
+import { NEEDS_SEAL, WANTS_BYTES } from '../../runtime/volume/types.ts'
+import type { Volume } from '../../runtime/volume/volume.ts'
+import type { Kernel, Process } from '../kernel/kernel.ts'
+import { EIO, ENOENT, MountFailed, type SimMount } from '../postgres/mount.ts'
+import type { KernelThread } from './kernel-thread.ts'
+import type { PendingSyncs } from './pending-syncs.ts'
+
+export interface VolumeMountPorts {
+  readonly kernel: Kernel
+  readonly process: Process
+  readonly thread: KernelThread
+  readonly syncs: PendingSyncs
+  readonly nowMs: () => number
+}
+
+const ROOT = 1
+const ENODEV = 19
+const FILE_MODE = 0o100600
+const DIRECTORY_MODE = 0o40700
+/** A ring without room is looked at again after this. */
+const RING_POLL_MS = 5
+
+export class VolumeMount implements SimMount {
+  readonly #ports: VolumeMountPorts
+  readonly #volume: Volume
+  #isMounted = true
+
+  constructor(ports: VolumeMountPorts) {
+    this.#ports = ports
+    this.#volume = ports.thread.volume
+  }
+
+  /** Whatever is asked from now on fails, and so does what still waits. */
+  unmount(): void {
+    this.#isMounted = false
+    this.#ports.syncs.failAll()
+  }
+
+  async lookup(path: string): Promise<number> {
+    return this.#perform('lookup', false, () => this.#find(path))
+  }
+
+  create(path: string): Promise<number> {
+    return this.#make('create', path, FILE_MODE)
+  }
+
+  async makeDirectory(path: string): Promise<void> {
+    await this.#make('mkdir', path, DIRECTORY_MODE)
+  }
+
+  async list(path: string): Promise<readonly string[]> {
+    const ino = await this.lookup(path)
+    const children = this.#volume.node(ino)?.children
+    if (!children) throw new MountFailed('readdir', ENOENT)
+    return [...children.keys()]
+  }
+
+  async size(ino: number): Promise<number> {
+    const node = this.#volume.node(ino)
+    if (!this.#isMounted || !node) throw new MountFailed('stat', ENOENT)
+    return node.size
+  }
+
+  async read(ino: number, offset: number, length: number): Promise<Buffer> {
+    const target = Buffer.alloc(length)
+    const count = await this.#perform('read', false, () => this.#volume.read(ino, offset, length, target, 0))
+    return target.subarray(0, count)
+  }
+
+  async write(ino: number, offset: number, bytes: Uint8Array): Promise<void> {
+    await this.#perform('write', true, () => this.#volume.write(ino, offset, bytes, 0, bytes.length), true)
+  }
+
+  async truncate(ino: number, size: number): Promise<void> {
+    await this.#perform('truncate', true, () => this.#volume.truncate(ino, size))
+  }
+
+  async unlink(path: string): Promise<void> {
+    await this.#perform('unlink', true, () => this.#at(path, (parent, name) => this.#volume.unlink(parent, name)))
+  }
+
+  async removeDirectory(path: string): Promise<void> {
+    await this.#perform('rmdir', true, () => this.#at(path, (parent, name) => this.#volume.rmdir(parent, name)))
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await this.#perform('rename', true, () =>
+      this.#at(from, (parent, name) =>
+        this.#at(to, (newParent, newName) => this.#volume.rename(parent, name, newParent, newName, false)),
+      ),
+    )
+  }
+
+  fsync(ino: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const { syncs } = this.#ports
+      const number = syncs.open((errno) => (errno === 0 ? resolve() : reject(new MountFailed('fsync', errno))))
+      const sync = () => {
+        const { serving } = this.#ports.thread
+        if (!this.#isMounted || !serving) return syncs.replyError(number, 0, ENODEV)
+        try {
+          serving.service.begin(this.#ports.nowMs())
+          if (!serving.service.sync(number, 0, ino)) syncs.replyEmpty(number)
+          serving.service.tick()
+        } catch (error) {
+          this.#ports.thread.breakDown(error)
+        }
+      }
+      sync()
+    })
+  }
+
+  #make(operation: string, path: string, mode: number): Promise<number> {
+    const make = () => this.#at(path, (parent, name) => this.#volume.create(parent, name, mode, 0, 0))
+    return this.#perform(operation, true, make)
+  }
+
+  /** One operation, until it neither lacks bytes nor room. Rejects with MountFailed. */
+  #perform(operation: string, isChange: boolean, work: () => number, isWrite = false): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const fail = (errno: number) => reject(new MountFailed(operation, errno))
+      const perform = () => {
+        const { kernel, process, thread } = this.#ports
+        const { serving } = thread
+        if (!this.#isMounted || !serving) return fail(ENODEV)
+        const { service, log } = serving
+        // The thread would block here; nothing else can happen meanwhile that needs it.
+        if (log.ringFree < RING_RESERVE_BYTES && log.failure === 0) {
+          service.sink.send()
+          return kernel.after(process, RING_POLL_MS, perform)
+        }
+        try {
+          const refusal = service.begin(this.#ports.nowMs())
+          if (isChange && refusal !== 0) return fail(refusal)
+          const before = log.end
+          const result = work()
+          if (result === WANTS_BYTES) service.wantBytes((arrived) => (arrived ? perform() : fail(EIO)))
+          else if (result === NEEDS_SEAL) service.wantRoom(perform)
+          service.end(isWrite, before)
+          service.tick()
+          if (result >= 0) resolve(result)
+          else if (result !== WANTS_BYTES && result !== NEEDS_SEAL) fail(-result)
+        } catch (error) {
+          thread.breakDown(error)
+          fail(EIO)
+        }
+      }
+      perform()
+    })
+  }
+
+  #find(path: string): number {
+    let ino = ROOT
+    for (const name of path.split('/')) {
+      if (name !== '' && ino !== 0) ino = this.#volume.lookup(ino, name)
+    }
+    return ino
+  }
+
+  #at(path: string, work: (parent: number, name: string) => number): number {
+    const slash = path.lastIndexOf('/')
+    const parent = this.#find(path.slice(0, Math.max(0, slash)))
+    return parent === 0 ? -ENOENT : work(parent, path.slice(slash + 1))
+  }
+}
