@@ -1,0 +1,110 @@
+/**
+ * The sessions of a running server: each takes the locks of its keys, reads, writes, makes its commit durable and answers. A
+ * session that was ended gets no answer, whatever becomes of its transaction. What is durable when is not decided here.
+ */
+import type { BufferPage } from './buffer-pool.ts'
+import { ConnectionLost } from './errors.ts'
+import { KeyLocks } from './key-locks.ts'
+import { MountFailed } from './mount.ts'
+import { pageLsn, placeOf, readSlot, slotOf, writeSlot } from './page.ts'
+import type { Server } from './server.ts'
+import {
+  type ExecutionObserver,
+  type KeyResult,
+  successorOf,
+  type Transaction,
+  type TransactionResult,
+} from './transaction.ts'
+import type { Change } from './wal-format.ts'
+
+interface Session {
+  readonly transaction: Transaction
+  readonly resolve: (result: TransactionResult) => void
+  readonly reject: (error: Error) => void
+}
+
+export class Sessions {
+  readonly #server: Server
+  readonly #observer: ExecutionObserver
+  readonly #panic: (error: unknown) => Promise<never>
+  readonly #locks = new KeyLocks()
+  readonly #open = new Set<Session>()
+
+  constructor(server: Server, observer: ExecutionObserver, panic: (error: unknown) => Promise<never>) {
+    this.#server = server
+    this.#observer = observer
+    this.#panic = panic
+  }
+
+  /** `begin` calls its argument once the server takes the request up. */
+  execute(transaction: Transaction, begin: (run: () => void) => void): Promise<TransactionResult> {
+    return new Promise((resolve, reject) => {
+      const session = { transaction, resolve, reject }
+      this.#open.add(session)
+      begin(() => this.#run(session).catch(this.#panic))
+    })
+  }
+
+  /** What is committing goes on; nobody hears of it. */
+  endAll(reason: string): void {
+    const ended = [...this.#open]
+    this.#open.clear()
+    for (const { reject } of ended) reject(new ConnectionLost(reason))
+  }
+
+  async #run(session: Session): Promise<void> {
+    const keys = [...new Set(session.transaction.keys)].sort((left, right) => left - right)
+    for (const key of keys) await this.#locks.acquire(key)
+    try {
+      const result = await this.#withPages(session, keys)
+      if (result !== undefined && this.#open.delete(session)) session.resolve(result)
+    } catch (error) {
+      if (!(error instanceof MountFailed)) throw error
+      this.#open.delete(session)
+      session.reject(new ConnectionLost(`a page could not be read: ${error.message}`))
+    } finally {
+      for (const key of keys) this.#locks.release(key)
+    }
+  }
+
+  async #withPages(session: Session, keys: readonly number[]): Promise<TransactionResult | undefined> {
+    const pages = new Map<number, BufferPage>()
+    try {
+      for (const key of keys) pages.set(key, await this.#server.pool.pin(placeOf(key)))
+      if (!this.#open.has(session)) return undefined
+      const { id, isWrite } = session.transaction
+      return await (isWrite ? this.#write(pages, id) : read(pages))
+    } finally {
+      for (const page of pages.values()) this.#server.pool.unpin(page)
+    }
+  }
+
+  /** Changes all pages in one step, under one record: all or nothing. The locks hide it until it is durable. */
+  async #write(pages: ReadonlyMap<number, BufferPage>, transactionId: number): Promise<TransactionResult> {
+    const { wal, pool, background } = this.#server
+    const changes = changesOf(pages, transactionId)
+    const { endLsn } = wal.insert({ kind: 'update', transactionId, changes })
+    for (const { key, written } of changes) writeSlot(pages.get(key)!.bytes, slotOf(key), written)
+    for (const page of pages.values()) pool.changed(page, endLsn)
+    this.#observer.executed(transactionId, changes)
+    background.changed()
+    await wal.flush(endLsn)
+    return changes.map(({ key, parent, written }) => ({ key, read: parent, written }))
+  }
+}
+
+function read(pages: ReadonlyMap<number, BufferPage>): TransactionResult {
+  return [...pages].map(
+    ([key, { bytes }]): KeyResult => ({ key, read: readSlot(bytes, slotOf(key)), written: undefined }),
+  )
+}
+
+function changesOf(pages: ReadonlyMap<number, BufferPage>, transactionId: number): readonly Change[] {
+  const started = new Set<BufferPage>()
+  return [...pages].map(([key, page]) => {
+    const parent = readSlot(page.bytes, slotOf(key))
+    const startsPage = pageLsn(page.bytes) === 0 && !started.has(page)
+    started.add(page)
+    return { key, startsPage, parent, written: successorOf(parent, key, transactionId) }
+  })
+}
