@@ -22,7 +22,7 @@ import type { ZoneLink } from '../control/zone-link.ts'
 import { isLochError, isPermanent, problemOf } from '../errors.ts'
 import type { ObjectStoreShape } from '../object-store/object-store.ts'
 import type { Safekeepers } from '../safekeeper/host.ts'
-import type { Perform, SystemPorts } from '../system/ports.ts'
+import type { ActorInspection, Perform, SystemPorts } from '../system/ports.ts'
 import { run } from '../system/run.ts'
 import { sleep, type Timers } from '../system/timers.ts'
 import { type HostedActor, System } from '../system.ts'
@@ -119,6 +119,11 @@ export class ZoneHost {
     while ([...this.#computes.values()].some(({ actor }) => actor.snapshot.context.running)) {
       await sleep(this.#parts.timers, STOP_POLL_MS)
     }
+  }
+
+  /** The actors that are hosted here. */
+  inspect(): ReadonlyArray<ActorInspection> {
+    return this.#system.inspect()
   }
 
   async close(): Promise<void> {

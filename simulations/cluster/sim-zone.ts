@@ -76,6 +76,14 @@ export class SimZone {
     return this.#safekeeper
   }
 
+  /** For whoever wants to know why nothing gets on. */
+  describe(): string {
+    const actors = this.#host?.inspect() ?? []
+    const states = actors.map(({ actor, state, term }) => `${actor} ${state} (term ${term})`)
+    const { state, term, flushed, archived } = this.#safekeeper?.status() ?? NO_SAFEKEEPER
+    return `safekeeper ${state} (term ${term}, flushed ${flushed}, archived ${archived}), ${states.join(', ')}`
+  }
+
   start(): void {
     if (this.#process) return
     const process: Process = { name: this.name, isAlive: true, pausedUntilMs: NEVER_PAUSED }
@@ -196,6 +204,7 @@ export class SimZone {
 }
 
 const SYNC_MEAN_MS = 0.4
+const NO_SAFEKEEPER = { state: 'absent', term: 0, flushed: 0, archived: 0 }
 const WORLD_PROCESS: Process = { name: 'supervisor', isAlive: true, pausedUntilMs: NEVER_PAUSED }
 
 function writerOf(name: string): Uint8Array {

@@ -1,0 +1,68 @@
+/**
+ * What can befall a simulated Loch, as data. A fault has a moment and, if it lasts, a length; what it does stands in
+ * strike.ts. All of them are within what the design promises to survive: no acknowledged commit may be lost by any of
+ * them, in any combination.
+ */
+interface At {
+  /** Since the beginning of the run. */
+  readonly atMs: number
+}
+interface OfZone extends At {
+  /** Number of the zone, from 0; taken modulo the number of zones, so that a plan survives a smaller topology. */
+  readonly zone: number
+}
+interface Lasting {
+  readonly forMs: number
+}
+
+export type Fault =
+  /** kill -9 of a zone's process; it is started again after `forMs`. */
+  | (OfZone & Lasting & { readonly kind: 'kill-zone' })
+  /** Its host loses power: what was not synced may be gone. */
+  | (OfZone & Lasting & { readonly kind: 'lose-power' })
+  /** Its disk is lost with all that is on it. */
+  | (OfZone & Lasting & { readonly kind: 'lose-disk' })
+  /** All zones at once, with or without their disks. */
+  | (At & Lasting & { readonly kind: 'lose-everything'; readonly disks: boolean })
+  | (At & { readonly kind: 'kill-postgres' })
+  /** SIGSTOP, or a long pause of the garbage collector. */
+  | (OfZone & Lasting & { readonly kind: 'pause-zone' })
+  /** A client of the bus loses its connection and gets none; `client` is one of BUS_CLIENTS. */
+  | (OfZone & Lasting & { readonly kind: 'cut'; readonly client: string })
+  /** As `cut`, but nobody is told: packets vanish. */
+  | (OfZone & Lasting & { readonly kind: 'isolate'; readonly client: string })
+  /** Every connection breaks once; the server was restarted. */
+  | (At & { readonly kind: 'break-connections' })
+  | (OfZone & Lasting & { readonly kind: 'slow'; readonly client: string; readonly factor: number })
+  | (At & Lasting & { readonly kind: 'store-outage' })
+  /** The next syncs of the zone's disk fail with EIO. */
+  | (OfZone & { readonly kind: 'fail-sync'; readonly count: number })
+  | (OfZone & Lasting & { readonly kind: 'full-disk' })
+  | (OfZone & { readonly kind: 'set-clock'; readonly byMs: number })
+  /** A compute of the same endpoint is started in another zone, as if two leaders had decided differently. */
+  | (OfZone & { readonly kind: 'compete' })
+
+export type FaultKind = Fault['kind']
+
+/** A zone's connections: '' stands for all of them. */
+export const BUS_CLIENTS = ['', '.lane', '.safekeeper', '.safekeeper-lane'] as const
+
+/** Of every kind, checked by the compiler: what is not here is never drawn. */
+const KINDS: Readonly<Record<FaultKind, true>> = {
+  'kill-zone': true,
+  'lose-power': true,
+  'lose-disk': true,
+  'lose-everything': true,
+  'kill-postgres': true,
+  'pause-zone': true,
+  cut: true,
+  isolate: true,
+  'break-connections': true,
+  slow: true,
+  'store-outage': true,
+  'fail-sync': true,
+  'full-disk': true,
+  'set-clock': true,
+  compete: true,
+}
+export const FAULT_KINDS = Object.keys(KINDS) as readonly FaultKind[]

@@ -1,0 +1,84 @@
+/**
+ * Makes faults happen to a cluster, and heals it again. What a fault does may depend on its data alone, never on what the
+ * cluster is doing: then removing one from a plan leaves the others as they were.
+ */
+import type { SimCluster } from '../cluster/sim-cluster.ts'
+import type { SimZone } from '../cluster/sim-zone.ts'
+import { type Kernel, WORLD } from '../kernel/kernel.ts'
+import type { Fault } from './fault.ts'
+
+export function strike(cluster: SimCluster, fault: Fault): void {
+  const { kernel, network, bucket } = cluster
+  switch (fault.kind) {
+    case 'kill-zone':
+      return down(kernel, zoneOf(cluster, fault), fault.forMs, (zone) => zone.kill())
+    case 'lose-power':
+      return down(kernel, zoneOf(cluster, fault), fault.forMs, (zone) => zone.losePower())
+    case 'lose-disk':
+      return down(kernel, zoneOf(cluster, fault), fault.forMs, (zone) => zone.loseDisk())
+    case 'lose-everything':
+      for (const zone of cluster.zones) {
+        down(kernel, zone, fault.forMs, () => (fault.disks ? zone.loseDisk() : zone.losePower()))
+      }
+      return
+    case 'kill-postgres':
+      return cluster.killPostgres()
+    case 'pause-zone':
+      return zoneOf(cluster, fault).pause(kernel.nowMs + fault.forMs)
+    case 'cut': {
+      const name = clientOf(cluster, fault)
+      network.cut(name)
+      kernel.after(WORLD, fault.forMs, () => network.heal(name))
+      return
+    }
+    case 'isolate':
+      return network.isolate(clientOf(cluster, fault), kernel.nowMs + fault.forMs)
+    case 'break-connections':
+      return network.breakConnections()
+    case 'slow':
+      return network.slow(clientOf(cluster, fault), fault.factor, kernel.nowMs + fault.forMs)
+    case 'store-outage':
+      return bucket.outage(kernel.nowMs + fault.forMs)
+    case 'fail-sync':
+      zoneOf(cluster, fault).disk.syncsToFail += fault.count
+      return
+    case 'full-disk': {
+      const { disk } = zoneOf(cluster, fault)
+      disk.isFull = true
+      kernel.after(WORLD, fault.forMs, () => {
+        disk.isFull = false
+      })
+      return
+    }
+    case 'set-clock':
+      return zoneOf(cluster, fault).clock.jump(fault.byMs)
+    case 'compete':
+      return cluster.compete(zoneOf(cluster, fault))
+  }
+}
+
+/** Ends every condition. Zones that are down come back; a safekeeper that has withdrawn for damage is restarted, as people do. */
+export function heal(cluster: SimCluster): void {
+  cluster.network.heal()
+  cluster.bucket.heal()
+  for (const zone of cluster.zones) {
+    zone.disk.isFull = false
+    zone.disk.syncsToFail = 0
+    if (zone.safekeeper?.status().state === 'damaged') zone.kill()
+    zone.pause(cluster.kernel.nowMs)
+    zone.start()
+  }
+}
+
+function zoneOf({ zones }: SimCluster, { zone }: { readonly zone: number }): SimZone {
+  return zones[zone % zones.length]!
+}
+
+function clientOf(cluster: SimCluster, fault: { readonly zone: number; readonly client: string }): string {
+  return `${zoneOf(cluster, fault).name}${fault.client}`
+}
+
+function down(kernel: Kernel, zone: SimZone, forMs: number, end: (zone: SimZone) => void): void {
+  end(zone)
+  kernel.after(WORLD, forMs, () => zone.start())
+}

@@ -1,0 +1,129 @@
+/**
+ * Draws a plan from a seed. Not only the faults are drawn but how many of each kind there are (swarm testing, Groce et al.,
+ * ISSTA 2012): many kinds are absent from a run, so that what one hides another shows. Draws here are apart from those of
+ * the run, and each fault has its own names.
+ */
+import { BUS_CLIENTS, FAULT_KINDS, type Fault, type FaultKind } from '../faults/fault.ts'
+import { type Draws, SeededDraws } from '../kernel/draws.ts'
+import { DEFAULT_SETTINGS } from '../postgres/settings.ts'
+import { DEFAULT_WORKLOAD, type WorkloadPlan } from '../workloads/plan.ts'
+import { NETWORK_SETTINGS } from '../world/network.ts'
+import { S3_SETTINGS } from '../world/s3-settings.ts'
+import { type Plan, PLAN_VERSION } from './plan.ts'
+
+const DURATION_MS = 30_000
+/** Of the kinds of faults, how many a run has. */
+const KIND_SHARE = 0.4
+/** Of a kind that a run has. */
+const FAULTS_A_KIND_MAX = 4
+const FAULT_LENGTH_MEAN_MS = 4_000
+const FAULT_LENGTH_MS_MAX = 20_000
+/** So long a cluster is given to be created undisturbed, in most runs. */
+const QUIET_START_MS = 2_000
+
+export function generatePlan(seed: number): Plan {
+  const draws = new SeededDraws(seed)
+  const zones = draws.chance('plan.zones', 0.1) ? 5 : 3
+  return {
+    version: PLAN_VERSION,
+    seed,
+    zones,
+    durability: draws.chance('plan.durability', 0.3) ? 'quorum' : 'archived',
+    cachePages: draws.pick('plan.cachePages', [256, 1024]),
+    workload: drawWorkload(draws),
+    postgres: drawPostgres(draws),
+    network: drawNetwork(draws),
+    store: drawStore(draws),
+    clocks: Array.from({ length: zones }, () => ({
+      skewMs: Math.round((draws.uniform('plan.clock.skew') - 0.5) * draws.pick('plan.clock.badness', [0, 100, 10_000])),
+      driftPpm: Math.round((draws.uniform('plan.clock.drift') - 0.5) * 200),
+    })),
+    faults: drawFaults(draws, zones),
+    durationMs: DURATION_MS,
+  }
+}
+
+function drawWorkload(draws: Draws): WorkloadPlan {
+  return {
+    ...DEFAULT_WORKLOAD,
+    clients: draws.between('plan.clients', 1, 5),
+    keys: draws.pick('plan.keys', [4, 32]),
+    thinkMeanMs: draws.pick('plan.think', [300, 1_000]),
+    writeShare: draws.pick('plan.writeShare', [0.3, 0.6, 0.9]),
+    timeoutMs: 10_000,
+  }
+}
+
+function drawPostgres(draws: Draws): Plan['postgres'] {
+  return {
+    ...DEFAULT_SETTINGS,
+    keys: 32,
+    bufferPages: draws.pick('plan.bufferPages', [2, 8]),
+    checkpointIntervalMs: draws.pick('plan.checkpoint', [3_000, 10_000, 30_000]),
+    // On FUSE syncfs does nothing, and Loch guards instead: see fsyncs.ts.
+    recoveryInitSyncMethod: 'syncfs',
+  }
+}
+
+function drawNetwork(draws: Draws): Plan['network'] {
+  const tailShare = draws.pick('plan.network.tailShare', [0, 0.005, 0.02])
+  const tailMeanMs = draws.pick('plan.network.tail', [10, 100, 1_000])
+  return { latency: { ...NETWORK_SETTINGS.latency, tailShare, tailMeanMs }, silenceMaxMs: 10_000 }
+}
+
+function drawStore(draws: Draws): Plan['store'] {
+  const isBad = draws.chance('plan.store.isBad', 0.6)
+  const share = (name: string, max: number) => (isBad ? draws.uniform(`plan.store.${name}`) * max : 0)
+  return {
+    ...S3_SETTINGS,
+    errorShare: share('errors', 0.1),
+    lostAnswerShare: share('lost', 0.03),
+    truncatedShare: share('truncated', 0.03),
+  }
+}
+
+function drawFaults(draws: Draws, zones: number): readonly Fault[] {
+  const faults: Fault[] = []
+  for (const kind of FAULT_KINDS) {
+    if (!draws.chance(`plan.has.${kind}`, KIND_SHARE)) continue
+    const count = draws.between(`plan.count.${kind}`, 1, FAULTS_A_KIND_MAX)
+    for (let number = 0; number < count; number++) faults.push(drawFault(draws, kind, zones))
+  }
+  return faults.sort((left, right) => left.atMs - right.atMs)
+}
+
+function drawFault(draws: Draws, kind: FaultKind, zones: number): Fault {
+  const name = `plan.fault.${kind}`
+  const earliestMs = draws.chance(`${name}.early`, 0.1) ? 0 : QUIET_START_MS
+  const atMs = Math.round(earliestMs + draws.uniform(`${name}.at`) * (DURATION_MS - earliestMs))
+  const zone = draws.between(`${name}.zone`, 0, zones - 1)
+  const forMs = Math.round(Math.min(FAULT_LENGTH_MS_MAX, draws.exponential(`${name}.for`, FAULT_LENGTH_MEAN_MS)))
+  switch (kind) {
+    case 'kill-zone':
+    case 'lose-power':
+    case 'lose-disk':
+    case 'pause-zone':
+    case 'full-disk':
+      return { kind, atMs, zone, forMs }
+    case 'lose-everything':
+      return { kind, atMs, forMs, disks: draws.chance(`${name}.disks`, 0.5) }
+    case 'kill-postgres':
+    case 'break-connections':
+      return { kind, atMs }
+    case 'cut':
+    case 'isolate':
+      return { kind, atMs, zone, forMs, client: draws.pick(`${name}.client`, BUS_CLIENTS) }
+    case 'slow': {
+      const client = draws.pick(`${name}.client`, BUS_CLIENTS)
+      return { kind, atMs, zone, forMs, client, factor: draws.pick(`${name}.factor`, [10, 100, 1_000]) }
+    }
+    case 'store-outage':
+      return { kind, atMs, forMs }
+    case 'fail-sync':
+      return { kind, atMs, zone, count: draws.between(`${name}.count`, 1, 3) }
+    case 'set-clock':
+      return { kind, atMs, zone, byMs: Math.round((draws.uniform(`${name}.by`) - 0.5) * 20_000) }
+    case 'compete':
+      return { kind, atMs, zone }
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * The plan of a run, as data: topology, workload, how bad the world is, and every fault with its moment. It is drawn from a
+ * seed before the run begins, or read from a file; a run is a function of its plan, which is why a failure can be kept,
+ * shown and shrunk. Nothing may happen in a run that is neither in its plan nor drawn by name from its seed.
+ */
+import type { Durability } from '../../events/timeline.ts'
+import type { Fault } from '../faults/fault.ts'
+import type { PostgresSettings } from '../postgres/settings.ts'
+import type { WorkloadPlan } from '../workloads/plan.ts'
+import type { ClockError } from '../world/clock.ts'
+import type { NetworkSettings } from '../world/network.ts'
+import type { S3Settings } from '../world/s3-settings.ts'
+
+export const PLAN_VERSION = 1
+
+export interface Plan {
+  readonly version: number
+  /** For what is drawn while the run goes on: delays, errors, what survives a power failure. */
+  readonly seed: number
+  readonly zones: number
+  readonly durability: Durability
+  /** Page cache of a compute. */
+  readonly cachePages: number
+  readonly workload: WorkloadPlan
+  readonly postgres: PostgresSettings
+  readonly network: Partial<NetworkSettings>
+  readonly store: Partial<S3Settings>
+  /** One for each zone. */
+  readonly clocks: readonly ClockError[]
+  readonly faults: readonly Fault[]
+  /** How long faults may strike; afterwards the world heals. */
+  readonly durationMs: number
+}

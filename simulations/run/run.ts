@@ -1,0 +1,114 @@
+/**
+ * One run: a plan is carried out, then the world heals, and what must hold in the end is looked at. While faults strike only
+ * safety is asked for; once they have ended for good, service must come back within a bound, or the run says who
+ * waits for what. A run reads nothing but its plan.
+ */
+import { useScheduler } from '../../runtime/system/run.ts'
+import { SimCluster } from '../cluster/sim-cluster.ts'
+import { heal, strike } from '../faults/strike.ts'
+import { SeededDraws } from '../kernel/draws.ts'
+import { Kernel, WORLD } from '../kernel/kernel.ts'
+import { KernelScheduler } from '../kernel/scheduler.ts'
+import type { Plan } from '../plan/plan.ts'
+import { whoWaits } from './who-waits.ts'
+
+export interface Outcome {
+  readonly seed: number
+  /** In words; undefined if all held. */
+  readonly violation: string | undefined
+  readonly simulatedMs: number
+  readonly steps: number
+  readonly commits: number
+  /** How often somebody began to serve, the first time included. */
+  readonly servings: number
+  /** The last number drawn, which two runs of one plan must agree in. */
+  readonly lastDraw: number
+  readonly reports: readonly string[]
+}
+
+const EPOCH_MS = Date.UTC(2026, 0, 1)
+/** After the last fault: elections, an attach, recovery, and the longest backoffs on the way. */
+const RECOVERY_MS_MAX = 120_000
+/** Of the reports of zones, the last are kept. */
+const REPORTS_MAX = 400
+
+export async function runPlan(plan: Plan): Promise<Outcome> {
+  const draws = new SeededDraws(plan.seed)
+  const kernel = new Kernel(draws, EPOCH_MS)
+  const reports: string[] = []
+  const report = (process: string, line: string) => {
+    reports.push(`${((kernel.nowMs - EPOCH_MS) / 1000).toFixed(3)} ${process} ${line}`)
+    if (reports.length > REPORTS_MAX) reports.shift()
+  }
+  const cluster = new SimCluster(kernel, plan, report)
+  useScheduler(new KernelScheduler(kernel))
+  let violation: string | undefined
+  try {
+    await carryOut(kernel, cluster, plan, report)
+  } catch (error) {
+    violation = inWords(error)
+  } finally {
+    useScheduler(undefined)
+  }
+  return {
+    seed: plan.seed,
+    violation,
+    simulatedMs: kernel.nowMs - EPOCH_MS,
+    steps: kernel.steps,
+    commits: cluster.ledger.counts.acknowledgedWrites,
+    servings: cluster.servings,
+    lastDraw: draws.last,
+    reports,
+  }
+}
+
+async function carryOut(
+  kernel: Kernel,
+  cluster: SimCluster,
+  plan: Plan,
+  report: (process: string, line: string) => void,
+): Promise<void> {
+  cluster.start()
+  for (const fault of plan.faults) {
+    kernel.after(WORLD, fault.atMs, () => {
+      report('FAULT', JSON.stringify(fault))
+      strike(cluster, fault)
+    })
+  }
+  await kernel.run(EPOCH_MS + plan.durationMs)
+  report('WORLD', 'heals')
+  heal(cluster)
+  const before = cluster.ledger.counts.acknowledgedWrites + cluster.ledger.counts.acknowledgedReads
+  const deadline = kernel.nowMs + RECOVERY_MS_MAX
+  const isServing = () => {
+    const { acknowledgedReads, acknowledgedWrites } = cluster.ledger.counts
+    return acknowledgedReads + acknowledgedWrites >= before + plan.workload.clients
+  }
+  await kernel.run(deadline, isServing)
+  if (!isServing()) throw new Error(`no service within ${RECOVERY_MS_MAX} ms after the last fault: ${whoWaits(cluster)}`)
+  cluster.workload.stop()
+  await kernel.run(deadline, () => cluster.workload.isQuiet)
+  await audit(kernel, cluster, deadline)
+}
+
+/** Whatever was acknowledged is looked at once more. */
+async function audit(kernel: Kernel, cluster: SimCluster, deadline: number): Promise<void> {
+  let isDone = false
+  const attempt = () => {
+    const { server } = cluster
+    const again = () => void kernel.after(WORLD, 500, attempt)
+    if (!server?.isServing) return again()
+    cluster.workload.audit(server).then(() => {
+      isDone = true
+    }, again)
+  }
+  attempt()
+  await kernel.run(deadline, () => isDone)
+  if (!isDone) throw new Error(`the last look at all registers was not answered: ${whoWaits(cluster)}`)
+}
+
+function inWords(error: unknown): string {
+  if (error instanceof Error) return error.stack ?? error.message
+  if (typeof error === 'object' && error !== null && 'words' in error) return String(error.words)
+  return String(error)
+}
