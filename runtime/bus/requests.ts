@@ -15,22 +15,30 @@ export interface RequestTransport<M> {
   isNoResponders(message: M): boolean
 }
 
+/** What a simulation has of its own. */
+export interface RequestSeams {
+  /** Unguessable, so that nobody else's answer can be taken for ours. */
+  readonly inbox: string
+  /** Calls `fire` once after `ms`; returns what cancels it. */
+  readonly after: (ms: number, fire: () => void) => () => void
+}
+
 interface Waiting<M> {
   readonly subject: string
-  readonly timer: NodeJS.Timeout
+  readonly stopTimer: () => void
   readonly settle: (answer: M | NoAnswer) => void
 }
 
 export class Requests<M> {
   readonly #transport: RequestTransport<M>
-  /** Unguessable, so that nobody else's answer can be taken for ours. */
-  readonly #inbox = `_INBOX.${randomBytes(12).toString('hex')}`
+  readonly #seams: RequestSeams
   readonly #waiting = new Map<string, Waiting<M>>()
   #sent = 0
   #listening = false
 
-  constructor(transport: RequestTransport<M>) {
+  constructor(transport: RequestTransport<M>, seams: RequestSeams = ownSeams()) {
     this.#transport = transport
+    this.#seams = seams
   }
 
   /** Requests that wait for an answer. */
@@ -41,11 +49,11 @@ export class Requests<M> {
   /** Publishes, and calls `settle` once unless the returned function, which gives the request up, is called first. */
   send(subject: string, data: Uint8Array, timeoutMs: number, settle: (answer: M | NoAnswer) => void): () => void {
     this.#listen()
-    const reply = `${this.#inbox}.${(this.#sent++).toString(36)}`
-    const timer = setTimeout(() => this.#settle(reply, timedOut(subject, timeoutMs)), timeoutMs)
-    this.#waiting.set(reply, { subject, timer, settle })
+    const reply = `${this.#seams.inbox}.${(this.#sent++).toString(36)}`
+    const stopTimer = this.#seams.after(timeoutMs, () => this.#settle(reply, timedOut(subject, timeoutMs)))
+    this.#waiting.set(reply, { subject, stopTimer, settle })
     const giveUp = () => {
-      clearTimeout(timer)
+      stopTimer()
       this.#waiting.delete(reply)
     }
     try {
@@ -60,7 +68,7 @@ export class Requests<M> {
   #listen(): void {
     if (this.#listening) return
     this.#listening = true
-    this.#transport.listen(`${this.#inbox}.*`, (reply, message) => {
+    this.#transport.listen(`${this.#seams.inbox}.*`, (reply, message) => {
       const isRefused = this.#transport.isNoResponders(message)
       const subject = this.#waiting.get(reply)?.subject ?? reply
       this.#settle(reply, isRefused ? nobodyServes(subject) : message)
@@ -71,8 +79,18 @@ export class Requests<M> {
     const waiting = this.#waiting.get(reply)
     if (waiting === undefined) return
     this.#waiting.delete(reply)
-    clearTimeout(waiting.timer)
+    waiting.stopTimer()
     waiting.settle(answer)
+  }
+}
+
+function ownSeams(): RequestSeams {
+  return {
+    inbox: `_INBOX.${randomBytes(12).toString('hex')}`,
+    after: (ms, fire) => {
+      const timer = setTimeout(fire, ms)
+      return () => clearTimeout(timer)
+    },
   }
 }
 

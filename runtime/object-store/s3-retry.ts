@@ -1,7 +1,7 @@
 /**
  * The retry loop of the S3 store: bounded, with exponential backoff and full jitter, and a deadline for every attempt
- * that covers the body too. It decides nothing about errors; s3-errors.ts does. Draws and sleeping come from outside so
- * that tests and simulations own them.
+ * that covers the body too. It decides nothing about errors; s3-errors.ts does. Draws, sleeping and timers come from outside
+ * so that tests and simulations own them.
  */
 import * as Effect from 'effect/Effect'
 import type { StoreRefused, StoreUnavailable } from '../errors.ts'
@@ -16,6 +16,8 @@ export interface RetryPolicy {
   /** Uniform in [0, 1). */
   readonly random: () => number
   readonly sleep: (ms: number) => Effect.Effect<void>
+  /** Calls `fire` once after `ms`; returns what cancels it. */
+  readonly after: (ms: number, fire: () => void) => () => void
 }
 
 /** Seven tries within some six seconds of backoff: longer than a failing-over store, shorter than a user's patience. */
@@ -26,6 +28,10 @@ export const RETRY_POLICY: RetryPolicy = {
   requestTimeoutMs: 10_000,
   random: Math.random,
   sleep: (ms) => Effect.sleep(ms),
+  after: (ms, fire) => {
+    const timer = setTimeout(fire, ms)
+    return () => clearTimeout(timer)
+  },
 }
 
 /**
@@ -54,7 +60,7 @@ export const retrying = Effect.fnUntraced(function* <A>(
 ): Effect.fn.Return<Outcome<A>, StoreUnavailable | StoreRefused> {
   const timeoutMs = policy.requestTimeoutMs + Math.ceil(call.bodyBytes / BYTES_PER_MS_MIN)
   for (let tried = 1; ; tried++) {
-    const sent = yield* once(call, timeoutMs)
+    const sent = yield* once(call, timeoutMs, policy.after)
     if (sent.kind === 'done') return sent
     const fault = classify(sent.error, place)
     if (fault.kind === 'refused') return yield* failureOf(fault, call.doing, place, sent.error)
@@ -71,10 +77,10 @@ export function backoffMs(tried: number, policy: RetryPolicy): number {
 
 type Sent<A> = { readonly kind: 'done'; readonly value: A } | { readonly kind: 'failed'; readonly error: unknown }
 
-function once<A>(call: Call<A>, timeoutMs: number): Effect.Effect<Sent<A>> {
+function once<A>(call: Call<A>, timeoutMs: number, after: RetryPolicy['after']): Effect.Effect<Sent<A>> {
   return Effect.promise(async (interrupted): Promise<Sent<A>> => {
     try {
-      return { kind: 'done', value: await withDeadline(call.send, timeoutMs, interrupted) }
+      return { kind: 'done', value: await withDeadline(call.send, timeoutMs, after, interrupted) }
     } catch (error) {
       return { kind: 'failed', error }
     }
@@ -85,22 +91,23 @@ function once<A>(call: Call<A>, timeoutMs: number): Effect.Effect<Sent<A>> {
 async function withDeadline<A>(
   send: (signal: AbortSignal) => Promise<A>,
   timeoutMs: number,
+  after: RetryPolicy['after'],
   interrupted: AbortSignal,
 ): Promise<A> {
   const control = new AbortController()
   const stop = () => control.abort()
   interrupted.addEventListener('abort', stop, { once: true })
-  let timer: NodeJS.Timeout | undefined
+  let stopTimer = () => {}
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
+    stopTimer = after(timeoutMs, () => {
       reject(new DOMException(`no answer within ${timeoutMs} ms`, 'TimeoutError'))
       control.abort()
-    }, timeoutMs)
+    })
   })
   try {
     return await Promise.race([send(control.signal), late])
   } finally {
-    clearTimeout(timer)
+    stopTimer()
     interrupted.removeEventListener('abort', stop)
   }
 }

@@ -15,7 +15,8 @@ import { classify, failureOf } from './s3-errors.ts'
 import * as requests from './s3-requests.ts'
 import { type Answer, RETRY_POLICY, type RetryPolicy } from './s3-retry.ts'
 
-export interface S3StoreOptions extends S3ConnectionOptions {
+/** What the store needs beside a connection. */
+export interface S3Use {
   readonly bucket: string
   /** Put before every key: '' or ending in a slash. */
   readonly prefix: string
@@ -23,6 +24,8 @@ export interface S3StoreOptions extends S3ConnectionOptions {
   /** Unique among all writers that ever use the bucket. Default: a random UUID. */
   readonly writer?: string
 }
+
+export interface S3StoreOptions extends S3ConnectionOptions, S3Use {}
 
 type S3Failure = BadArgument | StoreUnavailable | StoreRefused
 
@@ -46,7 +49,8 @@ export function openS3Store(
   )
 }
 
-function s3Store(connection: S3Connection, { bucket, prefix, retry, writer }: S3StoreOptions): ObjectStoreShape {
+/** The store over a connection that somebody else opened and will close. */
+export function s3Store(connection: S3Connection, { bucket, prefix, retry, writer }: S3Use): ObjectStoreShape {
   const policy = { ...RETRY_POLICY, ...retry }
   const target: requests.S3Target = { connection, bucket, prefix, policy, endpoint: connection.endpoint }
   const url = `s3://${bucket}/${prefix}`.replace(/\/$/, '')

@@ -129,7 +129,8 @@ function attempt<T>(doing: string, what: string | number, work: () => T): T {
   }
 }
 
-function diskFailed(doing: string, what: string | number, cause: unknown): DiskFailed {
+/** `cause` as Node throws it, with the name of the errno as its code. */
+export function diskFailed(doing: string, what: string | number, cause: unknown): DiskFailed {
   const code = codeOf(cause)
   const isFull = code === 'ENOSPC' || code === 'EDQUOT'
   const value = typeof what === 'string' ? what : `file ${what}`

@@ -1,0 +1,75 @@
+/**
+ * The clocks of the simulated hosts, each wrong in its own way: off by some time, too fast or too slow, and set anew now and
+ * then. A clock belongs to a host and outlives its processes. Nobody but the kernel knows the true time.
+ */
+import type { Kernel } from '../kernel/kernel.ts'
+
+export interface ClockError {
+  /** Ahead of the truth. */
+  readonly skewMs: number
+  /** Gained per second of the truth, in millionths. */
+  readonly driftPpm: number
+}
+
+export class HostClock {
+  readonly #kernel: Kernel
+  /** What it showed at the moment from which the present drift counts. */
+  #sinceMs: number
+  #shownMs: number
+  #driftPpm: number
+  #jumpedMs = 0
+
+  constructor(kernel: Kernel, { skewMs, driftPpm }: ClockError = { skewMs: 0, driftPpm: 0 }) {
+    this.#kernel = kernel
+    this.#sinceMs = kernel.nowMs
+    this.#shownMs = kernel.nowMs + skewMs
+    this.#driftPpm = driftPpm
+  }
+
+  /** As Date.now: whole milliseconds since 1970, and not monotonic. */
+  nowMs(): number {
+    return Math.floor(this.#uncutMs())
+  }
+
+  /** As performance.now: it drifts and never jumps. */
+  monotonicMs(): number {
+    return this.#uncutMs() - this.#jumpedMs
+  }
+
+  /** Somebody sets it, forward or backward. */
+  jump(byMs: number): void {
+    this.#shownMs += byMs
+    this.#jumpedMs += byMs
+  }
+
+  drift(ppm: number): void {
+    this.#shownMs = this.#uncutMs()
+    this.#sinceMs = this.#kernel.nowMs
+    this.#driftPpm = ppm
+  }
+
+  #uncutMs(): number {
+    const passedMs = this.#kernel.nowMs - this.#sinceMs
+    return this.#shownMs + passedMs + (passedMs * this.#driftPpm) / 1e6
+  }
+}
+
+/** The clocks of all hosts, by the name of the host's processes. */
+export class Clocks {
+  readonly #kernel: Kernel
+  readonly #errorOf: (name: string) => ClockError
+  readonly #clocks = new Map<string, HostClock>()
+
+  constructor(kernel: Kernel, errorOf: (name: string) => ClockError = () => ({ skewMs: 0, driftPpm: 0 })) {
+    this.#kernel = kernel
+    this.#errorOf = errorOf
+  }
+
+  clockOf({ name }: { readonly name: string }): HostClock {
+    const known = this.#clocks.get(name)
+    if (known !== undefined) return known
+    const clock = new HostClock(this.#kernel, this.#errorOf(name))
+    this.#clocks.set(name, clock)
+    return clock
+  }
+}

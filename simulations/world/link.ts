@@ -1,0 +1,154 @@
+/**
+ * One direction of one connection: bytes arrive in the order in which they were sent, later, or not at all from some point
+ * on. What is sent within one event travels as one packet, as a socket's writes of one tick do, so a message costs one
+ * event at most. Nothing here knows what the messages mean.
+ */
+import type { Kernel, Process } from '../kernel/kernel.ts'
+import { drawLatencyMs, type Latency } from './latency.ts'
+
+export interface LinkSettings {
+  readonly latency: Latency
+  readonly bytesPerMs: number
+}
+
+/** What faults do to the links of a name, for as long as they say. Shared by all its connections, those to come included. */
+export class LinkConditions {
+  /** Until heal: no connection stands, none can be made. */
+  isCut = false
+  /** Nothing arrives before. What was sent arrives then, as TCP has it. */
+  heldUntilMs = Number.NEGATIVE_INFINITY
+  slowFactor = 1
+  slowUntilMs = Number.NEGATIVE_INFINITY
+}
+
+interface Packet<M> {
+  readonly atMs: number
+  readonly messages: M[]
+  bytes: number
+}
+
+/** What one read of a socket brings at most. */
+const PACKET_BYTES_MAX = 64 * 1024
+
+export class Link<M> {
+  readonly #kernel: Kernel
+  readonly #receiver: Process
+  readonly #drawName: string
+  readonly #settings: LinkSettings
+  readonly #conditions: readonly LinkConditions[]
+  readonly #deliver: (message: M) => void
+  readonly #packets: Packet<M>[] = []
+  #lastAtMs = Number.NEGATIVE_INFINITY
+  /** The step in which the last packet was begun. */
+  #lastStep = -1
+  #pendingBytes = 0
+  #isEnded = false
+
+  constructor(
+    kernel: Kernel,
+    receiver: Process,
+    drawName: string,
+    settings: LinkSettings,
+    conditions: readonly LinkConditions[],
+    deliver: (message: M) => void,
+  ) {
+    this.#kernel = kernel
+    this.#receiver = receiver
+    this.#drawName = drawName
+    this.#settings = settings
+    this.#conditions = conditions
+    this.#deliver = deliver
+  }
+
+  /** Sent and not yet arrived. */
+  get pendingBytes(): number {
+    return this.#pendingBytes
+  }
+
+  send(message: M, bytes: number): void {
+    if (this.#isEnded) return
+    this.#pendingBytes += bytes
+    const last = this.#packets.at(-1)
+    if (last && this.#lastStep === this.#kernel.steps && last.bytes + bytes <= PACKET_BYTES_MAX) {
+      last.messages.push(message)
+      last.bytes += bytes
+      return
+    }
+    this.#dispatch(message, bytes, 0)
+  }
+
+  /**
+   * The connection broke: of what is on its way, a part from the beginning may still arrive, `lateMs` later, and `message`
+   * after it; nothing else ever will.
+   */
+  breakOff(survivorShare: number, lateMs: number, message: M): void {
+    if (this.#isEnded) return
+    const keeps = Math.floor(this.#packets.length * survivorShare)
+    this.#packets.length = keeps
+    this.#pendingBytes = this.#packets.reduce((sum, { bytes }) => sum + bytes, 0)
+    const late = this.#packets.splice(0).flatMap(({ messages }) => messages)
+    this.#isEnded = true
+    this.#dispatch(message, 0, lateMs)
+    this.#packets[0]!.messages.unshift(...late)
+    this.#packets[0]!.bytes = this.#pendingBytes
+  }
+
+  /** Nothing arrives any more. */
+  drop(): void {
+    this.#isEnded = true
+    this.#packets.length = 0
+    this.#pendingBytes = 0
+  }
+
+  /** The hold ended early: what it held arrives now, and not only when the hold would have ended. */
+  release(): void {
+    for (const _ of this.#packets) this.#kernel.after(this.#receiver, this.#latencyMs(), this.#arrive)
+  }
+
+  #dispatch(message: M, bytes: number, lateMs: number): void {
+    const nowMs = this.#kernel.nowMs
+    const delayMs = lateMs + this.#latencyMs()
+    const arrivesMs =
+      Math.max(this.#lastAtMs, nowMs + delayMs) + (bytes * this.#slowFactor()) / this.#settings.bytesPerMs
+    const waitMs = arrivesMs - nowMs
+    // Exactly the moment that the kernel computes: a rounding error would have the packet's event come before it.
+    const atMs = nowMs + waitMs
+    this.#packets.push({ atMs, messages: [message], bytes })
+    this.#lastAtMs = atMs
+    this.#lastStep = this.#kernel.steps
+    this.#kernel.after(this.#receiver, waitMs, this.#arrive)
+  }
+
+  /** One event for each packet at least; whichever comes first takes the first one, so pauses and holds keep the order. */
+  readonly #arrive = (): void => {
+    const nowMs = this.#kernel.nowMs
+    const first = this.#packets[0]
+    if (first === undefined || first.atMs > nowMs) return
+    const heldUntilMs = this.#heldUntilMs()
+    if (heldUntilMs > nowMs) {
+      this.#kernel.after(this.#receiver, heldUntilMs - nowMs + this.#latencyMs(), this.#arrive)
+      return
+    }
+    this.#packets.shift()
+    this.#pendingBytes -= first.bytes
+    for (const message of first.messages) this.#deliver(message)
+  }
+
+  #latencyMs(): number {
+    return drawLatencyMs(this.#kernel.draws, this.#drawName, this.#settings.latency) * this.#slowFactor()
+  }
+
+  #heldUntilMs(): number {
+    let untilMs = Number.NEGATIVE_INFINITY
+    for (const { heldUntilMs } of this.#conditions) if (heldUntilMs > untilMs) untilMs = heldUntilMs
+    return untilMs
+  }
+
+  #slowFactor(): number {
+    let factor = 1
+    for (const { slowFactor, slowUntilMs } of this.#conditions) {
+      if (slowUntilMs > this.#kernel.nowMs) factor *= slowFactor
+    }
+    return factor
+  }
+}

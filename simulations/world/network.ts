@@ -1,0 +1,265 @@
+/**
+ * The simulated network: one NATS server, and what can happen to the connections between it and its clients. It promises
+ * what NATS does and no more: each message at most once, in order per connection, and nothing to whoever was not connected.
+ * Unlike a real one it breaks connections at the worst of moments; what was on its way then may still arrive, even after
+ * its sender has reconnected.
+ */
+import { SubjectIndex } from '../../runtime/bus/broker/subjects.ts'
+import { type Kernel, type Process, WORLD } from '../kernel/kernel.ts'
+import type { Latency } from './latency.ts'
+import { LinkConditions } from './link.ts'
+import { ENVELOPE_BYTES, type Publication, type ServerSubscription, Session, type ToServer } from './session.ts'
+import { SimBus, type SimBusOptions } from './sim-bus.ts'
+
+export interface NetworkSettings {
+  readonly latency: Latency
+  readonly bytesPerMs: number
+  /** Bytes that wait for one client; beyond, it is a slow consumer and is cut off. */
+  readonly pendingBytesMax: number
+  /** How often something of what was on its way survives a break. */
+  readonly survivorShare: number
+  /** How much later it arrives. */
+  readonly lateMeanMs: number
+  /** A client gives up a connection on which it heard nothing for this long; the server waits twice as long. */
+  readonly silenceMaxMs: number
+}
+
+export const NETWORK_SETTINGS: NetworkSettings = {
+  latency: { minMs: 0.05, meanMs: 0.15, tailShare: 0.005, tailMeanMs: 10 },
+  // 1 Gbit/s.
+  bytesPerMs: 125_000,
+  // As the embedded broker's (broker/limits.ts).
+  pendingBytesMax: 64 * 1024 * 1024,
+  survivorShare: 0.5,
+  lateMeanMs: 200,
+  // Three pings at the interval of nats.ts.
+  silenceMaxMs: 30_000,
+}
+
+export class Network {
+  readonly kernel: Kernel
+  readonly settings: NetworkSettings
+  readonly #index = new SubjectIndex<ServerSubscription>()
+  /** By name of client or process, so that what is started again under a name meets the same conditions. */
+  readonly #conditions = new Map<string, LinkConditions>()
+  /** Of processes that live, or whose end the server has not noticed. */
+  #sessions = new Set<Session>()
+  #buses = new Set<SimBus>()
+  /** Processes whose host vanished without a word: the server takes them for living. */
+  readonly #vanished = new WeakSet<Process>()
+  #busesMade = 0
+  /** Messages taken by the server so far. */
+  published = 0
+
+  constructor(kernel: Kernel, settings: Partial<NetworkSettings> = {}) {
+    this.kernel = kernel
+    this.settings = { ...NETWORK_SETTINGS, ...settings }
+  }
+
+  /** A client of `process`, which connects at once if it can and reconnects for ever. `name` is what faults call it. */
+  connect(process: Process, name: string, options: SimBusOptions = {}): SimBus {
+    for (const bus of this.#buses) if (!bus.process.isAlive) this.#buses.delete(bus)
+    const conditions = [...new Set([name, process.name])].map((one) => this.#conditionsOf(one))
+    const bus = new SimBus(this, process, name, conditions, options)
+    this.#buses.add(bus)
+    return bus
+  }
+
+  /** Breaks the connections of a client or process and lets it make none until `heal`. */
+  cut(name: string): void {
+    this.#conditionsOf(name).isCut = true
+    this.breakConnections(name)
+  }
+
+  /** Breaks connections once; the clients reconnect at once. */
+  breakConnections(name?: string): void {
+    for (const session of this.#sessions) if (name === undefined || isOf(session, name)) this.#break(session)
+  }
+
+  /** Nothing gets through in either direction, and nobody is told: both sides find out by its silence, or never. */
+  isolate(name: string, untilMs: number): void {
+    const conditions = this.#conditionsOf(name)
+    conditions.heldUntilMs = Math.max(conditions.heldUntilMs, untilMs)
+    for (const session of this.#sessions) if (isOf(session, name)) this.#watchSilence(session)
+  }
+
+  /** Everything takes `factor` times as long. */
+  slow(name: string, factor: number, untilMs: number): void {
+    const conditions = this.#conditionsOf(name)
+    conditions.slowFactor = factor
+    conditions.slowUntilMs = untilMs
+  }
+
+  /** Ends all conditions of a name, or of all. */
+  heal(name?: string): void {
+    for (const [one, conditions] of this.#conditions) {
+      if (name === undefined || one === name) Object.assign(conditions, new LinkConditions())
+    }
+    for (const session of this.#sessions) {
+      if (name !== undefined && !isOf(session, name)) continue
+      session.up.release()
+      session.down.release()
+    }
+    for (const bus of this.#buses) bus.retry()
+  }
+
+  /**
+   * To be called when a process ended. Its kernel closes its connections, so the server knows soon; not if its whole host
+   * lost power: then it is for long taken for a client who listens.
+   */
+  ended(process: Process, withItsHost: boolean): void {
+    if (withItsHost) this.#vanished.add(process)
+    for (const session of this.#sessions) {
+      if (session.client.process !== process) continue
+      if (withItsHost) this.kernel.after(WORLD, 2 * this.settings.silenceMaxMs, () => this.#forget(session))
+      else this.#breakOff(session)
+    }
+  }
+
+  /** Tells inboxes of clients with one name apart. */
+  numberOfBus(): number {
+    return ++this.#busesMade
+  }
+
+  /** For a bus that connects; undefined while that cannot be. */
+  open(bus: SimBus): Session | undefined {
+    if (this.blockedUntilMs(bus) > this.kernel.nowMs) return undefined
+    const session = new Session(this.kernel, bus, this.settings, (from, message) => this.#serve(from, message))
+    this.#sessions.add(session)
+    return session
+  }
+
+  /** Infinity for a cut: nobody knows until when. */
+  blockedUntilMs(bus: SimBus): number {
+    let untilMs = Number.NEGATIVE_INFINITY
+    for (const { isCut, heldUntilMs } of bus.conditions) untilMs = Math.max(untilMs, isCut ? Infinity : heldUntilMs)
+    return untilMs
+  }
+
+  #conditionsOf(name: string): LinkConditions {
+    const known = this.#conditions.get(name)
+    if (known !== undefined) return known
+    const conditions = new LinkConditions()
+    this.#conditions.set(name, conditions)
+    return conditions
+  }
+
+  #serve(from: Session, message: ToServer): void {
+    if (!from.isOpen) return
+    switch (message.kind) {
+      case 'publish':
+        this.#publish(from, message.publication)
+        return
+      case 'subscribe': {
+        const subscription = { session: from, sid: message.sid, subject: message.subject, queue: message.queue }
+        from.subscriptions.set(message.sid, subscription)
+        this.#index.add(message.subject, message.queue, subscription)
+        return
+      }
+      case 'unsubscribe': {
+        const subscription = from.subscriptions.get(message.sid)
+        if (subscription === undefined) return
+        from.subscriptions.delete(message.sid)
+        this.#index.remove(subscription.subject, subscription.queue, subscription)
+        return
+      }
+      case 'ping':
+        from.down.send({ kind: 'pong' }, ENVELOPE_BYTES)
+        return
+      case 'end':
+        this.#forget(from)
+    }
+  }
+
+  #publish(from: Session, publication: Publication): void {
+    this.published++
+    const { plain, queues } = this.#index.match(publication.subject)
+    let isTaken = false
+    for (const subscription of plain) if (this.#give(subscription, from, publication)) isTaken = true
+    for (const members of queues) {
+      const first = members.length === 1 ? 0 : this.kernel.draws.between('network.queue', 0, members.length - 1)
+      for (let at = 0; at < members.length; at++) {
+        if (!this.#give(members[(first + at) % members.length]!, from, publication)) continue
+        isTaken = true
+        break
+      }
+    }
+    if (!isTaken && publication.reply !== undefined) this.#sayNoResponders(from, publication.reply)
+  }
+
+  #give(subscription: ServerSubscription, from: Session, publication: Publication): boolean {
+    const { session, sid } = subscription
+    if (!session.isOpen || (session === from && !session.client.isFullClient)) return false
+    const { process } = session.client
+    if (!process.isAlive && !this.#vanished.has(process)) {
+      this.#forget(session)
+      return false
+    }
+    session.down.send({ kind: 'message', sid, publication }, publication.data.length + ENVELOPE_BYTES)
+    if (session.down.pendingBytes > this.settings.pendingBytesMax) this.#cutOff(session)
+    return true
+  }
+
+  #sayNoResponders(from: Session, reply: string): void {
+    if (!from.client.isFullClient) return
+    const inbox = this.#index.match(reply).plain.find(({ session }) => session === from)
+    if (inbox !== undefined) from.down.send({ kind: 'no-responders', sid: inbox.sid, reply }, ENVELOPE_BYTES)
+  }
+
+  /** A slow consumer: what waits for it is thrown away. */
+  #cutOff(session: Session): void {
+    session.up.drop()
+    this.#forget(session)
+    this.#tellLost(session)
+  }
+
+  /** Both sides lose the connection; the server first reads what of the client's has reached it. */
+  #break(session: Session): void {
+    session.down.drop()
+    this.#breakOff(session)
+    this.#tellLost(session)
+  }
+
+  #breakOff(session: Session): void {
+    const { draws } = this.kernel
+    const name = session.client.name
+    const survives = draws.chance(`network.survives.${name}`, this.settings.survivorShare)
+    const share = survives ? draws.uniform(`network.survivors.${name}`) * SURVIVOR_SHARE_SCALE : 0
+    const lateMs = survives ? draws.exponential(`network.late.${name}`, this.settings.lateMeanMs) : 0
+    session.up.breakOff(Math.min(1, share), lateMs, { kind: 'end' })
+  }
+
+  #tellLost(session: Session): void {
+    this.kernel.after(session.client.process, this.settings.latency.minMs, () => session.client.lost(session))
+  }
+
+  #watchSilence(session: Session): void {
+    const { silenceMaxMs } = this.settings
+    const isSilent = () => session.client.conditions.some(({ heldUntilMs }) => heldUntilMs > this.kernel.nowMs)
+    this.kernel.after(session.client.process, silenceMaxMs, () => {
+      if (!isSilent()) return
+      // What it has sent before stands in the way of this word, and arrives with it when the silence ends.
+      session.up.send({ kind: 'end' }, 0)
+      session.client.lost(session)
+    })
+    this.kernel.after(WORLD, 2 * silenceMaxMs, () => isSilent() && this.#forget(session))
+  }
+
+  /** At the server. */
+  #forget(session: Session): void {
+    if (!session.isOpen) return
+    session.isOpen = false
+    for (const { subject, queue, sid } of session.subscriptions.values()) {
+      this.#index.remove(subject, queue, session.subscriptions.get(sid)!)
+    }
+    session.down.drop()
+    this.#sessions.delete(session)
+  }
+}
+
+/** So that all survive nearly as often as a part. */
+const SURVIVOR_SHARE_SCALE = 2
+
+function isOf({ client }: Session, name: string): boolean {
+  return client.name === name || client.process.name === name
+}

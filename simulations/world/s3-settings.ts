@@ -1,0 +1,33 @@
+/** How bad a simulated S3 is: how long its answers take, and which share of requests meets which fault. */
+import type { Latency } from './latency.ts'
+
+export interface S3Settings {
+  /** Of one way; a request takes two. */
+  readonly latency: Latency
+  readonly bytesPerMs: number
+  /** Of all requests: answered with an error, or by a connection that breaks. */
+  readonly errorShare: number
+  /** Of requests that end so and change something: carried out nevertheless. */
+  readonly appliedShare: number
+  /** Of all requests: no answer comes. */
+  readonly lostAnswerShare: number
+  /** Of those that change something: what got stuck on the way is carried out, this much later, be the client long gone. */
+  readonly lateMeanMs: number
+  readonly lateMaxMs: number
+  /** Of creations while another of the same key is under way: told to come again. */
+  readonly conflictShare: number
+  /** Of bodies: break off. */
+  readonly truncatedShare: number
+}
+
+export const S3_SETTINGS: S3Settings = {
+  latency: { minMs: 2, meanMs: 5, tailShare: 0.01, tailMeanMs: 200 },
+  bytesPerMs: 50_000,
+  errorShare: 0,
+  appliedShare: 0.5,
+  lostAnswerShare: 0,
+  lateMeanMs: 8_000,
+  lateMaxMs: 60_000,
+  conflictShare: 0.5,
+  truncatedShare: 0,
+}

@@ -1,0 +1,238 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { type DiskFiles, replaceFile } from '../../runtime/safekeeper/disk-files.ts'
+import { SimDisk } from './sim-disk.ts'
+import { SECTOR_BYTES } from './sim-file.ts'
+import { kernelOf, processOf } from './testing.ts'
+
+let disk: SimDisk
+let files: DiskFiles
+
+function begin(seed: number, evictShare = 0): void {
+  disk = new SimDisk(kernelOf(seed), { evictShare })
+  files = disk.files(processOf('zone-1'))
+  files.makeDirectory('/d')
+}
+beforeEach(() => begin(1))
+
+/** After a crash. */
+const restart = () => {
+  disk.crash()
+  files = disk.files(processOf('zone-1'))
+}
+const put = (path: string, content: Buffer | string): number => {
+  const file = files.open(path, true)
+  files.write(file, [Buffer.from(content)], 0)
+  return file
+}
+const shown = (path: string) => files.readWhole(path)?.toString('latin1')
+const failing = (fields: object) =>
+  expect.objectContaining({ _tag: 'DiskFailed', component: 'safekeeper log', ...fields })
+/** Outcomes of many seeds, sorted. */
+function outcomes(count: number, of: (seed: number) => string | undefined): Array<string | undefined> {
+  return [...new Set(Array.from({ length: count }, (_, seed) => of(seed)))].sort()
+}
+
+describe('files', () => {
+  test('are written, read, cut and grown', () => {
+    const file = files.open('/d/file', true)
+    files.write(file, [Buffer.from('abc'), Buffer.alloc(0), Buffer.from('defg')], 2)
+    files.sync(file)
+    expect(files.size(file)).toBe(9)
+    expect(shown('/d/file')).toBe('\0\0abcdefg')
+    const target = Buffer.alloc(6, '.')
+    expect(files.read(file, target, 1, 4, 6)).toBe(3)
+    expect(target.toString()).toBe('.efg..')
+    files.truncate(file, 4)
+    files.truncate(file, 6)
+    expect(shown('/d/file')).toBe('\0\0ab\0\0')
+    files.close(file)
+    expect(() => files.size(file)).toThrow(failing({ value: `file ${file}` }))
+  })
+
+  test('are made once, opened if there, listed, renamed and removed', () => {
+    expect(() => files.open('/d/file', false)).toThrow(failing({ problem: 'ENOENT while opening', value: '/d/file' }))
+    expect(() => files.open('/none/file', true)).toThrow(failing({ problem: 'ENOENT while opening' }))
+    files.close(files.open('/d/file', true))
+    expect(() => files.open('/d/file', true)).toThrow(failing({ problem: 'EEXIST while opening' }))
+    replaceFile(files, '/d', 'one', Buffer.from('1'))
+    replaceFile(files, '/d', 'one', Buffer.from('2'))
+    files.makeDirectory('/d/e/f')
+    expect([...files.list('/d')].sort()).toEqual(['e', 'file', 'one'])
+    files.rename('/d/one', '/d/two')
+    expect(shown('/d/two')).toBe('2')
+    files.remove('/d/two')
+    files.remove('/d/two')
+    expect(shown('/d/two')).toBeUndefined()
+  })
+
+  test('of a killed process are as it left them, and it writes no more', () => {
+    const process = processOf('zone-2')
+    files = disk.files(process)
+    const file = put('/d/file', 'written')
+    process.isAlive = false
+    expect(() => files.write(file, [Buffer.from('x')], 0)).toThrow(failing({ problem: 'EIO while writing' }))
+    files = disk.files(processOf('zone-2'))
+    expect(shown('/d/file')).toBe('written')
+    expect(() => files.size(file)).toThrow(failing({ problem: 'EBADF while asking for the size of' }))
+  })
+
+  test('are gone from a wiped disk', () => {
+    put('/d/file', 'x')
+    files.syncDirectory('/d')
+    disk.wipe()
+    files = disk.files(processOf('zone-1'))
+    expect(() => files.list('/d')).toThrow(failing({ problem: 'ENOENT while listing' }))
+    files.makeDirectory('/d')
+    expect(files.list('/d')).toEqual([])
+  })
+})
+
+describe('a power failure', () => {
+  test('leaves what was synced, under names that were synced', () => {
+    for (let seed = 0; seed < 50; seed++) {
+      begin(seed)
+      files.sync(put('/d/file', 'synced'))
+      files.syncDirectory('/d')
+      restart()
+      expect(shown('/d/file')).toBe('synced')
+    }
+  })
+
+  test('keeps, loses or tears what was not synced, by sectors', () => {
+    const base = Buffer.alloc(3 * SECTOR_BYTES, 'a')
+    const kinds = outcomes(100, (seed) => {
+      begin(seed)
+      const file = put('/d/file', base)
+      files.sync(file)
+      files.syncDirectory('/d')
+      files.write(file, [Buffer.alloc(3 * SECTOR_BYTES, 'b')], SECTOR_BYTES)
+      restart()
+      const content = files.readWhole('/d/file')!
+      expect(content.subarray(0, SECTOR_BYTES).equals(base.subarray(0, SECTOR_BYTES))).toBe(true)
+      const sectors = Array.from({ length: Math.ceil(content.length / SECTOR_BYTES) }, (_, at) => {
+        const sector = content.subarray(at * SECTOR_BYTES, (at + 1) * SECTOR_BYTES)
+        expect(new Set(sector).size).toBe(1)
+        return String.fromCharCode(sector[0]!)
+      })
+      return sectors.join('')
+    })
+    expect(kinds).toEqual(['aaa', 'aaab', 'aab', 'aabb', 'aba', 'abab', 'abb', 'abbb'])
+  })
+
+  test('keeps or loses names, each alone', () => {
+    const kinds = outcomes(100, (seed) => {
+      begin(seed)
+      for (const name of ['old', 'gone']) files.sync(put(`/d/${name}`, name))
+      files.syncDirectory('/d')
+      files.sync(put('/d/new', 'new'))
+      files.rename('/d/new', '/d/old')
+      files.remove('/d/gone')
+      restart()
+      return `${shown('/d/old')} ${shown('/d/gone')} ${shown('/d/new')}`
+    })
+    expect(kinds).toEqual([
+      'new gone undefined',
+      'new undefined undefined',
+      'old gone new',
+      'old gone undefined',
+      'old undefined new',
+      'old undefined undefined',
+    ])
+  })
+
+  test('takes back a cut whole, or keeps it', () => {
+    const kinds = outcomes(100, (seed) => {
+      begin(seed)
+      const file = put('/d/file', Buffer.alloc(4 * SECTOR_BYTES, 'a'))
+      files.sync(file)
+      files.syncDirectory('/d')
+      files.truncate(file, 100)
+      files.write(file, [Buffer.alloc(2 * SECTOR_BYTES, 'b')], 100)
+      restart()
+      const content = shown('/d/file')!
+      return content.replace(/(.)\1*/gs, (run, byte) => `${byte === '\0' ? '0' : byte}${run.length} `).trim()
+    })
+    const whole = `a${4 * SECTOR_BYTES}`
+    expect(kinds).toContain(whole)
+    expect(kinds).toContain(`a100 b${2 * SECTOR_BYTES}`)
+    // Once the cut is there, nothing that was beyond it is ever seen again.
+    expect(kinds.filter((kind) => kind !== whole && !/^a100( |$)/.test(kind!))).toEqual([])
+    expect(kinds.length).toBeGreaterThan(4)
+  })
+
+  test('ends what was open', () => {
+    const file = put('/d/file', 'x')
+    const before = files
+    disk.crash()
+    expect(() => before.write(file, [Buffer.from('y')], 0)).toThrow(failing({}))
+  })
+})
+
+describe('a sync that fails', () => {
+  const written = (seed: number, evictShare: number) => {
+    begin(seed, evictShare)
+    const file = put('/d/file', Buffer.alloc(SECTOR_BYTES, 'a'))
+    files.sync(file)
+    files.syncDirectory('/d')
+    files.write(file, [Buffer.alloc(SECTOR_BYTES, 'b')], 0)
+    disk.failNextSync()
+    expect(() => files.sync(file)).toThrow(failing({ problem: 'EIO while syncing', value: `file ${file}` }))
+    return file
+  }
+
+  test('leaves what the next one takes for written, so it may be lost though that one succeeded', () => {
+    const kinds = outcomes(40, (seed) => {
+      const file = written(seed, 0)
+      expect(shown('/d/file')![0]).toBe('b')
+      files.sync(file)
+      expect(shown('/d/file')![0]).toBe('b')
+      restart()
+      return shown('/d/file')![0]
+    })
+    expect(kinds).toEqual(['a', 'b'])
+  })
+
+  test('may show what is on the platter to who opens the file again', () => {
+    const kinds = outcomes(40, (seed) => {
+      const file = written(seed, 1)
+      files.close(file)
+      files.close(files.open('/d/file', false))
+      return shown('/d/file')![0]
+    })
+    expect(kinds).toEqual(['a', 'b'])
+  })
+
+  test('of a directory leaves its names unsynced', () => {
+    put('/d/file', 'x')
+    disk.failNextSync()
+    expect(() => files.syncDirectory('/d')).toThrow(failing({ problem: 'EIO while syncing the directory' }))
+    files.syncDirectory('/d')
+    expect(disk.syncs).toBe(1)
+  })
+})
+
+describe('faults', () => {
+  test('a full disk takes nothing that is new, and says so', () => {
+    const file = put('/d/file', 'abc')
+    disk.isFull = true
+    files.write(file, [Buffer.from('xyz')], 0)
+    const full = failing({ problem: 'no space left while writing', remedy: expect.stringContaining('Free space') })
+    expect(() => files.write(file, [Buffer.from('12'), Buffer.from('34')], 1)).toThrow(full)
+    expect(shown('/d/file')).toBe('x12')
+    expect(() => files.open('/d/new', true)).toThrow(failing({ problem: 'no space left while opening' }))
+    disk.isFull = false
+    files.write(file, [Buffer.from('more')], 3)
+  })
+
+  test('a bit flips in one byte of what is on the platter', () => {
+    expect(disk.flipBit()).toBeUndefined()
+    const file = put('/d/file', Buffer.alloc(2_000))
+    files.sync(file)
+    files.syncDirectory('/d')
+    expect(disk.flipBit((path) => path === '/d/other')).toBeUndefined()
+    const { path, position } = disk.flipBit()!
+    expect(path).toBe('/d/file')
+    const content = files.readWhole('/d/file')!
+    expect([...content].flatMap((byte, at) => (byte === 0 ? [] : [at]))).toEqual([position])
+  })
+})

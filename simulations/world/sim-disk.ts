@@ -1,0 +1,227 @@
+/**
+ * The disk of a simulated host, with its names and faults: in memory, and in two versions, what the kernel shows and what is
+ * on the platter (sim-file.ts). A process that is killed loses nothing of it; a host that loses power loses what was not
+ * synced, names included, or not, as the draws have it. It fails in the words of the real one (disk-files.ts).
+ */
+import { type DiskFiles, diskFailed } from '../../runtime/safekeeper/disk-files.ts'
+import type { Kernel, Process } from '../kernel/kernel.ts'
+import { SimFile } from './sim-file.ts'
+
+/** A change of a directory that is not on the platter yet: a name goes, or comes, or one does for the other. */
+interface NameChange {
+  readonly directory: string
+  readonly removes: string | undefined
+  readonly adds: string | undefined
+  readonly file: SimFile | undefined
+}
+
+export interface SimDiskSettings {
+  /** How often the kernel has dropped what a failed sync did not write by the time a file is opened again. */
+  readonly evictShare: number
+}
+
+export class SimDisk {
+  /** Nothing more fits, until this is false again; what is there can be written over. */
+  isFull = false
+  /** How many of the next syncs fail. */
+  syncsToFail = 0
+  /** Of files and directories, successful. */
+  syncs = 0
+  readonly #kernel: Kernel
+  readonly #settings: SimDiskSettings
+  readonly #directories = new Set<string>(['/'])
+  #names = new Map<string, SimFile>()
+  /** As on the platter. */
+  #platterNames = new Map<string, SimFile>()
+  #nameChanges: NameChange[] = []
+  #descriptors = 2
+  /** Processes whose descriptors are void: the host they ran on has lost power since. */
+  #boots = 0
+
+  constructor(kernel: Kernel, settings: Partial<SimDiskSettings> = {}) {
+    this.#kernel = kernel
+    this.#settings = { evictShare: 0.25, ...settings }
+  }
+
+  /** The disk as `process` sees it, with descriptors of its own, which end with it. */
+  files(process: Process): DiskFiles {
+    const open = new Map<number, SimFile>()
+    const boot = this.#boots
+    const check = (doing: string, what: string | number) => {
+      if (!process.isAlive || boot !== this.#boots) throw failure('EIO', doing, what)
+    }
+    const fileOf = (file: number, doing: string): SimFile => {
+      check(doing, file)
+      const found = open.get(file)
+      if (found === undefined) throw failure('EBADF', doing, file)
+      return found
+    }
+    return {
+      makeDirectory: (path) => {
+        check('making the directory', path)
+        for (let at = path; !this.#directories.has(at); at = directoryOf(at)) this.#directories.add(at)
+      },
+      list: (path) => {
+        check('listing', path)
+        return this.#list(path)
+      },
+      readWhole: (path) => {
+        check('reading', path)
+        return this.#names.get(path)?.content()
+      },
+      open: (path, create) => {
+        check('opening', path)
+        const found = this.#open(path, create)
+        open.set(++this.#descriptors, found)
+        return this.#descriptors
+      },
+      close: (file) => {
+        fileOf(file, 'closing')
+        open.delete(file)
+      },
+      size: (file) => fileOf(file, 'asking for the size of').size,
+      read: (file, target, at, length, position) => fileOf(file, 'reading').read(target, at, length, position),
+      write: (file, parts, position) => this.#write(fileOf(file, 'writing'), file, parts, position),
+      truncate: (file, size) => fileOf(file, 'truncating').truncate(size),
+      sync: (file) => {
+        const found = fileOf(file, 'syncing')
+        if (!this.#takesSync()) {
+          found.failSync(this.#kernel.draws)
+          throw failure('EIO', 'syncing', file)
+        }
+        found.sync()
+      },
+      syncDirectory: (path) => {
+        check('syncing the directory', path)
+        if (!this.#directories.has(path)) throw failure('ENOENT', 'syncing the directory', path)
+        if (!this.#takesSync()) throw failure('EIO', 'syncing the directory', path)
+        this.#syncNames(path)
+      },
+      rename: (from, to) => {
+        check('renaming', from)
+        const file = this.#names.get(from)
+        if (file === undefined) throw failure('ENOENT', 'renaming', from)
+        this.#change({ directory: directoryOf(to), removes: from, adds: to, file })
+      },
+      remove: (path) => {
+        check('removing', path)
+        if (!this.#names.has(path)) return
+        this.#change({ directory: directoryOf(path), removes: path, adds: undefined, file: undefined })
+      },
+    }
+  }
+
+  /** The host loses power. To be called after its processes have ended. */
+  crash(): void {
+    const { draws } = this.#kernel
+    this.#boots++
+    const share = draws.pick('disk.crash.names', [0, 0.5, 1])
+    for (const change of this.#nameChanges) {
+      if (draws.chance('disk.crash.name', share)) apply(change, this.#platterNames)
+    }
+    this.#nameChanges = []
+    for (const file of new Set(this.#platterNames.values())) file.crash(draws)
+    this.#names = new Map(this.#platterNames)
+  }
+
+  failNextSync(): void {
+    this.syncsToFail++
+  }
+
+  /** Flips a bit of one that is at rest; says where, or undefined if there is none. */
+  flipBit(isMeant: (path: string) => boolean = () => true): { path: string; position: number } | undefined {
+    const { draws } = this.#kernel
+    const paths = [...this.#platterNames.keys()].filter((path) => isMeant(path) && this.#names.has(path)).sort()
+    if (paths.length === 0) return undefined
+    const path = draws.pick('disk.flip.path', paths)
+    const position = this.#platterNames.get(path)!.flipBit(draws)
+    return position === undefined ? undefined : { path, position }
+  }
+
+  /** The host comes back with an empty disk. To be called after its processes have ended. */
+  wipe(): void {
+    this.#boots++
+    this.#names.clear()
+    this.#platterNames.clear()
+    this.#nameChanges = []
+    this.#directories.clear()
+    this.#directories.add('/')
+    this.isFull = false
+  }
+
+  /** For whoever looks on. */
+  paths(): readonly string[] {
+    return [...this.#names.keys()].sort()
+  }
+
+  #list(path: string): readonly string[] {
+    if (!this.#directories.has(path)) throw failure('ENOENT', 'listing', path)
+    const found: string[] = []
+    for (const name of this.#names.keys()) if (directoryOf(name) === path) found.push(name.slice(path.length + 1))
+    for (const name of this.#directories) {
+      if (name !== path && directoryOf(name) === path) found.push(name.slice(path.length + 1))
+    }
+    // In no particular order, and not always the same.
+    return this.#kernel.draws.chance('disk.list', 0.5) ? found.reverse() : found
+  }
+
+  #open(path: string, create: boolean): SimFile {
+    const found = this.#names.get(path)
+    if (!create) {
+      if (found === undefined) throw failure('ENOENT', 'opening', path)
+      if (this.#kernel.draws.chance('disk.evict', this.#settings.evictShare)) found.evict()
+      return found
+    }
+    if (found !== undefined) throw failure('EEXIST', 'opening', path)
+    const directory = directoryOf(path)
+    if (!this.#directories.has(directory)) throw failure('ENOENT', 'opening', path)
+    if (this.isFull) throw failure('ENOSPC', 'opening', path)
+    const file = new SimFile()
+    this.#change({ directory, removes: undefined, adds: path, file })
+    return file
+  }
+
+  #write(target: SimFile, file: number, parts: readonly Uint8Array[], position: number): void {
+    let at = position
+    for (const part of parts) {
+      const fits = this.isFull ? Math.max(0, Math.min(part.length, target.size - at)) : part.length
+      target.write(fits === part.length ? part : part.subarray(0, fits), at)
+      if (fits < part.length) throw failure('ENOSPC', 'writing', file)
+      at += fits
+    }
+  }
+
+  #takesSync(): boolean {
+    if (this.syncsToFail > 0) {
+      this.syncsToFail--
+      return false
+    }
+    this.syncs++
+    return true
+  }
+
+  #change(change: NameChange): void {
+    apply(change, this.#names)
+    this.#nameChanges.push(change)
+  }
+
+  #syncNames(path: string): void {
+    if (this.#nameChanges.length === 0) return
+    for (const change of this.#nameChanges) if (change.directory === path) apply(change, this.#platterNames)
+    this.#nameChanges = this.#nameChanges.filter(({ directory }) => directory !== path)
+  }
+}
+
+function apply({ removes, adds, file }: NameChange, names: Map<string, SimFile>): void {
+  if (removes !== undefined) names.delete(removes)
+  if (adds !== undefined) names.set(adds, file!)
+}
+
+function directoryOf(path: string): string {
+  const slash = path.lastIndexOf('/')
+  return slash <= 0 ? '/' : path.slice(0, slash)
+}
+
+function failure(code: string, doing: string, what: string | number) {
+  return diskFailed(doing, what, Object.assign(new Error(`${code}: simulated`), { code }))
+}

@@ -1,0 +1,243 @@
+/**
+ * A simulated S3 bucket, stricter than the real one, below the real store's code: the client that it gives to s3.ts answers late, with
+ * errors, or never; what it was asked may happen all the same, and much later. Strongly consistent, as S3 is: there is
+ * one moment in which a request is carried out. Retries and what an answer means are the store's business.
+ */
+import * as Effect from 'effect/Effect'
+import type { ObjectStoreShape } from '../../runtime/object-store/object-store.ts'
+import { s3Store } from '../../runtime/object-store/s3.ts'
+import type { S3Connection } from '../../runtime/object-store/s3-client.ts'
+import { type Kernel, type Process, WORLD } from '../kernel/kernel.ts'
+import { drawLatencyMs } from './latency.ts'
+import { S3Failure, type S3Input, S3Objects } from './s3-objects.ts'
+import { S3_SETTINGS, type S3Settings } from './s3-settings.ts'
+
+type Operation = 'put' | 'head' | 'get' | 'list' | 'delete'
+
+interface Request {
+  readonly process: Process
+  readonly operation: Operation
+  readonly input: S3Input
+  readonly resolve: (answer: object) => void
+  readonly reject: (error: S3Failure) => void
+}
+
+interface Command {
+  readonly operation: Operation
+  readonly input: S3Input
+}
+
+/** What befalls a request; 'stuck' ones get no answer, and may be carried out much later. */
+type Fault = 'none' | 'slow-down' | 'internal-error' | 'reset' | 'stuck'
+
+export interface Deletion {
+  readonly key: string
+  readonly atMs: number
+  readonly by: string
+}
+
+const ENDPOINT = 'sim://s3'
+
+/** The part of the SDK that s3-requests.ts uses: commands are data. */
+const SDK = {
+  PutObjectCommand: commandOf('put'),
+  HeadObjectCommand: commandOf('head'),
+  GetObjectCommand: commandOf('get'),
+  ListObjectsV2Command: commandOf('list'),
+  DeleteObjectCommand: commandOf('delete'),
+}
+
+export class SimBucket {
+  readonly deleted: Deletion[] = []
+  /** Carried out so far. */
+  requests = 0
+  readonly #kernel: Kernel
+  readonly #settings: S3Settings
+  readonly #objects = new S3Objects()
+  /** Creations on their way, by key. */
+  readonly #creating = new Map<string, number>()
+  #outageUntilMs = Number.NEGATIVE_INFINITY
+
+  constructor(kernel: Kernel, settings: Partial<S3Settings> = {}) {
+    this.#kernel = kernel
+    this.#settings = { ...S3_SETTINGS, ...settings }
+  }
+
+  /** For whoever looks on. */
+  get objects(): ReadonlyMap<string, Uint8Array> {
+    return this.#objects.bodies
+  }
+
+  /** The store as `process` has it. `writer` must be its own, as a process's random name is. */
+  openStore(process: Process, { writer }: { readonly writer: string }): ObjectStoreShape {
+    const kernel = this.#kernel
+    const client = {
+      send: ({ operation, input }: Command) =>
+        new Promise<object>((resolve, reject) => this.#send({ process, operation, input, resolve, reject })),
+      destroy() {},
+    }
+    const connection = { sdk: SDK, client, endpoint: ENDPOINT } as unknown as S3Connection
+    const sleep = (ms: number) =>
+      Effect.callback<void>((resume) => Effect.sync(kernel.after(process, ms, () => resume(Effect.void))))
+    const random = () => kernel.draws.uniform(`s3.backoff.${process.name}`)
+    const after = (ms: number, fire: () => void) => kernel.after(process, ms, fire)
+    return s3Store(connection, { bucket: 'loch', prefix: '', writer, retry: { random, sleep, after } })
+  }
+
+  /** Until then it is down: it refuses, breaks off, or says nothing. */
+  outage(untilMs: number): void {
+    this.#outageUntilMs = Math.max(this.#outageUntilMs, untilMs)
+  }
+
+  /** Of an object's bytes, at rest; false if it has none. */
+  flipBit(key: string): boolean {
+    const body = this.#objects.bodies.get(key)
+    if (body === undefined || body.length === 0) return false
+    const at = this.#kernel.draws.between('s3.flip.position', 0, body.length - 1)
+    body[at] = body[at]! ^ (1 << this.#kernel.draws.between('s3.flip.bit', 0, 7))
+    return true
+  }
+
+  #send(request: Request): void {
+    const { input } = request
+    // The sender may use its buffer again once it was told that the request is over, and this may come later than that.
+    const sent =
+      input.Body === undefined ? request : { ...request, input: { ...input, Body: new Uint8Array(input.Body) } }
+    const fault = this.#drawFault(request)
+    if (isUnderWay(request, fault)) this.#creating.set(input.Key!, (this.#creating.get(input.Key!) ?? 0) + 1)
+    const waitMs = this.#latencyMs(request, input.Body?.length ?? 0) + (fault === 'stuck' ? this.#stuckMs(request) : 0)
+    this.#kernel.after(WORLD, waitMs, () => this.#arrive(sent, fault))
+  }
+
+  #arrive(request: Request, fault: Fault): void {
+    const isRival = isUnderWay(request, fault) && this.#leave(request.input.Key!)
+    // Whether the bytes of a process that has died were out already, nobody knows.
+    if (!request.process.isAlive && !this.#chance(request, 'posthumous', POSTHUMOUS_SHARE)) return
+    if (isRival && fault === 'none' && this.#chance(request, 'conflict', this.#settings.conflictShare)) {
+      this.#answer(request, new S3Failure('ConditionalRequestConflict', 409), 0)
+      return
+    }
+    const isApplied = fault === 'none' || (fault !== 'slow-down' && this.#isChangedAllTheSame(request))
+    const outcome = isApplied ? this.#apply(request) : undefined
+    if (fault === 'none') this.#answer(request, outcome!, bytesOf(outcome!))
+    else if (fault !== 'stuck') this.#answer(request, failureOf(fault), 0)
+  }
+
+  #apply(request: Request): object | S3Failure {
+    this.requests++
+    const { input, operation, process } = request
+    try {
+      switch (operation) {
+        case 'put':
+          return this.#objects.put(input)
+        case 'head':
+          return this.#objects.head(input)
+        case 'get':
+          return this.#objects.get(input, (bytes) => this.#arriving(request, bytes))
+        case 'list':
+          return this.#objects.list(input)
+        case 'delete': {
+          const key = input.Key!
+          if (this.#objects.remove(key)) this.deleted.push({ key, atMs: this.#kernel.nowMs, by: process.name })
+          return {}
+        }
+      }
+    } catch (error) {
+      if (error instanceof S3Failure) return error
+      throw error
+    }
+  }
+
+  #answer(request: Request, outcome: object, bytes: number): void {
+    this.#kernel.after(request.process, this.#latencyMs(request, bytes), () => {
+      if (outcome instanceof S3Failure) request.reject(outcome)
+      else request.resolve(outcome)
+    })
+  }
+
+  #drawFault(request: Request): Fault {
+    const { errorShare, lostAnswerShare } = this.#settings
+    const name = `s3.fault.${request.operation}.${request.process.name}`
+    const drawn = this.#kernel.draws.uniform(name)
+    if (this.#outageUntilMs > this.#kernel.nowMs) return drawn < OUTAGE_STUCK_SHARE ? 'stuck' : pickError(drawn)
+    if (drawn < errorShare) return pickError(drawn / errorShare)
+    return drawn < errorShare + lostAnswerShare ? 'stuck' : 'none'
+  }
+
+  /** Of a request that is not answered as it should be. */
+  #isChangedAllTheSame(request: Request): boolean {
+    const { operation } = request
+    if (operation !== 'put' && operation !== 'delete') return false
+    const isDown = this.#outageUntilMs > this.#kernel.nowMs
+    return !isDown && this.#chance(request, 'applied', this.#settings.appliedShare)
+  }
+
+  /** In time half of the time, so that the lost answer is all that is wrong. */
+  #stuckMs(request: Request): number {
+    if (this.#chance(request, 'in-time', 0.5)) return 0
+    const name = `s3.late.${request.process.name}`
+    return Math.min(this.#kernel.draws.exponential(name, this.#settings.lateMeanMs), this.#settings.lateMaxMs)
+  }
+
+  #arriving(request: Request, bytes: number): number {
+    if (bytes === 0 || !this.#chance(request, 'truncated', this.#settings.truncatedShare)) return bytes
+    return this.#kernel.draws.between(`s3.truncated.bytes.${request.process.name}`, 0, bytes - 1)
+  }
+
+  #latencyMs({ process, operation }: Request, bytes: number): number {
+    const { latency, bytesPerMs } = this.#settings
+    return drawLatencyMs(this.#kernel.draws, `s3.latency.${operation}.${process.name}`, latency) + bytes / bytesPerMs
+  }
+
+  #chance({ process }: Request, what: string, share: number): boolean {
+    return share > 0 && this.#kernel.draws.chance(`s3.${what}.${process.name}`, share)
+  }
+
+  /** True if other creations of the key are under way. */
+  #leave(key: string): boolean {
+    const others = this.#creating.get(key)! - 1
+    if (others > 0) this.#creating.set(key, others)
+    else this.#creating.delete(key)
+    return others > 0
+  }
+}
+
+/** What is stuck somewhere on its way has not reached S3, and stands in nobody's way there. */
+function isUnderWay({ operation }: Request, fault: Fault): boolean {
+  return operation === 'put' && fault !== 'stuck'
+}
+
+const POSTHUMOUS_SHARE = 0.5
+const OUTAGE_STUCK_SHARE = 0.3
+
+/** From a uniform draw. */
+function pickError(drawn: number): Fault {
+  if (drawn < 1 / 3) return 'internal-error'
+  return drawn < 2 / 3 ? 'slow-down' : 'reset'
+}
+
+function failureOf(fault: Exclude<Fault, 'none' | 'stuck'>): S3Failure {
+  switch (fault) {
+    case 'slow-down':
+      return new S3Failure('SlowDown', 503)
+    case 'internal-error':
+      return new S3Failure('InternalError', 500)
+    case 'reset':
+      return new S3Failure('Error', undefined, 'ECONNRESET')
+  }
+}
+
+function bytesOf(answer: object): number {
+  return 'ContentLength' in answer && 'Body' in answer ? Number(answer.ContentLength) : 0
+}
+
+function commandOf(operation: Operation) {
+  return class {
+    readonly operation = operation
+    readonly input: S3Input
+
+    constructor(input: S3Input) {
+      this.input = input
+    }
+  }
+}
