@@ -3,6 +3,8 @@
  * be told what befalls it; when, and what to make of the outcome, is not decided here.
  */
 import { ComputeId, EndpointId, ProjectId, TimelineId, ZoneId } from '../../events/identifiers.ts'
+import { askActor } from '../../runtime/system/ask.ts'
+import { run } from '../../runtime/system/run.ts'
 import { encodePlacement, placementSubject } from '../../runtime/zone/compute-placement.ts'
 import { type Kernel, WORLD } from '../kernel/kernel.ts'
 import { Ledger } from '../oracles/ledger.ts'
@@ -27,6 +29,7 @@ export class SimCluster {
   /** Whoever listened at the endpoint's address last. */
   #server: SimPostgres | undefined
   #launches = 0
+  #orders = 0
   /** How often somebody began to serve. */
   servings = 0
 
@@ -61,6 +64,15 @@ export class SimCluster {
   start(): void {
     for (const zone of this.zones) zone.start()
     this.workload.start()
+    this.#enable()
+  }
+
+  /** As whoever starts Loch does: the endpoint is told to run, until it has heard. */
+  #enable(): void {
+    const { project, endpoint } = this.project
+    const newId = () => `outside-${++this.#orders}`
+    const order = askActor(this.#outside, project, `endpoint.${endpoint}`, { type: 'Enable', at: 0 }, newId)
+    run(order).catch(() => void this.kernel.after(WORLD, ENABLE_AGAIN_MS, () => this.#enable()))
   }
 
   killPostgres(): void {
@@ -84,3 +96,4 @@ export class SimCluster {
 
 /** Newer than what the endpoint gives out in a run, so that the order counts. */
 const COMPETING_LAUNCH = 1_000
+const ENABLE_AGAIN_MS = 500

@@ -52,7 +52,7 @@ export class SimBucket {
   /** Carried out so far. */
   requests = 0
   readonly #kernel: Kernel
-  readonly #settings: S3Settings
+  #settings: S3Settings
   readonly #objects = new S3Objects()
   /** Creations on their way, by key. */
   readonly #creating = new Map<string, number>()
@@ -87,6 +87,12 @@ export class SimBucket {
   /** Until then it is down: it refuses, breaks off, or says nothing. */
   outage(untilMs: number): void {
     this.#outageUntilMs = Math.max(this.#outageUntilMs, untilMs)
+  }
+
+  /** From now on everything is answered, and rightly. */
+  heal(): void {
+    this.#outageUntilMs = Number.NEGATIVE_INFINITY
+    this.#settings = { ...this.#settings, errorShare: 0, lostAnswerShare: 0, truncatedShare: 0 }
   }
 
   /** Of an object's bytes, at rest; false if it has none. */
