@@ -110,8 +110,9 @@ function chooseDutyZone(ports: ReignPorts, votes: readonly VoteResponse[]): stri
 /** Where a safekeeper's log is to be cut or begun so that it continues as the reign's. */
 export function orderFor(reign: Reign, vote: VoteResponse, dutyZone: string): ElectionOrder {
   const truncateTo = commonPoint(reign.history, Number.POSITIVE_INFINITY, vote.history, vote.flushed) ?? 0
-  const { archived } = reign
-  const beginsAnew = archived.position - truncateTo > RESEND_BYTES_MAX
+  const { archived, base } = reign
+  // Of the log before the snapshot the archive is not asked who wrote it, so it could not be read to be sent again.
+  const beginsAnew = truncateTo < base.position || archived.position - truncateTo > RESEND_BYTES_MAX
   const place = beginsAnew ? { start: archived.position, startChain: archived.chain } : { start: truncateTo }
   return { truncateTo, startChain: undefined, ...place, archivedFrom: archived.position, dutyZone }
 }

@@ -2,8 +2,9 @@
  * A volume's thread without a thread: the same folding and the same service, moved by events of the kernel. Messages reach
  * it in order and a little later, and what it posts reaches its host so. It ends with its process, whose memory it is.
  */
-import type { FrameOut } from '../../runtime/compute/ring-sink.ts'
+
 import { FoldingVolume } from '../../runtime/compute/folding-volume.ts'
+import type { FrameOut } from '../../runtime/compute/ring-sink.ts'
 import { SharedLog } from '../../runtime/compute/shared-log.ts'
 import {
   brokenBy,

@@ -2,7 +2,7 @@
  * A compute's body in a simulation: the real volume behind a mount without a kernel, and simulated Postgres on it. Whoever
  * serves is told to the address that clients connect to; nothing else of the cluster is known here.
  */
-import { attachVolume, type AttachedVolume } from '../../runtime/compute/attached-volume.ts'
+import { type AttachedVolume, attachVolume } from '../../runtime/compute/attached-volume.ts'
 import type { ComputeBody, LogPositions, PostgresBody, VolumeBody } from '../../runtime/compute/compute-body.ts'
 import type { VolumePlace } from '../../runtime/compute/volume-place.ts'
 import type { Kernel, Process } from '../kernel/kernel.ts'

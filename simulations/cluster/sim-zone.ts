@@ -3,14 +3,14 @@
  * same parts as runtime/zone/main.ts. The process may be killed and started again; the host may lose power, and its disk.
  * What happens to it is decided elsewhere.
  */
-import type { ProjectId, TimelineId, EndpointId, ZoneId } from '../../events/identifiers.ts'
+import type { EndpointId, ProjectId, TimelineId, ZoneId } from '../../events/identifiers.ts'
 import type { Durability } from '../../events/timeline.ts'
+import type { ZoneConfig } from '../../runtime/control/zone-config.ts'
 import { problemOf } from '../../runtime/errors.ts'
 import { SafekeeperService } from '../../runtime/safekeeper/safekeeper.ts'
 import { timelineSoFar } from '../../runtime/safekeeper/so-far.ts'
-import type { ZoneConfig } from '../../runtime/control/zone-config.ts'
-import { ZoneHost } from '../../runtime/zone/zone-host.ts'
 import { zonePorts } from '../../runtime/zone/ports.ts'
+import { ZoneHost } from '../../runtime/zone/zone-host.ts'
 import { type Kernel, NEVER_PAUSED, type Process } from '../kernel/kernel.ts'
 import type { PostgresSettings } from '../postgres/settings.ts'
 import type { ExecutionObserver } from '../postgres/transaction.ts'
@@ -79,7 +79,10 @@ export class SimZone {
   /** For whoever wants to know why nothing gets on. */
   describe(): string {
     const actors = this.#host?.inspect() ?? []
-    const states = actors.map(({ actor, state, term }) => `${actor} ${state} (term ${term})`)
+    const states = actors.map(({ actor, state, term, summary }) => {
+      const problem = summary['problem'] ? `: ${summary['problem']}` : ''
+      return `${actor} ${state} (term ${term}${problem})`
+    })
     const { state, term, flushed, archived } = this.#safekeeper?.status() ?? NO_SAFEKEEPER
     return `safekeeper ${state} (term ${term}, flushed ${flushed}, archived ${archived}), ${states.join(', ')}`
   }

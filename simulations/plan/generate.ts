@@ -9,7 +9,7 @@ import { DEFAULT_SETTINGS } from '../postgres/settings.ts'
 import { DEFAULT_WORKLOAD, type WorkloadPlan } from '../workloads/plan.ts'
 import { NETWORK_SETTINGS } from '../world/network.ts'
 import { S3_SETTINGS } from '../world/s3-settings.ts'
-import { type Plan, PLAN_VERSION } from './plan.ts'
+import { PLAN_VERSION, type Plan } from './plan.ts'
 
 const DURATION_MS = 30_000
 /** Of the kinds of faults, how many a run has. */
@@ -24,11 +24,12 @@ const QUIET_START_MS = 2_000
 export function generatePlan(seed: number): Plan {
   const draws = new SeededDraws(seed)
   const zones = draws.chance('plan.zones', 0.1) ? 5 : 3
+  const durability = draws.chance('plan.durability', 0.3) ? 'quorum' : 'archived'
   return {
     version: PLAN_VERSION,
     seed,
     zones,
-    durability: draws.chance('plan.durability', 0.3) ? 'quorum' : 'archived',
+    durability,
     cachePages: draws.pick('plan.cachePages', [256, 1024]),
     workload: drawWorkload(draws),
     postgres: drawPostgres(draws),
@@ -38,7 +39,7 @@ export function generatePlan(seed: number): Plan {
       skewMs: Math.round((draws.uniform('plan.clock.skew') - 0.5) * draws.pick('plan.clock.badness', [0, 100, 10_000])),
       driftPpm: Math.round((draws.uniform('plan.clock.drift') - 0.5) * 200),
     })),
-    faults: drawFaults(draws, zones),
+    faults: drawFaults(draws, zones).filter((fault) => survives(durability, fault)),
     durationMs: DURATION_MS,
   }
 }
@@ -80,6 +81,12 @@ function drawStore(draws: Draws): Plan['store'] {
     lostAnswerShare: share('lost', 0.03),
     truncatedShare: share('truncated', 0.03),
   }
+}
+
+/** A quorum's promise does not outlive the disks it stands on; the archive's does. */
+function survives(durability: Plan['durability'], fault: Fault): boolean {
+  if (durability === 'archived') return true
+  return fault.kind !== 'lose-disk' && !(fault.kind === 'lose-everything' && fault.disks)
 }
 
 function drawFaults(draws: Draws, zones: number): readonly Fault[] {

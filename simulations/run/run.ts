@@ -85,7 +85,8 @@ async function carryOut(
     return acknowledgedReads + acknowledgedWrites >= before + plan.workload.clients
   }
   await kernel.run(deadline, isServing)
-  if (!isServing()) throw new Error(`no service within ${RECOVERY_MS_MAX} ms after the last fault: ${whoWaits(cluster)}`)
+  if (!isServing())
+    throw new Error(`no service within ${RECOVERY_MS_MAX} ms after the last fault: ${whoWaits(cluster)}`)
   cluster.workload.stop()
   await kernel.run(deadline, () => cluster.workload.isQuiet)
   await audit(kernel, cluster, deadline)

@@ -2,7 +2,5 @@
 import type { SimCluster } from '../cluster/sim-cluster.ts'
 
 export function whoWaits(cluster: SimCluster): string {
-  return cluster.zones
-    .map((zone) => `${zone.name} ${zone.isUp ? `up, ${zone.describe()}` : 'down'}`)
-    .join('; ')
+  return cluster.zones.map((zone) => `${zone.name} ${zone.isUp ? `up, ${zone.describe()}` : 'down'}`).join('; ')
 }
