@@ -132,7 +132,10 @@ export class KernelThread implements VolumeThread {
   #whileServing(message: ToServingVolume): void {
     const service = this.#service!
     service.begin(this.#ports.nowMs())
-    if (service.take(message)) return this.#stop()
+    if (service.take(message)) {
+      this.#stop()
+      return
+    }
     service.endTaking()
     service.tick()
   }

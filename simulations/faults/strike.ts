@@ -11,49 +11,60 @@ export function strike(cluster: SimCluster, fault: Fault): void {
   const { kernel, network, bucket } = cluster
   switch (fault.kind) {
     case 'kill-zone':
-      return down(kernel, zoneOf(cluster, fault), fault.forMs, (zone) => zone.kill())
+      down(kernel, zoneOf(cluster, fault), fault.forMs, (zone) => zone.kill())
+      break
     case 'lose-power':
-      return down(kernel, zoneOf(cluster, fault), fault.forMs, (zone) => zone.losePower())
+      down(kernel, zoneOf(cluster, fault), fault.forMs, (zone) => zone.losePower())
+      break
     case 'lose-disk':
-      return down(kernel, zoneOf(cluster, fault), fault.forMs, (zone) => zone.loseDisk())
+      down(kernel, zoneOf(cluster, fault), fault.forMs, (zone) => zone.loseDisk())
+      break
     case 'lose-everything':
       for (const zone of cluster.zones) {
         down(kernel, zone, fault.forMs, () => (fault.disks ? zone.loseDisk() : zone.losePower()))
       }
-      return
+      break
     case 'kill-postgres':
-      return cluster.killPostgres()
+      cluster.killPostgres()
+      break
     case 'pause-zone':
-      return zoneOf(cluster, fault).pause(kernel.nowMs + fault.forMs)
+      zoneOf(cluster, fault).pause(kernel.nowMs + fault.forMs)
+      break
     case 'cut': {
       const name = clientOf(cluster, fault)
       network.cut(name)
       kernel.after(WORLD, fault.forMs, () => network.heal(name))
-      return
+      break
     }
     case 'isolate':
-      return network.isolate(clientOf(cluster, fault), kernel.nowMs + fault.forMs)
+      network.isolate(clientOf(cluster, fault), kernel.nowMs + fault.forMs)
+      break
     case 'break-connections':
-      return network.breakConnections()
+      network.breakConnections()
+      break
     case 'slow':
-      return network.slow(clientOf(cluster, fault), fault.factor, kernel.nowMs + fault.forMs)
+      network.slow(clientOf(cluster, fault), fault.factor, kernel.nowMs + fault.forMs)
+      break
     case 'store-outage':
-      return bucket.outage(kernel.nowMs + fault.forMs)
+      bucket.outage(kernel.nowMs + fault.forMs)
+      break
     case 'fail-sync':
       zoneOf(cluster, fault).disk.syncsToFail += fault.count
-      return
+      break
     case 'full-disk': {
       const { disk } = zoneOf(cluster, fault)
       disk.isFull = true
       kernel.after(WORLD, fault.forMs, () => {
         disk.isFull = false
       })
-      return
+      break
     }
     case 'set-clock':
-      return zoneOf(cluster, fault).clock.jump(fault.byMs)
+      zoneOf(cluster, fault).clock.jump(fault.byMs)
+      break
     case 'compete':
-      return cluster.compete(zoneOf(cluster, fault))
+      cluster.compete(zoneOf(cluster, fault))
+      break
   }
 }
 
