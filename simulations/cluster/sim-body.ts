@@ -17,7 +17,7 @@ import { VolumeMount } from './volume-mount.ts'
 
 /** Where clients find whoever serves. */
 export interface Address {
-  listens(server: SimPostgres): void
+  listens(server: SimPostgres, zone: string): void
 }
 
 export interface SimBodyPorts {
@@ -122,7 +122,7 @@ class SimVolume implements VolumeBody {
     const started = new Promise<void>((resolve, reject) => {
       kernel.after(process, LAUNCH_MS, () => void server.start().then(resolve, reject))
     })
-    const ready = started.then(() => address.listens(server))
+    const ready = started.then(() => address.listens(server, process.name))
     ready.catch(() => {})
     return {
       pid: 0,

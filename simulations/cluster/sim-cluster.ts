@@ -7,9 +7,11 @@ import { askActor } from '../../runtime/system/ask.ts'
 import { run } from '../../runtime/system/run.ts'
 import { encodePlacement, placementSubject } from '../../runtime/zone/compute-placement.ts'
 import { type Kernel, WORLD } from '../kernel/kernel.ts'
-import { Ledger } from '../oracles/ledger.ts'
+import { Ledger, type Violation } from '../oracles/ledger.ts'
+import { WatchedLedger } from '../oracles/watched-ledger.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { SimPostgres } from '../postgres/postgres.ts'
+import type { Happening } from '../run/observer.ts'
 import { Workload } from '../workloads/workload.ts'
 import { HostClock } from '../world/clock.ts'
 import { Network } from '../world/network.ts'
@@ -32,12 +34,19 @@ export class SimCluster {
   #orders = 0
   /** How often somebody began to serve. */
   servings = 0
+  readonly #tell: ((happening: Happening) => void) | undefined
 
-  constructor(kernel: Kernel, plan: Plan, report: SimWorld['report']) {
+  /** `tell` is for whoever looks on. */
+  constructor(kernel: Kernel, plan: Plan, report: SimWorld['report'], tell?: (happening: Happening) => void) {
     this.kernel = kernel
+    this.#tell = tell
     this.network = new Network(kernel, plan.network)
     this.bucket = new SimBucket(kernel, plan.store)
-    this.ledger = new Ledger({ nowMs: () => kernel.nowMs, onViolation: (violation) => kernel.fail(violation) })
+    this.network.watch = tell
+    const judgement = { nowMs: () => kernel.nowMs, onViolation: (violation: Violation) => kernel.fail(violation) }
+    this.ledger = tell
+      ? new WatchedLedger(judgement, (kind, lane, text) => tell({ kind, lane, text }))
+      : new Ledger(judgement)
     const names = Array.from({ length: plan.zones }, (_, at) => ZoneId.make(`zone-${at + 1}`))
     this.project = {
       project: ProjectId.make('main'),
@@ -49,7 +58,7 @@ export class SimCluster {
       postgres: plan.postgres,
     }
     const { network, bucket, ledger: observer } = this
-    const address = { listens: (server: SimPostgres) => this.#listens(server) }
+    const address = { listens: (server: SimPostgres, zone: string) => this.#listens(server, zone) }
     const world: SimWorld = { kernel, network, bucket, address, observer, report }
     this.zones = names.map((name, at) => new SimZone(world, this.project, name, new HostClock(kernel, plan.clocks[at])))
     this.#outside = network.connect(WORLD, 'outside')
@@ -88,9 +97,10 @@ export class SimCluster {
     this.#outside.publish(placementSubject(project, zone.name), order)
   }
 
-  #listens(server: SimPostgres): void {
+  #listens(server: SimPostgres, zone: string): void {
     this.servings++
     this.#server = server
+    this.#tell?.({ kind: 'serving', lane: zone, text: 'serves' })
   }
 }
 

@@ -5,10 +5,12 @@
  */
 import type { EndpointId, ProjectId, TimelineId, ZoneId } from '../../events/identifiers.ts'
 import type { Durability } from '../../events/timeline.ts'
+import type { SafekeeperStatus } from '../../runtime/control/schemas.ts'
 import type { ZoneConfig } from '../../runtime/control/zone-config.ts'
 import { problemOf } from '../../runtime/errors.ts'
 import { SafekeeperService } from '../../runtime/safekeeper/safekeeper.ts'
 import { timelineSoFar } from '../../runtime/safekeeper/so-far.ts'
+import type { ActorInspection } from '../../runtime/system/ports.ts'
 import { zonePorts } from '../../runtime/zone/ports.ts'
 import { ZoneHost } from '../../runtime/zone/zone-host.ts'
 import { type Kernel, NEVER_PAUSED, type Process } from '../kernel/kernel.ts'
@@ -37,6 +39,11 @@ export interface SimProject {
   readonly durability: Durability
   readonly cachePages: number
   readonly postgres: PostgresSettings
+}
+
+export interface ZoneInspection {
+  readonly actors: readonly ActorInspection[]
+  readonly safekeeper: SafekeeperStatus | undefined
 }
 
 /** A process of a zone that could not start is started again after this, as the supervisor does. */
@@ -74,6 +81,11 @@ export class SimZone {
 
   get safekeeper(): SafekeeperService | undefined {
     return this.#safekeeper
+  }
+
+  /** What its actors and its safekeeper say of themselves, for whoever looks on; nothing while it is down. */
+  inspect(): ZoneInspection {
+    return { actors: this.#host?.inspect() ?? [], safekeeper: this.#safekeeper?.status() }
   }
 
   /** For whoever wants to know why nothing gets on. */

@@ -10,6 +10,7 @@ import { SeededDraws } from '../kernel/draws.ts'
 import { Kernel, WORLD } from '../kernel/kernel.ts'
 import { KernelScheduler } from '../kernel/scheduler.ts'
 import type { Plan } from '../plan/plan.ts'
+import type { Happening, RunObserver } from './observer.ts'
 import { whoWaits } from './who-waits.ts'
 
 export interface Outcome {
@@ -32,19 +33,23 @@ const RECOVERY_MS_MAX = 120_000
 /** Of the reports of zones, the last are kept. */
 const REPORTS_MAX = 400
 
-export async function runPlan(plan: Plan): Promise<Outcome> {
+/** `observer` is told of all that happens, and changes nothing of it. */
+export async function runPlan(plan: Plan, observer?: RunObserver): Promise<Outcome> {
   const draws = new SeededDraws(plan.seed)
   const kernel = new Kernel(draws, EPOCH_MS)
   const reports: string[] = []
+  const tell = observer && ((happening: Happening) => observer.observe({ atMs: kernel.nowMs - EPOCH_MS, ...happening }))
   const report = (process: string, line: string) => {
     reports.push(`${((kernel.nowMs - EPOCH_MS) / 1000).toFixed(3)} ${process} ${line}`)
     if (reports.length > REPORTS_MAX) reports.shift()
+    tell?.({ kind: 'report', lane: process, text: line })
   }
-  const cluster = new SimCluster(kernel, plan, report)
+  const cluster = new SimCluster(kernel, plan, report, tell)
+  const look = observer?.stepped && (() => observer.stepped?.(cluster, kernel.nowMs - EPOCH_MS))
   useScheduler(new KernelScheduler(kernel))
   let violation: string | undefined
   try {
-    await carryOut(kernel, cluster, plan, report)
+    await carryOut({ kernel, cluster, plan, report, tell, look })
   } catch (error) {
     violation = inWords(error)
   } finally {
@@ -62,21 +67,29 @@ export async function runPlan(plan: Plan): Promise<Outcome> {
   }
 }
 
-async function carryOut(
-  kernel: Kernel,
-  cluster: SimCluster,
-  plan: Plan,
-  report: (process: string, line: string) => void,
-): Promise<void> {
+interface Run {
+  readonly kernel: Kernel
+  readonly cluster: SimCluster
+  readonly plan: Plan
+  readonly report: (process: string, line: string) => void
+  readonly tell: ((happening: Happening) => void) | undefined
+  /** After each event. */
+  readonly look: (() => void) | undefined
+}
+
+async function carryOut(run: Run): Promise<void> {
+  const { kernel, cluster, plan, report, tell } = run
   cluster.start()
   for (const fault of plan.faults) {
     kernel.after(WORLD, fault.atMs, () => {
       report('FAULT', JSON.stringify(fault))
+      tell?.({ kind: 'fault', lane: 'world', text: JSON.stringify(fault) })
       strike(cluster, fault)
     })
   }
-  await kernel.run(EPOCH_MS + plan.durationMs)
+  await runUntil(run, EPOCH_MS + plan.durationMs)
   report('WORLD', 'heals')
+  tell?.({ kind: 'heal', lane: 'world', text: 'all faults end' })
   heal(cluster)
   const before = cluster.ledger.counts.acknowledgedWrites + cluster.ledger.counts.acknowledgedReads
   const deadline = kernel.nowMs + RECOVERY_MS_MAX
@@ -84,16 +97,26 @@ async function carryOut(
     const { acknowledgedReads, acknowledgedWrites } = cluster.ledger.counts
     return acknowledgedReads + acknowledgedWrites >= before + plan.workload.clients
   }
-  await kernel.run(deadline, isServing)
+  await runUntil(run, deadline, isServing)
   if (!isServing())
     throw new Error(`no service within ${RECOVERY_MS_MAX} ms after the last fault: ${whoWaits(cluster)}`)
   cluster.workload.stop()
-  await kernel.run(deadline, () => cluster.workload.isQuiet)
-  await audit(kernel, cluster, deadline)
+  await runUntil(run, deadline, () => cluster.workload.isQuiet)
+  await audit(run, deadline)
+}
+
+/** The kernel asks after each event whether it is done: then whoever looks on may look. */
+function runUntil({ kernel, look }: Run, untilMs: number, isDone: () => boolean = () => false): Promise<void> {
+  if (look === undefined) return kernel.run(untilMs, isDone)
+  return kernel.run(untilMs, () => {
+    look()
+    return isDone()
+  })
 }
 
 /** Whatever was acknowledged is looked at once more. */
-async function audit(kernel: Kernel, cluster: SimCluster, deadline: number): Promise<void> {
+async function audit(run: Run, deadline: number): Promise<void> {
+  const { kernel, cluster } = run
   let isDone = false
   const attempt = () => {
     const { server } = cluster
@@ -104,7 +127,7 @@ async function audit(kernel: Kernel, cluster: SimCluster, deadline: number): Pro
     }, again)
   }
   attempt()
-  await kernel.run(deadline, () => isDone)
+  await runUntil(run, deadline, () => isDone)
   if (!isDone) throw new Error(`the last look at all registers was not answered: ${whoWaits(cluster)}`)
 }
 

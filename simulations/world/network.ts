@@ -36,6 +36,17 @@ export const NETWORK_SETTINGS: NetworkSettings = {
   silenceMaxMs: 30_000,
 }
 
+export type NetworkWatch = (message: {
+  readonly kind: 'published' | 'forwarded'
+  /** The sender. */
+  readonly lane: string
+  /** The receiver. */
+  readonly to?: string
+  /** The subject. */
+  readonly text: string
+  readonly bytes: number
+}) => void
+
 export class Network {
   readonly kernel: Kernel
   readonly settings: NetworkSettings
@@ -50,6 +61,8 @@ export class Network {
   #busesMade = 0
   /** Messages taken by the server so far. */
   published = 0
+  /** Told of each message, for whoever looks on. */
+  watch: NetworkWatch | undefined
 
   constructor(kernel: Kernel, settings: Partial<NetworkSettings> = {}) {
     this.kernel = kernel
@@ -173,6 +186,8 @@ export class Network {
 
   #publish(from: Session, publication: Publication): void {
     this.published++
+    const { subject, data } = publication
+    this.watch?.({ kind: 'published', lane: from.client.name, text: subject, bytes: data.length })
     const { plain, queues } = this.#index.match(publication.subject)
     let isTaken = false
     for (const subscription of plain) if (this.#give(subscription, from, publication)) isTaken = true
@@ -195,7 +210,15 @@ export class Network {
       this.#forget(session)
       return false
     }
-    session.down.send({ kind: 'message', sid, publication }, publication.data.length + ENVELOPE_BYTES)
+    const { subject, data } = publication
+    this.watch?.({
+      kind: 'forwarded',
+      lane: from.client.name,
+      to: session.client.name,
+      text: subject,
+      bytes: data.length,
+    })
+    session.down.send({ kind: 'message', sid, publication }, data.length + ENVELOPE_BYTES)
     if (session.down.pendingBytes > this.settings.pendingBytesMax) this.#cutOff(session)
     return true
   }
