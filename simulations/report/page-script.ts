@@ -32,7 +32,8 @@ for (const { changes } of states) {
     if (list && !list.includes(key)) list.push(key)
   }
 }
-for (const list of actors.values()) list.sort()
+const rank = (key) => ['process', 'safekeeper'].indexOf(key.slice(key.indexOf('/') + 1)) >>> 0
+for (const list of actors.values()) list.sort((left, right) => rank(left) - rank(right) || (left < right ? -1 : 1))
 
 /** By actor: from when until when it was in which state. */
 const segments = new Map()

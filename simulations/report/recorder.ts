@@ -124,9 +124,9 @@ export class Recorder implements RunObserver {
 
   /** Those that have struck. All end when the world heals. */
   #bands(endMs: number): readonly FaultBand[] {
-    const { faults, zones } = this.#plan
+    const { faults, zones, durationMs } = this.#plan
     return faults
-      .filter(({ atMs }) => atMs <= endMs)
+      .filter(({ atMs }) => atMs < Math.min(durationMs, endMs))
       .map((fault) => {
         const untilMs = Math.min(this.#healedAtMs, endMs, fault.atMs + ('forMs' in fault ? fault.forMs : 0))
         const band = { fromMs: fault.atMs, untilMs, text: describeFault(fault, zones) }
