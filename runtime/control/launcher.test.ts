@@ -23,14 +23,16 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(root, { recursive: true, force: true }))
 
+const PROGRAM = join('simulations', 'command', 'main')
+
 function source(name: string, text: string): void {
   writeFileSync(join(root, 'runtime', 'control', `${name}.ts`), text)
 }
 
 const compiled = (name: string) => join(root, 'dist', 'runtime', 'control', `${name}.js`)
 
-function loch(): Promise<{ readonly said: string; readonly compiles: boolean }> {
-  const child = spawn(process.execPath, [join(root, 'bin', 'loch.mjs')])
+function loch(...words: readonly string[]): Promise<{ readonly said: string; readonly compiles: boolean }> {
+  const child = spawn(process.execPath, [join(root, 'bin', 'loch.mjs'), ...words])
   let [said, errors] = ['', '']
   child.stdout.on('data', (chunk) => {
     said += chunk
@@ -54,6 +56,16 @@ describe('the launcher', () => {
     source('greeting', "export const greeting: string = 'good evening'\n")
     expect(await loch()).toEqual({ said: 'good evening', compiles: true })
     expect(leftovers()).toEqual([])
+  })
+
+  test('hands `simulate` to a program of its own, without that word', async () => {
+    mkdirSync(join(root, dirname(PROGRAM)), { recursive: true })
+    const main = 'export const runAndExit = async (words: readonly string[]) => console.log(words.join())\n'
+    writeFileSync(join(root, `${PROGRAM}.ts`), main)
+    expect((await loch('simulate', '--seed', '3')).said).toBe('--seed,3')
+    expect((await loch('status', 'simulate')).said).toBe('hello')
+    rmSync(join(root, `${PROGRAM}.ts`))
+    expect((await loch('simulate')).said).toContain('the compiled program is missing')
   })
 
   test('keeps nothing of a source that is gone', async () => {
@@ -103,7 +115,7 @@ describe('the launcher', () => {
   })
 
   test('compiles once for many who start together', async () => {
-    const runs = await Promise.all(Array.from({ length: 4 }, loch))
+    const runs = await Promise.all(Array.from({ length: 4 }, () => loch()))
     expect(runs.map(({ said }) => said)).toEqual(['hello', 'hello', 'hello', 'hello'])
     expect(runs.filter(({ compiles }) => compiles)).toHaveLength(1)
     expect(leftovers()).toEqual([])

@@ -57,10 +57,12 @@ export class Digest implements RunObserver {
     this.#add(this.#words[1]!)
   }
 
-  /** FNV-1a twice, with different primes, the second also over the first. */
+  /** Each step can be undone, so nothing that went in is lost; the shifts bring high bits down, which products only raise. */
   #add(word: number): void {
-    this.#low = Math.imul(this.#low ^ word, 0x0100_0193)
-    this.#high = Math.imul(this.#high ^ word ^ (this.#low >>> 15), 0x85eb_ca6b)
+    const low = Math.imul(this.#low ^ word, 0x0100_0193)
+    this.#low = low ^ (low >>> 15)
+    const high = Math.imul(this.#high ^ word ^ this.#low, 0x85eb_ca6b)
+    this.#high = high ^ (high >>> 13)
   }
 }
 
