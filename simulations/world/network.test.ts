@@ -262,7 +262,7 @@ describe('a connection that breaks', () => {
   })
 
   test('is that of a slow consumer, for whom too much waits', async () => {
-    const { connect, processNamed, kernel, pass } = world(1, { pendingBytesMax: 10_000 })
+    const { connect, network, processNamed, kernel, pass } = world(1, { pendingBytesMax: 10_000 })
     const [a, b] = [connect('a'), connect('b')]
     const seen = heard(b, 'x')
     const changes: BusStatus[] = []
@@ -274,6 +274,7 @@ describe('a connection that breaks', () => {
     expect(changes).toEqual([])
     await pass(1_000)
     expect(changes).toEqual(['reconnecting', 'connected'])
+    expect(network.slowConsumers).toBe(1)
     expect(seen).toEqual([])
     a.publish('x', bytes('again'))
     await pass(50)
@@ -315,7 +316,11 @@ describe('an isolated client', () => {
   test('gives up after a long silence, and the server after a longer one', async () => {
     const { connect, network, kernel, pass } = world(1, { silenceMaxMs: 10_000 })
     const [a, b] = [connect('a'), connect('b')]
-    a.subscribe('x', (message) => message.respond(message.data))
+    let asks = 0
+    a.subscribe('x', (message) => {
+      asks++
+      message.respond(message.data)
+    })
     const seen = heard(b, 'y')
     await pass(50)
     network.isolate('a', kernel.nowMs + 15_000)
@@ -330,6 +335,8 @@ describe('an isolated client', () => {
     await pass(5_000)
     expect(a.status()).toBe('connected')
     expect(seen).toEqual(['late'])
+    // What was meant for the connection that it gave up does not reach it over the new one.
+    expect(asks).toBe(0)
     network.isolate('a', kernel.nowMs + 30_000)
     await pass(21_000)
     const refused = start(Effect.flip(b.request('x', bytes(''), { timeoutMs: 500 })))

@@ -48,8 +48,10 @@ export class Network {
   /** Processes whose host vanished without a word: the server takes them for living. */
   readonly #vanished = new WeakSet<Process>()
   #busesMade = 0
-  /** Messages taken by the server so far. */
+  /** So far: messages taken by the server, connections broken by faults, and cut off by the server. */
   published = 0
+  broken = 0
+  slowConsumers = 0
 
   constructor(kernel: Kernel, settings: Partial<NetworkSettings> = {}) {
     this.kernel = kernel
@@ -208,6 +210,7 @@ export class Network {
 
   /** A slow consumer: what waits for it is thrown away. */
   #cutOff(session: Session): void {
+    this.slowConsumers++
     session.up.drop()
     this.#forget(session)
     this.#tellLost(session)
@@ -215,6 +218,7 @@ export class Network {
 
   /** Both sides lose the connection; the server first reads what of the client's has reached it. */
   #break(session: Session): void {
+    this.broken++
     session.down.drop()
     this.#breakOff(session)
     this.#tellLost(session)

@@ -51,6 +51,7 @@ const BAD: Partial<S3Settings> = { errorShare: 0.2, lostAnswerShare: 0.2, confli
 describe('creations', () => {
   test('of one name have one winner, who is the one that is there, whatever gets lost', async () => {
     const outcomes = new Set<string>()
+    const met = new Set<string>()
     for (let seed = 0; seed < 200; seed++) {
       const { told, bucket } = await race(seed, BAD)
       const there = text(bucket.objects.get('k'))
@@ -59,7 +60,9 @@ describe('creations', () => {
       if (told.includes('exists')) expect(there).toBeDefined()
       expect(told[0] === 'created' && told[1] === 'created').toBe(false)
       outcomes.add(told.join())
+      for (const [fault, times] of Object.entries(bucket.met)) if (times > 0) met.add(fault)
     }
+    expect([...met].sort()).toEqual(['conflict', 'internal-error', 'reset', 'slow-down', 'stuck'])
     expect(outcomes).toContain('created,exists')
     expect(outcomes).toContain('exists,created')
   })
