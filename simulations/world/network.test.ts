@@ -5,7 +5,8 @@ import { type BusMessage, type BusStatus, PAYLOAD_BYTES_MAX } from '../../runtim
 import type { Lane } from '../../runtime/bus/fast-lane.ts'
 import { BadArgument } from '../../runtime/errors.ts'
 import type { Process } from '../kernel/kernel.ts'
-import { Network, type NetworkSettings } from './network.ts'
+import { Network } from './network.ts'
+import { drawNetworkSettings, type NetworkSettings } from './network-settings.ts'
 import { kernelOf, pass, processOf, start } from './testing.ts'
 
 const bytes = (text: string) => Buffer.from(text)
@@ -261,6 +262,22 @@ describe('a connection that breaks', () => {
     expect(wasLate).toBe(true)
   })
 
+  test('breaks with all others when the server dies, which takes with it what it had', async () => {
+    const { connect, network, kernel, pass } = world()
+    const [a, b] = [connect('a'), connect('b')]
+    const seen = heard(b, 'x')
+    await pass(50)
+    a.publish('x', bytes('lost'))
+    network.restartServer(kernel.nowMs + 1_000)
+    await pass(900)
+    expect([a.status(), b.status()]).toEqual(['reconnecting', 'reconnecting'])
+    await pass(300)
+    expect([a.status(), b.status()]).toEqual(['connected', 'connected'])
+    a.publish('x', bytes('there'))
+    await pass(50)
+    expect(seen).toEqual(['there'])
+  })
+
   test('is that of a slow consumer, for whom too much waits', async () => {
     const { connect, network, processNamed, kernel, pass } = world(1, { pendingBytesMax: 10_000 })
     const [a, b] = [connect('a'), connect('b')]
@@ -354,10 +371,21 @@ describe('a process', () => {
     b.publish('x', bytes('1'))
     processNamed('a').isAlive = false
     network.ended(processNamed('a'), false)
-    await pass(1_000)
+    await pass(2_000)
     const asked = start(Effect.flip(b.request('x', bytes(''), { timeoutMs: 500 })))
     await pass(50)
     expect(seen).toEqual([])
+    expect(asked.exit).toMatchObject({ value: { problem: 'nobody serves this subject' } })
+  })
+
+  test('that was killed is gone at the latest when something is meant for it, though nobody said so', async () => {
+    const { connect, processNamed, pass } = world()
+    const [a, b] = [connect('a'), connect('b')]
+    heard(a, 'x')
+    await pass(50)
+    processNamed('a').isAlive = false
+    const asked = start(Effect.flip(b.request('x', bytes(''), { timeoutMs: 500 })))
+    await pass(50)
     expect(asked.exit).toMatchObject({ value: { problem: 'nobody serves this subject' } })
   })
 
@@ -389,6 +417,12 @@ describe('a process', () => {
     await pass(200)
     expect(seen).toEqual(numbers(100))
   })
+})
+
+test('settings differ between seeds, and are those of the seed', () => {
+  const drawn = Array.from({ length: 10 }, (_, seed) => drawNetworkSettings(kernelOf(seed).draws))
+  expect(new Set(drawn.map((settings) => JSON.stringify(settings))).size).toBeGreaterThan(5)
+  expect(drawNetworkSettings(kernelOf(3).draws)).toEqual(drawn[3])
 })
 
 test('a slow client gets everything later', async () => {

@@ -2,7 +2,7 @@ import * as Effect from 'effect/Effect'
 import { afterAll, describe, expect, test } from 'vitest'
 import { describeContract } from '../../runtime/object-store/contract.ts'
 import type { ObjectStoreShape } from '../../runtime/object-store/object-store.ts'
-import type { S3Settings } from './s3-settings.ts'
+import { drawS3Settings, type S3Settings } from './s3-settings.ts'
 import { SimBucket } from './sim-s3.ts'
 import { kernelOf, pass, processOf, runInBackground, start } from './testing.ts'
 
@@ -110,6 +110,13 @@ describe('creations', () => {
     }
     expect(happened.size).toBe(2)
   })
+})
+
+test('settings differ between seeds, and not each has every fault', () => {
+  const drawn = Array.from({ length: 20 }, (_, seed) => drawS3Settings(kernelOf(seed).draws))
+  expect(new Set(drawn.map(({ errorShare }) => errorShare)).size).toBeGreaterThan(5)
+  expect(drawn.some(({ errorShare, lostAnswerShare }) => errorShare === 0 && lostAnswerShare > 0)).toBe(true)
+  expect(drawS3Settings(kernelOf(3).draws)).toEqual(drawn[3])
 })
 
 describe('a store', () => {

@@ -111,8 +111,7 @@ export class SimBucket {
   #send(request: Request): void {
     const { input } = request
     // The sender may use its buffer again once it was told that the request is over, and this may come later than that.
-    const sent =
-      input.Body === undefined ? request : { ...request, input: { ...input, Body: new Uint8Array(input.Body) } }
+    const sent = input.Body === undefined ? request : { ...request, input: { ...input, Body: Buffer.from(input.Body) } }
     const fault = this.#drawFault(request)
     if (fault !== 'none') this.met[fault]++
     if (isUnderWay(request, fault)) this.#creating.set(input.Key!, (this.#creating.get(input.Key!) ?? 0) + 1)
