@@ -2,10 +2,12 @@
  * A whole simulated Loch: zones on their hosts, the bus, the bucket, clients and who looks on. It is built from a plan and can
  * be told what befalls it; when, and what to make of the outcome, is not decided here.
  */
-import { ComputeId, EndpointId, ProjectId, TimelineId, ZoneId } from '../../events/identifiers.ts'
+import type { EndpointCommand } from '../../events/endpoint.ts'
+import { encodeEnvelope, wrap } from '../../events/envelope.ts'
+import { EndpointId, ProjectId, TimelineId, ZoneId } from '../../events/identifiers.ts'
 import { askActor } from '../../runtime/system/ask.ts'
+import { actorSubject } from '../../runtime/system/ports.ts'
 import { run } from '../../runtime/system/run.ts'
-import { encodePlacement, placementSubject } from '../../runtime/zone/compute-placement.ts'
 import { type Kernel, WORLD } from '../kernel/kernel.ts'
 import { Ledger } from '../oracles/ledger.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -28,7 +30,6 @@ export class SimCluster {
   readonly #outside: SimBus
   /** Whoever listened at the endpoint's address last. */
   #server: SimPostgres | undefined
-  #launches = 0
   #orders = 0
   /** How often somebody began to serve. */
   servings = 0
@@ -70,8 +71,7 @@ export class SimCluster {
   /** As whoever starts Loch does: the endpoint is told to run, until it has heard. */
   #enable(): void {
     const { project, endpoint } = this.project
-    const newId = () => `outside-${++this.#orders}`
-    const order = askActor(this.#outside, project, `endpoint.${endpoint}`, { type: 'Enable', at: 0 }, newId)
+    const order = askActor(this.#outside, project, `endpoint.${endpoint}`, { type: 'Enable', at: 0 }, this.#newId)
     run(order).catch(() => void this.kernel.after(WORLD, ENABLE_AGAIN_MS, () => this.#enable()))
   }
 
@@ -79,14 +79,15 @@ export class SimCluster {
     this.#server?.kill()
   }
 
-  /** Orders a compute into a zone past the endpoint, which has not decided so. */
-  compete(zone: SimZone): void {
-    const { project, endpoint, timeline } = this.project
-    const launch = COMPETING_LAUNCH + ++this.#launches
-    const compute = ComputeId.make(`${endpoint}-${zone.name}`)
-    const order = encodePlacement({ compute, endpoint, timeline, zone: zone.name, launch })
-    this.#outside.publish(placementSubject(project, zone.name), order)
+  /** Whatever its leader says, and without waiting for an answer. */
+  tellEndpoint(event: EndpointCommand): void {
+    const { project, endpoint } = this.project
+    const actor = `endpoint.${endpoint}`
+    const envelope = wrap({ ...event, at: this.kernel.nowMs }, { id: this.#newId(), actor, sequence: 0, term: 0 })
+    this.#outside.publish(actorSubject(project, actor), encodeEnvelope(envelope))
   }
+
+  readonly #newId = (): string => `outside-${++this.#orders}`
 
   #listens(server: SimPostgres): void {
     this.servings++
@@ -94,6 +95,4 @@ export class SimCluster {
   }
 }
 
-/** Newer than what the endpoint gives out in a run, so that the order counts. */
-const COMPETING_LAUNCH = 1_000
 const ENABLE_AGAIN_MS = 500

@@ -79,9 +79,10 @@ export class SimZone {
   /** For whoever wants to know why nothing gets on. */
   describe(): string {
     const actors = this.#host?.inspect() ?? []
-    const states = actors.map(({ actor, state, term, summary }) => {
+    const states = actors.map(({ actor, state, term, queued, summary }) => {
       const problem = summary['problem'] ? `: ${summary['problem']}` : ''
-      return `${actor} ${state} (term ${term}${problem})`
+      const queue = queued === 0 ? '' : `, ${queued} events wait`
+      return `${actor} ${state} (term ${term}${queue}${problem})`
     })
     const { state, term, flushed, archived } = this.#safekeeper?.status() ?? NO_SAFEKEEPER
     return `safekeeper ${state} (term ${term}, flushed ${flushed}, archived ${archived}), ${states.join(', ')}`
