@@ -31,6 +31,10 @@ export interface SimBodyPorts {
   readonly address: Address
 }
 
+/** Small, so that a run sees the ring come around, and full segments. */
+const RING_BYTES = 256 * 1024
+const SEGMENT_PAGES = 8
+
 /** From the order to start until the first file is read. */
 const LAUNCH_MS = 30
 
@@ -59,8 +63,9 @@ class Door {
       return true
     }
     this.place = {
+      ringBytes: RING_BYTES,
       startThread: (timeline, term) => {
-        const data = { cacheFile: '', slotCount: cachePages, timeline, term }
+        const data = { cacheFile: '', slotCount: cachePages, segmentPages: SEGMENT_PAGES, timeline, term }
         thread = new KernelThread({ kernel, process, nowMs, syncs, publish }, data)
         return thread
       },
