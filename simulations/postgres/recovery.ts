@@ -44,12 +44,11 @@ export async function redo(
     sawCheckpoint ||= isCheckpoint(read, control)
     if (read.record.kind === 'update' && !isSkipped) await apply(pool, read.record, read.endLsn)
   }
-  const end = await reader.end()
   if (!sawCheckpoint)
     throw new Corruption(
-      `the WAL ends at ${end.lsn}, without the checkpoint at ${control.checkpointLsn} that the control file names`,
+      `the WAL ends at ${reader.lsn}, without the checkpoint at ${control.checkpointLsn} that the control file names`,
     )
-  return { end, recordsAfterCheckpoint }
+  return { end: await reader.end(), recordsAfterCheckpoint }
 }
 
 function isCheckpoint({ record, startLsn }: ReadRecord, control: Control): boolean {
