@@ -96,6 +96,26 @@ describe('a history that is in order', () => {
   })
 })
 
+describe('a read that was under way', () => {
+  test('does not refute what was executed after it was sent', () => {
+    const reading = begin([1], false)
+    const [lost] = writeLost([1], [UNWRITTEN])
+    answerRead(reading, [UNWRITTEN])
+    read([1], [lost!])
+    expect(ledger.violations).toEqual([])
+  })
+
+  test('does not refute what others know by now', () => {
+    const writing = begin([1], true)
+    const writes = execute(writing, [UNWRITTEN])
+    const [early, late] = [begin([1], false), begin([1], false)]
+    const [written] = answerWrite(writing, writes)
+    answerRead(early, [UNWRITTEN])
+    answerRead(late, [written!])
+    expect(ledger.violations).toEqual([])
+  })
+})
+
 describe('a history that is not in order', () => {
   test('forgets a commit', () => {
     const [first] = write([1], [UNWRITTEN])

@@ -146,6 +146,7 @@ describe('simulated Postgres', () => {
     await expect(writing).rejects.toBeInstanceOf(ConnectionLost)
     await expect(read(server, 1)).rejects.toBeInstanceOf(ConnectionLost)
     server.openClients()
+    await kernel.run(kernel.nowMs + 1_000)
     // It had not begun, so it never happens.
     expect(await versions(server, 1)).toEqual([0])
   })
