@@ -99,6 +99,20 @@ describe('simulated Postgres', () => {
     expect(await versions(await started(), 0, KEYS - 1)).toEqual([75, 75])
   })
 
+  test('rewrites relations into new files, and removes the old ones', async () => {
+    const server = await started({ rewriteIntervalMs: 500, checkpointIntervalMs: 300 })
+    for (let count = 0; count < 400; count++) {
+      await settled(write(server, count % KEYS))
+      await kernel.run(kernel.nowMs + 20)
+    }
+    await settled(server.stop('fast'))
+    const files = await settled(mount.list('base/1'))
+    expect(files).toHaveLength(2)
+    for (const first of ['16384', '16385']) expect(files).not.toContain(first)
+    const keys = Array.from({ length: KEYS }, (_, key) => key)
+    expect(new Set(await versions(await started(), ...keys))).toEqual(new Set([10]))
+  })
+
   test('does nothing while nobody asks anything', async () => {
     const server = await started()
     await settled(write(server, 1))

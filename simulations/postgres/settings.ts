@@ -19,6 +19,8 @@ export interface PostgresSettings {
   readonly backgroundWriterIntervalMs: number
   /** Share of the dirty pages that a round writes. */
   readonly backgroundWriterShare: number
+  /** Mean time between rewrites of a relation into a new file, while there are changes; 0 for never. */
+  readonly rewriteIntervalMs: number
   /** From a client's request until the server takes it up. */
   readonly requestDelayMs: number
   /** recovery_init_sync_method: syncfs does nothing on FUSE, so the volume must be durable before the server starts. */
@@ -33,6 +35,7 @@ export const DEFAULT_SETTINGS: PostgresSettings = {
   checkpointWalBytes: 128 * 1024,
   backgroundWriterIntervalMs: 3_000,
   backgroundWriterShare: 0.3,
+  rewriteIntervalMs: 60_000,
   requestDelayMs: 0.1,
   recoveryInitSyncMethod: 'fsync',
   mistakes: [],

@@ -42,6 +42,7 @@ function writerOf(mount: MemoryMount, segments: WalSegments, end = START): WalWr
 function update(transactionId: number, keys: number): WalRecord {
   const changes = Array.from({ length: keys }, (_, key) => ({
     key,
+    file: 16_384 + key,
     startsPage: key % 2 === 0,
     parent: UNWRITTEN,
     written: successorOf(UNWRITTEN, key, transactionId),
@@ -59,7 +60,12 @@ async function readAll(mount: MemoryMount): Promise<{ records: WalRecord[]; end:
 }
 
 /** Enough of these fill more than a segment, and they cross blocks. */
-const MANY = Array.from({ length: 500 }, (_, index) => update(index + 1, 1 + (index % 7)))
+const MANY = Array.from({ length: 500 }, (_, index): WalRecord => {
+  if (index % 50 === 1) return { kind: 'relation', relation: 2, file: 70_000 + index, oldFile: 16_384 }
+  if (index % 50 === 2)
+    return { kind: 'page', file: 70_000, block: 3, slots: [UNWRITTEN, successorOf(UNWRITTEN, 1, 2)] }
+  return update(index + 1, 1 + (index % 7))
+})
 
 describe('the WAL', () => {
   test('reads back what was written, across blocks and segments, and goes on from there', async () => {

@@ -17,8 +17,14 @@ const BUSY: Omit<CrashRunOptions, 'seed'> = {
   faultMeanMs: 1_000,
   fsyncMeanMs: 2,
   faults: [...FAULTS, 'power', 'power'],
-  settings: { bufferPages: 4, checkpointIntervalMs: 1_500, checkpointWalBytes: 6_000, backgroundWriterIntervalMs: 300 },
-  plan: { thinkMeanMs: 40 },
+  settings: {
+    bufferPages: 4,
+    checkpointIntervalMs: 1_500,
+    checkpointWalBytes: 6_000,
+    backgroundWriterIntervalMs: 300,
+    rewriteIntervalMs: 1_000,
+  },
+  plan: { thinkMeanMs: 40, keys: 80 },
 }
 
 /** Crashes fall between the write and the fsync more often than not. */
@@ -28,8 +34,8 @@ const HASTY: Omit<CrashRunOptions, 'seed'> = {
   faultMeanMs: 400,
   fsyncMeanMs: 10,
   faults: ['power'],
-  settings: { ...BUSY.settings, backgroundWriterIntervalMs: 20, backgroundWriterShare: 1 },
-  plan: { thinkMeanMs: 5 },
+  settings: { ...BUSY.settings, backgroundWriterIntervalMs: 20, backgroundWriterShare: 1, rewriteIntervalMs: 200 },
+  plan: { thinkMeanMs: 5, keys: 80 },
 }
 
 async function runOf(options: CrashRunOptions): Promise<CrashRun> {
