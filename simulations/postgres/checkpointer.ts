@@ -54,6 +54,7 @@ export class Checkpointer {
   async #checkpoint(isShutDown: boolean): Promise<void> {
     const { pool, wal, segments, relations } = this.#options
     const redoLsn = wal.insertLsn
+    // As of here: a replacement that comes later is redone, and may yet be lost.
     const files = relations.files
     for (const page of pool.dirtyPages) await pool.writeBack(page)
     await this.#syncFiles()

@@ -11,7 +11,7 @@ import { WalWriter } from './wal-writer.ts'
 
 const DIRECTORIES = ['global', 'pg_wal', 'base', 'base/1']
 
-/** Rejects with `MountFailed`, and leaves behind whatever it has made by then. */
+/** For registers 0 to `keys` - 1. Rejects with `MountFailed`, and leaves behind whatever it has made by then. */
 export async function initializeCluster(mount: SimMount, keys: number): Promise<void> {
   for (const path of DIRECTORIES) await mount.makeDirectory(path)
   const files = firstFiles(keys)

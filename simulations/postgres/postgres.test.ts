@@ -47,7 +47,7 @@ function newServer(settings: Partial<PostgresSettings> = {}): SimPostgres {
     process,
     mount,
     name: 'pg',
-    settings: { ...DEFAULT_SETTINGS, keys: KEYS, ...settings },
+    settings: { ...DEFAULT_SETTINGS, ...settings },
     observer: { executed: () => {}, corrupted: ({ message }) => corruptions.push(message) },
   })
 }

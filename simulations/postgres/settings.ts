@@ -7,8 +7,6 @@ export const MISTAKES = ['acknowledge-before-fsync', 'skip-redo', 'write-data-be
 export type Mistake = (typeof MISTAKES)[number]
 
 export interface PostgresSettings {
-  /** Registers, numbered from 0. A cluster is made for a number of them. */
-  readonly keys: number
   /** shared_buffers, in pages. */
   readonly bufferPages: number
   /** checkpoint_timeout: counted from the first change after a checkpoint, so an idle server does nothing. */
@@ -29,7 +27,6 @@ export interface PostgresSettings {
 }
 
 export const DEFAULT_SETTINGS: PostgresSettings = {
-  keys: 64,
   bufferPages: 8,
   checkpointIntervalMs: 30_000,
   checkpointWalBytes: 128 * 1024,

@@ -8,7 +8,7 @@ beforeAll(() => {
   useChecksum((bytes, before) => crc32(bytes, before))
 })
 
-const SEEDS = 36
+const SEEDS = 24
 const SEEDS_PER_MISTAKE_MAX = 30
 
 /** Few pages in memory, checkpoints and rounds of the background writer without end. */

@@ -39,6 +39,7 @@ export class CrashRun {
   readonly counts: Record<string, number> = {}
   readonly #options: CrashRunOptions
   readonly #settings: PostgresSettings
+  readonly #plan: WorkloadPlan
   #server: SimPostgres | undefined
   #process: Process = WORLD
   #lives = 0
@@ -47,8 +48,9 @@ export class CrashRun {
 
   constructor(options: CrashRunOptions) {
     const plan = { ...DEFAULT_WORKLOAD, ...options.plan }
+    this.#plan = plan
     this.#options = options
-    this.#settings = { ...DEFAULT_SETTINGS, keys: plan.keys, ...options.settings }
+    this.#settings = { ...DEFAULT_SETTINGS, ...options.settings }
     this.kernel = new Kernel(new SeededDraws(options.seed), EPOCH_MS)
     this.ledger = new Ledger({ nowMs: () => this.kernel.nowMs })
     this.mount = new MemoryMount(this.kernel, options.fsyncMeanMs)
@@ -60,7 +62,7 @@ export class CrashRun {
   async run(): Promise<void> {
     const { durationMs } = this.#options
     const endMs = EPOCH_MS + durationMs
-    initializeCluster(this.mount, this.#settings.keys).then(
+    initializeCluster(this.mount, this.#plan.keys).then(
       () => {
         this.workload.start()
         this.#start()
