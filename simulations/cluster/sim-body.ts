@@ -17,6 +17,8 @@ import { VolumeMount } from './volume-mount.ts'
 
 /** Where clients find whoever serves. */
 export interface Address {
+  /** Before it serves: its sessions must end with the process. */
+  launched(process: Process, server: SimPostgres): void
   listens(server: SimPostgres): void
 }
 
@@ -124,6 +126,7 @@ class SimVolume implements VolumeBody {
     const mount = this.#door.mount!
     const server = new SimPostgres({ kernel, process, mount, name: process.name, settings, observer })
     this.#server = server
+    address.launched(process, server)
     const started = new Promise<void>((resolve, reject) => {
       kernel.after(process, LAUNCH_MS, () => void server.start().then(resolve, reject))
     })

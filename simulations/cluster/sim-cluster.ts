@@ -8,7 +8,7 @@ import { EndpointId, ProjectId, TimelineId, ZoneId } from '../../events/identifi
 import { askActor } from '../../runtime/system/ask.ts'
 import { actorSubject } from '../../runtime/system/ports.ts'
 import { run } from '../../runtime/system/run.ts'
-import { type Kernel, WORLD } from '../kernel/kernel.ts'
+import { type Kernel, type Process, WORLD } from '../kernel/kernel.ts'
 import { Ledger } from '../oracles/ledger.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { SimPostgres } from '../postgres/postgres.ts'
@@ -30,6 +30,7 @@ export class SimCluster {
   readonly #outside: SimBus
   /** Whoever listened at the endpoint's address last. */
   #server: SimPostgres | undefined
+  readonly #servers = new Map<Process, readonly SimPostgres[]>()
   #orders = 0
   /** How often somebody began to serve. */
   servings = 0
@@ -50,8 +51,12 @@ export class SimCluster {
       postgres: plan.postgres,
     }
     const { network, bucket, ledger: observer } = this
-    const address = { listens: (server: SimPostgres) => this.#listens(server) }
-    const world: SimWorld = { kernel, network, bucket, address, observer, report }
+    const address = {
+      launched: (process: Process, server: SimPostgres) => this.#launched(process, server),
+      listens: (server: SimPostgres) => this.#listens(server),
+    }
+    const died = (process: Process) => this.#died(process)
+    const world: SimWorld = { kernel, network, bucket, address, observer, died, report }
     this.zones = names.map((name, at) => new SimZone(world, this.project, name, new HostClock(kernel, plan.clocks[at])))
     this.#outside = network.connect(WORLD, 'outside')
     const connect = () => (this.#server?.isServing ? this.#server : undefined)
@@ -88,6 +93,17 @@ export class SimCluster {
   }
 
   readonly #newId = (): string => `outside-${++this.#orders}`
+
+  /** A server's clients hear of the end of its process from the kernel of its host. */
+  #launched(process: Process, server: SimPostgres): void {
+    const others = (this.#servers.get(process) ?? []).filter((other) => other.isServing)
+    this.#servers.set(process, [...others, server])
+  }
+
+  #died(process: Process): void {
+    for (const server of this.#servers.get(process) ?? []) server.kill()
+    this.#servers.delete(process)
+  }
 
   #listens(server: SimPostgres): void {
     this.servings++

@@ -26,6 +26,7 @@ export interface SimWorld {
   readonly bucket: SimBucket
   readonly address: Address
   readonly observer: ExecutionObserver
+  readonly died: (process: Process) => void
   readonly report: (process: string, line: string) => void
 }
 
@@ -130,6 +131,7 @@ export class SimZone {
     this.#host = undefined
     this.#safekeeper = undefined
     this.#world.network.ended(process, withItsHost)
+    this.#world.died(process)
   }
 
   async #open(process: Process): Promise<void> {
