@@ -28,6 +28,8 @@ export interface SimBodyPorts {
   readonly lane: SimBus
   readonly nowMs: () => number
   readonly settings: PostgresSettings
+  /** Registers that a new cluster is made for. */
+  readonly keys: number
   readonly cachePages: number
   readonly observer: ExecutionObserver
   readonly address: Address
@@ -114,7 +116,7 @@ class SimVolume implements VolumeBody {
   async createCluster(): Promise<void> {
     const mount = this.#door.mount!
     await removeRemains(mount)
-    await initializeCluster(mount, this.#ports.settings.keys)
+    await initializeCluster(mount, this.#ports.keys)
   }
 
   async killPostgres(): Promise<void> {

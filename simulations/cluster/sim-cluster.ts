@@ -49,6 +49,7 @@ export class SimCluster {
       durability: plan.durability,
       cachePages: plan.cachePages,
       postgres: plan.postgres,
+      keys: plan.workload.keys,
     }
     const { network, bucket, ledger: observer } = this
     const address = {

@@ -37,6 +37,7 @@ export interface SimProject {
   readonly endpoint: EndpointId
   readonly durability: Durability
   readonly cachePages: number
+  readonly keys: number
   readonly postgres: PostgresSettings
 }
 
@@ -156,8 +157,8 @@ export class SimZone {
       report: (actor, doing, error) => say(`${actor}: ${doing}: ${problemOf(error)}`),
     })
     const { address, observer } = this.#world
-    const { cachePages, postgres } = this.#project
-    const body = simBody({ kernel, process, lane, nowMs, settings: postgres, cachePages, observer, address })
+    const { cachePages, postgres, keys } = this.#project
+    const body = simBody({ kernel, process, lane, nowMs, settings: postgres, keys, cachePages, observer, address })
     const config = { ...this.#project, zone: this.name } as unknown as ZoneConfig
     const link = { failed: async (error: unknown) => say(problemOf(error)), progress: () => {}, serving: () => {} }
     this.#host = new ZoneHost({

@@ -60,9 +60,9 @@ function drawWorkload(draws: Draws): WorkloadPlan {
 function drawPostgres(draws: Draws): Plan['postgres'] {
   return {
     ...DEFAULT_SETTINGS,
-    keys: 32,
     bufferPages: draws.pick('plan.bufferPages', [2, 8]),
     checkpointIntervalMs: draws.pick('plan.checkpoint', [3_000, 10_000, 30_000]),
+    rewriteIntervalMs: draws.pick('plan.rewrite', [0, 5_000, 60_000]),
     // On FUSE syncfs does nothing, and Loch guards instead: see fsyncs.ts.
     recoveryInitSyncMethod: 'syncfs',
   }
