@@ -41,6 +41,7 @@ const SEGMENT_PAGES = 8
 
 /** From the order to start until the first file is read. */
 const LAUNCH_MS = 30
+const STOP_GRACE_MS = 30_000
 
 export function simBody(ports: SimBodyPorts): ComputeBody {
   return {
@@ -141,7 +142,12 @@ class SimVolume implements VolumeBody {
       followPassword: async () => {},
       closeClients: () => server.closeClients(),
       openClients: () => server.openClients(),
-      stop: (mode) => server.stop(mode),
+      stop: (mode) => {
+        // As server.ts: one that does not end in time is ended by force.
+        kernel.after(process, STOP_GRACE_MS, () => server.kill())
+        void server.stop(mode)
+        return server.exited
+      },
       kill: async () => server.kill(),
     }
   }
