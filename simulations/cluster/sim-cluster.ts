@@ -8,6 +8,7 @@ import { run } from '../../runtime/system/run.ts'
 import { encodePlacement, placementSubject } from '../../runtime/zone/compute-placement.ts'
 import { type Kernel, WORLD } from '../kernel/kernel.ts'
 import { Ledger } from '../oracles/ledger.ts'
+import type { ReignObserver } from '../oracles/reign-observer.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { SimPostgres } from '../postgres/postgres.ts'
 import { Workload } from '../workloads/workload.ts'
@@ -25,6 +26,8 @@ export class SimCluster {
   readonly workload: Workload
   readonly zones: readonly SimZone[]
   readonly project: SimProject
+  /** Who looks on at logs. */
+  readonly reignObservers: ReignObserver[] = []
   readonly #outside: SimBus
   /** Whoever listened at the endpoint's address last. */
   #server: SimPostgres | undefined
@@ -50,7 +53,21 @@ export class SimCluster {
     }
     const { network, bucket, ledger: observer } = this
     const address = { listens: (server: SimPostgres) => this.#listens(server) }
-    const world: SimWorld = { kernel, network, bucket, address, observer, report }
+    const reigns: ReignObserver = {
+      opened: (log) => {
+        for (const observer of this.reignObservers) observer.opened(log)
+      },
+      durable: (...place) => {
+        for (const observer of this.reignObservers) observer.durable(...place)
+      },
+      resent: () => {
+        for (const observer of this.reignObservers) observer.resent?.()
+      },
+      guarded: () => {
+        for (const observer of this.reignObservers) observer.guarded?.()
+      },
+    }
+    const world: SimWorld = { kernel, network, bucket, address, observer, reigns, report }
     this.zones = names.map((name, at) => new SimZone(world, this.project, name, new HostClock(kernel, plan.clocks[at])))
     this.#outside = network.connect(WORLD, 'outside')
     const connect = () => (this.#server?.isServing ? this.#server : undefined)

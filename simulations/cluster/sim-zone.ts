@@ -9,9 +9,11 @@ import type { ZoneConfig } from '../../runtime/control/zone-config.ts'
 import { problemOf } from '../../runtime/errors.ts'
 import { SafekeeperService } from '../../runtime/safekeeper/safekeeper.ts'
 import { timelineSoFar } from '../../runtime/safekeeper/so-far.ts'
+import type { ActorInspection } from '../../runtime/system/ports.ts'
 import { zonePorts } from '../../runtime/zone/ports.ts'
 import { ZoneHost } from '../../runtime/zone/zone-host.ts'
 import { type Kernel, NEVER_PAUSED, type Process } from '../kernel/kernel.ts'
+import type { ReignObserver } from '../oracles/reign-observer.ts'
 import type { PostgresSettings } from '../postgres/settings.ts'
 import type { ExecutionObserver } from '../postgres/transaction.ts'
 import type { HostClock } from '../world/clock.ts'
@@ -26,6 +28,7 @@ export interface SimWorld {
   readonly bucket: SimBucket
   readonly address: Address
   readonly observer: ExecutionObserver
+  readonly reigns: ReignObserver
   readonly report: (process: string, line: string) => void
 }
 
@@ -76,10 +79,14 @@ export class SimZone {
     return this.#safekeeper
   }
 
+  /** The actors that are hosted here. */
+  inspect(): ReadonlyArray<ActorInspection> {
+    return this.#host?.inspect() ?? []
+  }
+
   /** For whoever wants to know why nothing gets on. */
   describe(): string {
-    const actors = this.#host?.inspect() ?? []
-    const states = actors.map(({ actor, state, term, summary }) => {
+    const states = this.inspect().map(({ actor, state, term, summary }) => {
       const problem = summary['problem'] ? `: ${summary['problem']}` : ''
       return `${actor} ${state} (term ${term}${problem})`
     })
@@ -152,9 +159,9 @@ export class SimZone {
       newId,
       report: (actor, doing, error) => say(`${actor}: ${doing}: ${problemOf(error)}`),
     })
-    const { address, observer } = this.#world
+    const { address, observer, reigns } = this.#world
     const { cachePages, postgres } = this.#project
-    const body = simBody({ kernel, process, lane, nowMs, settings: postgres, cachePages, observer, address })
+    const body = simBody({ kernel, process, lane, nowMs, settings: postgres, cachePages, observer, reigns, address })
     const config = { ...this.#project, zone: this.name } as unknown as ZoneConfig
     const link = { failed: async (error: unknown) => say(problemOf(error)), progress: () => {}, serving: () => {} }
     this.#host = new ZoneHost({
