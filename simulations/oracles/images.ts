@@ -39,7 +39,8 @@ export class ImagePicker {
   }
 
   offer(position: number, chain: number): void {
-    const place = this.#draws.between('image.place', 0, this.#seen++)
+    const seen = this.#seen++
+    const place = seen < IMAGES ? seen : this.#draws.between('image.place', 0, seen)
     if (place >= IMAGES) return
     const transaction = { id: 0, keys: this.#keys, isWrite: false }
     this.#kept[place] = { position, chain, told: this.#ledger.began('crash image', transaction) }

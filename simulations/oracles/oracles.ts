@@ -121,6 +121,9 @@ export class Oracles {
         hosts.set(actor, (hosts.get(actor) ?? 0) + 1)
         const samples = this.#samples.get(actor) ?? []
         this.#samples.set(actor, samples)
+        // One that has not moved since says nothing new.
+        const before = samples.findLast((sample) => sample.zone === zone.name)
+        if (before?.sequence === sequence && before.remembered === remembered) continue
         samples.push({ actor, zone: zone.name, atMs: cluster.kernel.nowMs, sequence, state, remembered })
       }
     }
