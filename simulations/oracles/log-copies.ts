@@ -6,7 +6,7 @@
 import { chainOver, chainSeed, FRAME_HEADER_BYTES, type FrameHeader, readFrameHeader } from '../../events/frame.ts'
 import type { Durability } from '../../events/timeline.ts'
 import { problemOf } from '../../runtime/errors.ts'
-import { ArchiveReader } from '../../runtime/log/archive.ts'
+import { type ArchivePlace, ArchiveReader } from '../../runtime/log/archive.ts'
 import { chainWithin, listLog, parseLogObject } from '../../runtime/log/archive-objects.ts'
 import { run } from '../../runtime/system/run.ts'
 import type { BucketView } from './bucket-view.ts'
@@ -42,18 +42,25 @@ export async function checkArchivedObjects(log: CommittedLog, store: BucketView,
 }
 
 /** The archive read as an attach without any disk would read it. */
-export async function checkArchiveAlone(log: CommittedLog, store: BucketView, timeline: string): Promise<string[]> {
+export async function checkArchiveAlone(
+  log: CommittedLog,
+  store: BucketView,
+  timeline: string,
+  from: ArchivePlace = { term: 0, position: 0, chain: chainSeed(timeline) },
+): Promise<string[]> {
   const reader = new ArchiveReader(store, timeline)
-  const seed = chainSeed(timeline)
+  const whence = from.position === 0 ? '' : `, read from the snapshot at ${from.position} on,`
   try {
-    const tail = await run(reader.findTail({ term: 0, position: 0, chain: seed }))
+    const tail = await run(reader.findTail(from))
     if ((tail?.end ?? 0) < log.end)
-      return [`the archive ends at ${tail?.end ?? 0} of term ${tail?.lastTerm ?? 0}, though ${log.end} was durable`]
-    const check = new ChainCheck(log, { position: 0, chain: seed })
-    await run(reader.read(tail!.history, { position: 0, chain: seed }, log.end, async (bytes) => check.take(bytes)))
-    return check.problem ? [`the archive ${check.problem}`] : []
+      return [
+        `the archive${whence} ends at ${tail?.end ?? 0} of term ${tail?.lastTerm ?? 0}, though ${log.end} was durable`,
+      ]
+    const check = new ChainCheck(log, from)
+    await run(reader.read(tail!.history, from, log.end, async (bytes) => check.take(bytes)))
+    return check.problem ? [`the archive${whence} ${check.problem}`] : []
   } catch (error) {
-    return [`the archive alone cannot be read up to ${log.end}: ${problemOf(error)}`]
+    return [`the archive alone${whence} cannot be read up to ${log.end}: ${problemOf(error)}`]
   }
 }
 

@@ -95,7 +95,10 @@ export class Oracles {
     problems.push(...checkTerms(history, this.#log.reigns, bearers))
     for (const [actor, samples] of this.#samples) problems.push(...(await checkJournal(store, actor, samples)))
     problems.push(...(await checkArchivedObjects(this.#log, store, timeline)))
-    if (this.#plan.durability === 'archived') problems.push(...(await checkArchiveAlone(this.#log, store, timeline)))
+    if (this.#plan.durability === 'archived') {
+      for (const from of [undefined, ...snapshotsIn(history)])
+        problems.push(...(await checkArchiveAlone(this.#log, store, timeline, from)))
+    }
     this.#probeEnd(cluster, history, answers)
     if (problems.length === 0) problems.push(...(await this.#judgeImages(cluster, store, history)))
     if (problems.length > 0) throw { words: problems.join('\n') }
