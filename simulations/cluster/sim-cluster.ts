@@ -31,7 +31,6 @@ export class SimCluster {
   readonly #outside: SimBus
   /** Whoever listened at the endpoint's address last. */
   #server: SimPostgres | undefined
-  #launches = 0
   #orders = 0
   /** How often somebody began to serve. */
   servings = 0
@@ -99,7 +98,7 @@ export class SimCluster {
   /** Orders a compute into a zone past the endpoint, which has not decided so. */
   compete(zone: SimZone): void {
     const { project, endpoint, timeline } = this.project
-    const launch = COMPETING_LAUNCH + ++this.#launches
+    const launch = COMPETING_LAUNCH
     const compute = ComputeId.make(`${endpoint}-${zone.name}`)
     const order = encodePlacement({ compute, endpoint, timeline, zone: zone.name, launch })
     this.#outside.publish(placementSubject(project, zone.name), order)
@@ -111,6 +110,9 @@ export class SimCluster {
   }
 }
 
-/** Newer than what the endpoint gives out in a run, so that the order counts. */
-const COMPETING_LAUNCH = 1_000
+/**
+ * As of a leader that has slept since the first order, so that it counts where no compute has been since. A launch that no
+ * journal knows cannot be: every order follows its fact, and an endpoint never takes back what a newer launch has got.
+ */
+const COMPETING_LAUNCH = 1
 const ENABLE_AGAIN_MS = 500
