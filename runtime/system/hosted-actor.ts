@@ -136,6 +136,7 @@ export class HostedActor<
       queued: this.#queue.length,
       timers: context.timers,
       summary: this.#definition.summary(context),
+      remembered: context.remembered,
     }
   }
 

@@ -4,13 +4,16 @@
  */
 import { type AttachedVolume, attachVolume } from '../../runtime/compute/attached-volume.ts'
 import type { ComputeBody, LogPositions, PostgresBody, VolumeBody } from '../../runtime/compute/compute-body.ts'
+import type { SharedLog } from '../../runtime/compute/shared-log.ts'
 import type { VolumePlace } from '../../runtime/compute/volume-place.ts'
 import type { Kernel, Process } from '../kernel/kernel.ts'
+import type { ReignObserver } from '../oracles/reign-observer.ts'
 import { initializeCluster } from '../postgres/cluster.ts'
 import { SimPostgres } from '../postgres/postgres.ts'
 import type { PostgresSettings } from '../postgres/settings.ts'
 import type { ExecutionObserver } from '../postgres/transaction.ts'
 import type { SimBus } from '../world/sim-bus.ts'
+import { DurableWatch } from './durable-watch.ts'
 import { KernelThread } from './kernel-thread.ts'
 import { PendingSyncs } from './pending-syncs.ts'
 import { VolumeMount } from './volume-mount.ts'
@@ -25,13 +28,14 @@ export interface Address {
 export interface SimBodyPorts {
   readonly kernel: Kernel
   readonly process: Process
-  readonly lane: SimBus
+  readonly lane: Pick<SimBus, 'status' | 'publish'>
   readonly nowMs: () => number
   readonly settings: PostgresSettings
   /** Registers that a new cluster is made for. */
   readonly keys: number
   readonly cachePages: number
   readonly observer: ExecutionObserver
+  readonly reigns: ReignObserver
   readonly address: Address
 }
 
@@ -47,7 +51,9 @@ export function simBody(ports: SimBodyPorts): ComputeBody {
   return {
     attach: async (reignPorts, reign, events, signal) => {
       const door = new Door(ports)
-      return new SimVolume(ports, door, await attachVolume(door.place, reignPorts, reign, events, signal))
+      const watch = new DurableWatch(ports.reigns, reignPorts, reign, () => door.log)
+      const watched = { ...reignPorts, lane: watch.lane(reignPorts.lane) }
+      return new SimVolume(ports, door, await attachVolume(door.place, watched, reign, events, signal))
     },
   }
 }
@@ -57,11 +63,11 @@ class Door {
   readonly syncs = new PendingSyncs()
   readonly place: VolumePlace
   mount: VolumeMount | undefined
+  #thread: KernelThread | undefined
 
   constructor(ports: SimBodyPorts) {
     const { kernel, process, nowMs, lane, cachePages } = ports
     const { syncs } = this
-    let thread: KernelThread
     const publish = (subject: string, reply: string, frame: Uint8Array): boolean => {
       if (lane.status() !== 'connected') return false
       lane.publish(subject, frame, { reply })
@@ -71,11 +77,11 @@ class Door {
       ringBytes: RING_BYTES,
       startThread: (timeline, term) => {
         const data = { cacheFile: '', slotCount: cachePages, segmentPages: SEGMENT_PAGES, timeline, term }
-        thread = new KernelThread({ kernel, process, nowMs, syncs, publish }, data)
-        return thread
+        this.#thread = new KernelThread({ kernel, process, nowMs, syncs, publish }, data)
+        return this.#thread
       },
       openDoor: async (timeline) => {
-        const mount = new VolumeMount({ kernel, process, thread, syncs, nowMs })
+        const mount = new VolumeMount({ kernel, process, thread: this.#thread!, syncs, nowMs })
         this.mount = mount
         return {
           path: timeline,
@@ -87,6 +93,10 @@ class Door {
         }
       },
     }
+  }
+
+  get log(): SharedLog | undefined {
+    return this.#thread?.log
   }
 }
 
@@ -157,6 +167,7 @@ class SimVolume implements VolumeBody {
   }
 
   guard(): Promise<void> {
+    this.#ports.reigns.guarded?.()
     return this.#volume.guard()
   }
 

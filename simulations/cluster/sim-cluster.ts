@@ -10,6 +10,7 @@ import { actorSubject } from '../../runtime/system/ports.ts'
 import { run } from '../../runtime/system/run.ts'
 import { type Kernel, type Process, WORLD } from '../kernel/kernel.ts'
 import { Ledger } from '../oracles/ledger.ts'
+import type { ReignObserver } from '../oracles/reign-observer.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { SimPostgres } from '../postgres/postgres.ts'
 import { Workload } from '../workloads/workload.ts'
@@ -27,6 +28,8 @@ export class SimCluster {
   readonly workload: Workload
   readonly zones: readonly SimZone[]
   readonly project: SimProject
+  /** Who looks on at logs. */
+  readonly reignObservers: ReignObserver[] = []
   readonly #outside: SimBus
   /** Whoever listened at the endpoint's address last. */
   #server: SimPostgres | undefined
@@ -57,7 +60,21 @@ export class SimCluster {
       listens: (server: SimPostgres) => this.#listens(server),
     }
     const died = (process: Process) => this.#died(process)
-    const world: SimWorld = { kernel, network, bucket, address, observer, died, report }
+    const reigns: ReignObserver = {
+      opened: (log) => {
+        for (const observer of this.reignObservers) observer.opened(log)
+      },
+      durable: (...place) => {
+        for (const observer of this.reignObservers) observer.durable(...place)
+      },
+      resent: () => {
+        for (const observer of this.reignObservers) observer.resent?.()
+      },
+      guarded: () => {
+        for (const observer of this.reignObservers) observer.guarded?.()
+      },
+    }
+    const world: SimWorld = { kernel, network, bucket, address, observer, reigns, died, report }
     this.zones = names.map((name, at) => new SimZone(world, this.project, name, new HostClock(kernel, plan.clocks[at])))
     this.#outside = network.connect(WORLD, 'outside')
     const connect = () => (this.#server?.isServing ? this.#server : undefined)

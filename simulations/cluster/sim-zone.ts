@@ -9,9 +9,11 @@ import type { ZoneConfig } from '../../runtime/control/zone-config.ts'
 import { problemOf } from '../../runtime/errors.ts'
 import { SafekeeperService } from '../../runtime/safekeeper/safekeeper.ts'
 import { timelineSoFar } from '../../runtime/safekeeper/so-far.ts'
+import type { ActorInspection } from '../../runtime/system/ports.ts'
 import { zonePorts } from '../../runtime/zone/ports.ts'
 import { ZoneHost } from '../../runtime/zone/zone-host.ts'
 import { type Kernel, NEVER_PAUSED, type Process } from '../kernel/kernel.ts'
+import type { ReignObserver } from '../oracles/reign-observer.ts'
 import type { PostgresSettings } from '../postgres/settings.ts'
 import type { ExecutionObserver } from '../postgres/transaction.ts'
 import type { HostClock } from '../world/clock.ts'
@@ -27,6 +29,7 @@ export interface SimWorld {
   readonly address: Address
   readonly observer: ExecutionObserver
   readonly died: (process: Process) => void
+  readonly reigns: ReignObserver
   readonly report: (process: string, line: string) => void
 }
 
@@ -78,10 +81,14 @@ export class SimZone {
     return this.#safekeeper
   }
 
+  /** The actors that are hosted here. */
+  inspect(): ReadonlyArray<ActorInspection> {
+    return this.#host?.inspect() ?? []
+  }
+
   /** For whoever wants to know why nothing gets on. */
   describe(): string {
-    const actors = this.#host?.inspect() ?? []
-    const states = actors.map(({ actor, state, term, queued, summary }) => {
+    const states = this.inspect().map(({ actor, state, term, queued, summary }) => {
       const problem = summary['problem'] ? `: ${summary['problem']}` : ''
       const queue = queued === 0 ? '' : `, ${queued} events wait`
       return `${actor} ${state} (term ${term}${queue}${problem})`
@@ -156,9 +163,10 @@ export class SimZone {
       newId,
       report: (actor, doing, error) => say(`${actor}: ${doing}: ${problemOf(error)}`),
     })
-    const { address, observer } = this.#world
+    const { address, observer, reigns } = this.#world
     const { cachePages, postgres, keys } = this.#project
-    const body = simBody({ kernel, process, lane, nowMs, settings: postgres, keys, cachePages, observer, address })
+    const settings = postgres
+    const body = simBody({ kernel, process, lane, nowMs, settings, keys, cachePages, observer, reigns, address })
     const config = { ...this.#project, zone: this.name } as unknown as ZoneConfig
     const link = { failed: async (error: unknown) => say(problemOf(error)), progress: () => {}, serving: () => {} }
     this.#host = new ZoneHost({

@@ -9,8 +9,10 @@ import { heal, strike } from '../faults/strike.ts'
 import { SeededDraws } from '../kernel/draws.ts'
 import { Kernel, WORLD } from '../kernel/kernel.ts'
 import { KernelScheduler } from '../kernel/scheduler.ts'
+import { audit, awaitService } from '../oracles/liveness.ts'
+import { Oracles } from '../oracles/oracles.ts'
+import type { Probe } from '../oracles/sometimes.ts'
 import type { Plan } from '../plan/plan.ts'
-import { whoWaits } from './who-waits.ts'
 
 export interface Outcome {
   readonly seed: number
@@ -24,27 +26,29 @@ export interface Outcome {
   /** The last number drawn, which two runs of one plan must agree in. */
   readonly lastDraw: number
   readonly reports: readonly string[]
+  /** What it has reached, of PROBES. */
+  readonly probes: readonly Probe[]
 }
 
 const EPOCH_MS = Date.UTC(2026, 0, 1)
-/** After the last fault: elections, an attach, recovery, and the longest backoffs on the way. */
-const RECOVERY_MS_MAX = 120_000
 /** Of the reports of zones, the last are kept. */
 const REPORTS_MAX = 400
 
 export async function runPlan(plan: Plan): Promise<Outcome> {
   const draws = new SeededDraws(plan.seed)
   const kernel = new Kernel(draws, EPOCH_MS)
+  const oracles = new Oracles(plan)
   const reports: string[] = []
   const report = (process: string, line: string) => {
     reports.push(`${((kernel.nowMs - EPOCH_MS) / 1000).toFixed(3)} ${process} ${line}`)
     if (reports.length > REPORTS_MAX) reports.shift()
+    oracles.reported(line)
   }
   const cluster = new SimCluster(kernel, plan, report)
   useScheduler(new KernelScheduler(kernel))
   let violation: string | undefined
   try {
-    await carryOut(kernel, cluster, plan, report)
+    await carryOut(kernel, cluster, plan, oracles, report)
   } catch (error) {
     violation = inWords(error)
   } finally {
@@ -59,6 +63,7 @@ export async function runPlan(plan: Plan): Promise<Outcome> {
     servings: cluster.servings,
     lastDraw: draws.last,
     reports,
+    probes: oracles.probes,
   }
 }
 
@@ -66,8 +71,10 @@ async function carryOut(
   kernel: Kernel,
   cluster: SimCluster,
   plan: Plan,
+  oracles: Oracles,
   report: (process: string, line: string) => void,
 ): Promise<void> {
+  oracles.begin(cluster)
   cluster.start()
   for (const fault of plan.faults) {
     kernel.after(WORLD, fault.atMs, () => {
@@ -78,34 +85,12 @@ async function carryOut(
   await kernel.run(EPOCH_MS + plan.durationMs)
   report('WORLD', 'heals')
   heal(cluster)
-  const before = cluster.ledger.counts.acknowledgedWrites + cluster.ledger.counts.acknowledgedReads
-  const deadline = kernel.nowMs + RECOVERY_MS_MAX
-  const isServing = () => {
-    const { acknowledgedReads, acknowledgedWrites } = cluster.ledger.counts
-    return acknowledgedReads + acknowledgedWrites >= before + plan.workload.clients
-  }
-  await kernel.run(deadline, isServing)
-  if (!isServing())
-    throw new Error(`no service within ${RECOVERY_MS_MAX} ms after the last fault: ${whoWaits(cluster)}`)
+  oracles.healed(cluster)
+  const deadline = await awaitService(cluster, plan.workload.clients)
   cluster.workload.stop()
   await kernel.run(deadline, () => cluster.workload.isQuiet)
-  await audit(kernel, cluster, deadline)
-}
-
-/** Whatever was acknowledged is looked at once more. */
-async function audit(kernel: Kernel, cluster: SimCluster, deadline: number): Promise<void> {
-  let isDone = false
-  const attempt = () => {
-    const { server } = cluster
-    const again = () => void kernel.after(WORLD, 500, attempt)
-    if (!server?.isServing) return again()
-    cluster.workload.audit(server).then(() => {
-      isDone = true
-    }, again)
-  }
-  attempt()
-  await kernel.run(deadline, () => isDone)
-  if (!isDone) throw new Error(`the last look at all registers was not answered: ${whoWaits(cluster)}`)
+  await audit(cluster, deadline)
+  await oracles.atEnd(cluster, deadline)
 }
 
 function inWords(error: unknown): string {

@@ -61,6 +61,8 @@ export class SimBucket {
     truncated: 0,
     posthumous: 0,
   }
+  /** Of them, those that asked who had created an object. */
+  looks = 0
   readonly #kernel: Kernel
   #settings: S3Settings
   readonly #objects = new S3Objects()
@@ -145,6 +147,7 @@ export class SimBucket {
 
   #apply(request: Request): object | S3Failure {
     this.requests++
+    if (request.operation === 'head') this.looks++
     const { input, operation, process } = request
     try {
       switch (operation) {
