@@ -31,6 +31,8 @@ const BUILD_POLL_MS = 50
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const dist = join(root, 'dist')
 const entry = join(dist, 'runtime', 'control', 'cli.js')
+/** Stands above runtime/, which therefore cannot load it. */
+const simulation = join(dist, 'simulations', 'command', 'main.js')
 const STAMP = '.built-from'
 /** Beside dist/, which is replaced as a whole. Holds who builds. */
 const guard = join(root, '.dist-guard')
@@ -38,9 +40,12 @@ const own = processName(process.pid)
 
 checkNode()
 if (existsSync(join(root, 'runtime', 'control', 'cli.ts'))) ensureBuilt()
-if (!existsSync(entry)) fail(entry, 'the compiled program is missing', 'Install Loch again.')
-const { runAndExit } = await import(pathToFileURL(entry).href)
-await runAndExit(process.argv.slice(2))
+const words = process.argv.slice(2)
+const isSimulation = words[0] === 'simulate'
+const program = isSimulation ? simulation : entry
+if (!existsSync(program)) fail(program, 'the compiled program is missing', 'Install Loch again.')
+const { runAndExit } = await import(pathToFileURL(program).href)
+await runAndExit(isSimulation ? words.slice(1) : words)
 
 function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number)

@@ -5,7 +5,7 @@
  */
 import { BadArgument, isLochError, type LochError } from '../errors.ts'
 import { commandHelp, nearest, overview, type ParsedArguments, parseArguments } from './arguments.ts'
-import { type CommandName, commands, type FlagsOf, isCommand } from './command-table.ts'
+import { type CommandName, commands, type FlagsOf, isCommand, SIMULATE } from './command-table.ts'
 import { describeReport, reportOf } from './error-report.ts'
 import { type Output, standardOutput } from './output.ts'
 import { lochVersion } from './version.ts'
@@ -24,6 +24,8 @@ const LOADERS: { readonly [N in CommandName]: () => Promise<Command<N>> } = {
 
 const PREFACE = 'Loch: serverless PostgreSQL over one ordered log in object storage'
 
+const EVERYTHING = { ...commands, simulate: SIMULATE }
+
 const EXIT_FAILED = 1
 const EXIT_USAGE = 2
 
@@ -38,19 +40,24 @@ export async function main(
     await dispatch(words, output)
     return 0
   } catch (error) {
-    const report = reportOf(error)
-    if (output.json) output.line(JSON.stringify({ error: report }))
-    else output.complain(`error: ${describeReport(report)}`)
-    if (!isLochError(error))
-      output.complain(error instanceof Error && error.stack !== undefined ? error.stack : String(error))
-    return isLochError(error) && isUsage(error as LochError) ? EXIT_USAGE : EXIT_FAILED
+    return explainError(error, output)
   }
+}
+
+/** Says what went wrong, for whoever reads it, and returns the exit code. */
+export function explainError(error: unknown, output: Output): number {
+  const report = reportOf(error)
+  if (output.json) output.line(JSON.stringify({ error: report }))
+  else output.complain(`error: ${describeReport(report)}`)
+  if (!isLochError(error))
+    output.complain(error instanceof Error && error.stack !== undefined ? error.stack : String(error))
+  return isLochError(error) && isUsage(error as LochError) ? EXIT_USAGE : EXIT_FAILED
 }
 
 async function dispatch(words: readonly string[], output: Output): Promise<void> {
   const [word, ...rest] = words
   if (word === undefined || word === '--help' || word === '-h' || word === 'help') {
-    output.text(overview(commands, PREFACE))
+    output.text(overview(EVERYTHING, PREFACE))
   } else if (word === '--version' || word === '-v') {
     output.line(output.json ? JSON.stringify({ version: lochVersion() }) : lochVersion())
   } else if (isCommand(word)) {
@@ -75,7 +82,7 @@ function isUsage(error: LochError): boolean {
 }
 
 function unknownCommand(word: string): BadArgument {
-  const near = nearest(word, Object.keys(commands))
+  const near = nearest(word, Object.keys(EVERYTHING))
   const help = 'See `loch --help`.'
   return new BadArgument({
     component: 'loch',

@@ -103,6 +103,14 @@ export const commands = {
   }),
 }
 
+/** A program of its own (simulations/command), which stands above this folder: the launcher hands over to it. */
+export const SIMULATE = {
+  summary: 'Look for failures: run simulated clusters under faults, one seed after the other',
+  operands: '',
+  operandsMax: 0,
+  flags: {},
+}
+
 export type CommandName = keyof typeof commands
 export type FlagsOf<N extends CommandName> = (typeof commands)[N]['flags']
 

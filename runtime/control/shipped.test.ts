@@ -27,6 +27,8 @@ describe('what is shipped', () => {
     'runtime/safekeeper/worker.ts',
     'runtime/compute/volume-worker.ts',
     'runtime/bench/main.ts',
+    'simulations/command/main.ts',
+    'simulations/command/worker.ts',
   ])('has %s', (entry) => {
     expect(shipped).toContain(entry)
   })

@@ -22,7 +22,7 @@ import { VolumeMount } from './volume-mount.ts'
 export interface Address {
   /** Before it serves: its sessions must end with the process. */
   launched(process: Process, server: SimPostgres): void
-  listens(server: SimPostgres): void
+  listens(server: SimPostgres, zone: string): void
 }
 
 export interface SimBodyPorts {
@@ -143,7 +143,7 @@ class SimVolume implements VolumeBody {
     const started = new Promise<void>((resolve, reject) => {
       kernel.after(process, LAUNCH_MS, () => void server.start().then(resolve, reject))
     })
-    const ready = started.then(() => address.listens(server))
+    const ready = started.then(() => address.listens(server, process.name))
     ready.catch(() => {})
     return {
       pid: 0,

@@ -9,10 +9,12 @@ import { askActor } from '../../runtime/system/ask.ts'
 import { actorSubject } from '../../runtime/system/ports.ts'
 import { run } from '../../runtime/system/run.ts'
 import { type Kernel, type Process, WORLD } from '../kernel/kernel.ts'
-import { Ledger } from '../oracles/ledger.ts'
+import { Ledger, type Violation } from '../oracles/ledger.ts'
 import type { ReignObserver } from '../oracles/reign-observer.ts'
+import { WatchedLedger } from '../oracles/watched-ledger.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { SimPostgres } from '../postgres/postgres.ts'
+import type { Happening } from '../run/observer.ts'
 import { Workload } from '../workloads/workload.ts'
 import { HostClock } from '../world/clock.ts'
 import { Network } from '../world/network.ts'
@@ -37,12 +39,19 @@ export class SimCluster {
   #orders = 0
   /** How often somebody began to serve. */
   servings = 0
+  readonly #tell: ((happening: Happening) => void) | undefined
 
-  constructor(kernel: Kernel, plan: Plan, report: SimWorld['report']) {
+  /** `tell` is for whoever looks on. */
+  constructor(kernel: Kernel, plan: Plan, report: SimWorld['report'], tell?: (happening: Happening) => void) {
     this.kernel = kernel
+    this.#tell = tell
     this.network = new Network(kernel, plan.network)
     this.bucket = new SimBucket(kernel, plan.store)
-    this.ledger = new Ledger({ nowMs: () => kernel.nowMs, onViolation: (violation) => kernel.fail(violation) })
+    this.network.watch = tell
+    const judgement = { nowMs: () => kernel.nowMs, onViolation: (violation: Violation) => kernel.fail(violation) }
+    this.ledger = tell
+      ? new WatchedLedger(judgement, (kind, lane, text) => tell({ kind, lane, text }))
+      : new Ledger(judgement)
     const names = Array.from({ length: plan.zones }, (_, at) => ZoneId.make(`zone-${at + 1}`))
     this.project = {
       project: ProjectId.make('main'),
@@ -57,7 +66,7 @@ export class SimCluster {
     const { network, bucket, ledger: observer } = this
     const address = {
       launched: (process: Process, server: SimPostgres) => this.#launched(process, server),
-      listens: (server: SimPostgres) => this.#listens(server),
+      listens: (server: SimPostgres, zone: string) => this.#listens(server, zone),
     }
     const died = (process: Process) => this.#died(process)
     const reigns: ReignObserver = {
@@ -123,9 +132,10 @@ export class SimCluster {
     this.#servers.delete(process)
   }
 
-  #listens(server: SimPostgres): void {
+  #listens(server: SimPostgres, zone: string): void {
     this.servings++
     this.#server = server
+    this.#tell?.({ kind: 'serving', lane: zone, text: 'serves' })
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import type { EndpointId, ProjectId, TimelineId, ZoneId } from '../../events/identifiers.ts'
 import type { Durability } from '../../events/timeline.ts'
+import type { SafekeeperStatus } from '../../runtime/control/schemas.ts'
 import type { ZoneConfig } from '../../runtime/control/zone-config.ts'
 import { problemOf } from '../../runtime/errors.ts'
 import { SafekeeperService } from '../../runtime/safekeeper/safekeeper.ts'
@@ -44,6 +45,11 @@ export interface SimProject {
   readonly postgres: PostgresSettings
 }
 
+export interface ZoneInspection {
+  readonly actors: readonly ActorInspection[]
+  readonly safekeeper: SafekeeperStatus | undefined
+}
+
 /** A process of a zone that could not start is started again after this, as the supervisor does. */
 const RESTART_AFTER_MS = 1_000
 /** A file of a safekeeper's log: small, so that a run sees many of them come and go. */
@@ -81,14 +87,14 @@ export class SimZone {
     return this.#safekeeper
   }
 
-  /** The actors that are hosted here. */
-  inspect(): ReadonlyArray<ActorInspection> {
-    return this.#host?.inspect() ?? []
+  /** What its actors and its safekeeper say of themselves, for whoever looks on; nothing while it is down. */
+  inspect(): ZoneInspection {
+    return { actors: this.#host?.inspect() ?? [], safekeeper: this.#safekeeper?.status() }
   }
 
   /** For whoever wants to know why nothing gets on. */
   describe(): string {
-    const states = this.inspect().map(({ actor, state, term, queued, summary }) => {
+    const states = this.inspect().actors.map(({ actor, state, term, queued, summary }) => {
       const problem = summary['problem'] ? `: ${summary['problem']}` : ''
       const queue = queued === 0 ? '' : `, ${queued} events wait`
       return `${actor} ${state} (term ${term}${queue}${problem})`

@@ -117,7 +117,7 @@ export class Oracles {
     const hosts = new Map<string, number>()
     for (const zone of cluster.zones) {
       this.#sometimes.reach('a safekeeper caught up', zone.safekeeper?.status().state === 'catchingUp')
-      for (const inspection of zone.inspect()) {
+      for (const inspection of zone.inspect().actors) {
         this.#sometimes.inspected(inspection)
         const { actor, sequence, state, remembered } = inspection
         if (!isJournaled(actor)) continue

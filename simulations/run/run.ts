@@ -13,6 +13,7 @@ import { audit, awaitService } from '../oracles/liveness.ts'
 import { Oracles } from '../oracles/oracles.ts'
 import type { Probe } from '../oracles/sometimes.ts'
 import type { Plan } from '../plan/plan.ts'
+import type { Happening, RunObserver } from './observer.ts'
 
 export interface Outcome {
   readonly seed: number
@@ -34,21 +35,25 @@ const EPOCH_MS = Date.UTC(2026, 0, 1)
 /** Of the reports of zones, the last are kept. */
 const REPORTS_MAX = 400
 
-export async function runPlan(plan: Plan): Promise<Outcome> {
+/** `observer` is told of all that happens, and changes nothing of it. */
+export async function runPlan(plan: Plan, observer?: RunObserver): Promise<Outcome> {
   const draws = new SeededDraws(plan.seed)
   const kernel = new Kernel(draws, EPOCH_MS)
   const oracles = new Oracles(plan)
   const reports: string[] = []
+  const tell = observer && ((happening: Happening) => observer.observe({ atMs: kernel.nowMs - EPOCH_MS, ...happening }))
   const report = (process: string, line: string) => {
     reports.push(`${((kernel.nowMs - EPOCH_MS) / 1000).toFixed(3)} ${process} ${line}`)
     if (reports.length > REPORTS_MAX) reports.shift()
     oracles.reported(line)
+    tell?.({ kind: 'report', lane: process, text: line })
   }
-  const cluster = new SimCluster(kernel, plan, report)
+  const cluster = new SimCluster(kernel, plan, report, tell)
+  if (observer?.stepped) kernel.watch = () => observer.stepped?.(cluster, kernel.nowMs - EPOCH_MS)
   useScheduler(new KernelScheduler(kernel))
   let violation: string | undefined
   try {
-    await carryOut(kernel, cluster, plan, oracles, report)
+    await carryOut({ kernel, cluster, plan, oracles, report, tell })
   } catch (error) {
     violation = inWords(error)
   } finally {
@@ -67,23 +72,30 @@ export async function runPlan(plan: Plan): Promise<Outcome> {
   }
 }
 
-async function carryOut(
-  kernel: Kernel,
-  cluster: SimCluster,
-  plan: Plan,
-  oracles: Oracles,
-  report: (process: string, line: string) => void,
-): Promise<void> {
+interface Run {
+  readonly kernel: Kernel
+  readonly cluster: SimCluster
+  readonly plan: Plan
+  readonly oracles: Oracles
+  readonly report: (process: string, line: string) => void
+  readonly tell: ((happening: Happening) => void) | undefined
+}
+
+async function carryOut({ kernel, cluster, plan, oracles, report, tell }: Run): Promise<void> {
   oracles.begin(cluster)
   cluster.start()
   for (const fault of plan.faults) {
+    // None strikes a world that has healed, be the plan cut short as it may.
+    if (fault.atMs >= plan.durationMs) continue
     kernel.after(WORLD, fault.atMs, () => {
       report('FAULT', JSON.stringify(fault))
+      tell?.({ kind: 'fault', lane: 'world', text: JSON.stringify(fault) })
       strike(cluster, fault)
     })
   }
   await kernel.run(EPOCH_MS + plan.durationMs)
   report('WORLD', 'heals')
+  tell?.({ kind: 'heal', lane: 'world', text: 'all faults end' })
   heal(cluster)
   oracles.healed(cluster)
   const deadline = await awaitService(cluster, plan.workload.clients)

@@ -11,6 +11,17 @@ import { NETWORK_SETTINGS, type NetworkSettings } from './network-settings.ts'
 import { ENVELOPE_BYTES, type Publication, type ServerSubscription, Session, type ToServer } from './session.ts'
 import { SimBus, type SimBusOptions } from './sim-bus.ts'
 
+export type NetworkWatch = (message: {
+  readonly kind: 'published' | 'forwarded'
+  /** The sender. */
+  readonly lane: string
+  /** The receiver. */
+  readonly to?: string
+  /** The subject. */
+  readonly text: string
+  readonly bytes: number
+}) => void
+
 export class Network {
   readonly kernel: Kernel
   readonly settings: NetworkSettings
@@ -28,6 +39,8 @@ export class Network {
   published = 0
   broken = 0
   slowConsumers = 0
+  /** Told of each message, for whoever looks on. */
+  watch: NetworkWatch | undefined
 
   constructor(kernel: Kernel, settings: Partial<NetworkSettings> = {}) {
     this.kernel = kernel
@@ -161,6 +174,8 @@ export class Network {
 
   #publish(from: Session, publication: Publication): void {
     this.published++
+    const { subject, data } = publication
+    this.watch?.({ kind: 'published', lane: from.client.name, text: subject, bytes: data.length })
     const { plain, queues } = this.#index.match(publication.subject)
     let isTaken = false
     for (const subscription of plain) if (this.#give(subscription, from, publication)) isTaken = true
@@ -183,7 +198,15 @@ export class Network {
       this.#forget(session)
       return false
     }
-    session.down.send({ kind: 'message', sid, publication }, publication.data.length + ENVELOPE_BYTES)
+    const { subject, data } = publication
+    this.watch?.({
+      kind: 'forwarded',
+      lane: from.client.name,
+      to: session.client.name,
+      text: subject,
+      bytes: data.length,
+    })
+    session.down.send({ kind: 'message', sid, publication }, data.length + ENVELOPE_BYTES)
     if (session.down.pendingBytes > this.settings.pendingBytesMax) this.#cutOff(session)
     return true
   }

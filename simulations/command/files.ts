@@ -1,0 +1,43 @@
+/** The files that the command line reads and writes. Who named one that cannot be used is told which and why. */
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { BadArgument, isLochError } from '../../runtime/errors.ts'
+import type { Plan } from '../plan/plan.ts'
+import { readPlan } from '../plan/read.ts'
+
+/** A plan of the most faults that are allowed is smaller. */
+const PLAN_BYTES_MAX = 16 * 2 ** 20
+
+/** @throws BadArgument, FormatTooNew */
+export function loadPlan(file: string): Plan {
+  return readPlan(readText(file))
+}
+
+function readText(file: string): string {
+  try {
+    const { size } = statSync(file)
+    if (size > PLAN_BYTES_MAX) {
+      throw unusable('--plan', file, `it has ${size} bytes, more than any plan`, 'Name a file that --save-plan wrote.')
+    }
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    if (isLochError(error)) throw error
+    throw unusable('--plan', file, `it cannot be read (${codeOf(error)})`, 'Name a file that --save-plan wrote.')
+  }
+}
+
+/** @throws BadArgument */
+export function save(flag: string, file: string, text: string): void {
+  try {
+    writeFileSync(file, text)
+  } catch (error) {
+    throw unusable(flag, file, `it cannot be written (${codeOf(error)})`, 'Name a file in a directory that exists.')
+  }
+}
+
+function unusable(component: string, value: string, problem: string, remedy: string): BadArgument {
+  return new BadArgument({ component, value, problem, remedy })
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error)
+}

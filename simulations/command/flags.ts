@@ -1,0 +1,70 @@
+/**
+ * The flags of `loch simulate`, declared once for parsing, help and errors, as those of all commands are
+ * (runtime/control/command-table.ts), and which of them go together. What they do stands elsewhere.
+ */
+import { parseArguments } from '../../runtime/control/arguments.ts'
+import { SIMULATE } from '../../runtime/control/command-table.ts'
+import { bad, count, type Flag, text, toggle, type ValuesOf } from '../../runtime/control/flags.ts'
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
+const DURATION_MS_MAX = 7 * 24 * 3_600_000
+const PROCESSES_MAX = 256
+
+/** `30s`, `10m`, `2h`; in milliseconds. */
+function duration(help: string): Flag<number | undefined> {
+  return {
+    placeholder: 'TIME',
+    help,
+    initial: undefined,
+    parse: (value, flag) => {
+      const match = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h)$/.exec(value)
+      const ms = match === null ? Number.NaN : Number(match[1]) * UNITS_MS[match[2]!]!
+      if (ms > 0 && ms <= DURATION_MS_MAX) return ms
+      throw bad(
+        flag,
+        value,
+        'this is not a duration that can be used',
+        'Write for example 30s, 10m or 2h, at most 168h.',
+      )
+    },
+  }
+}
+
+const flags = {
+  seed: count(undefined, 0, Number.MAX_SAFE_INTEGER, 'Begin with this seed; alone, run just this one and tell of it'),
+  seeds: count(undefined, 1, Number.MAX_SAFE_INTEGER, 'Stop after so many seeds (default: never)'),
+  for: duration('Stop after this time: 30s, 10m, 2h'),
+  'keep-going': toggle('Go on after a failure'),
+  'check-determinism': toggle('Run each seed in two processes, and compare all that happened'),
+  plan: text('FILE', undefined, 'Run the plan in this file instead of a seed'),
+  'save-plan': text('FILE', undefined, 'Write the plan of the one seed to this file'),
+  report: text('FILE.html', undefined, 'Write a page that shows the one run, moment by moment'),
+  processes: count(undefined, 1, PROCESSES_MAX, 'At most so many at once (default: one for each core)'),
+  json: toggle('Print nothing but one JSON object at the end'),
+  help: toggle('Show this page'),
+}
+
+export const declaration = { ...SIMULATE, flags }
+
+export type SimulateFlags = ValuesOf<typeof flags>
+
+/** @throws BadArgument */
+export function parseFlags(words: readonly string[]): SimulateFlags {
+  const { values } = parseArguments('simulate', declaration, words)
+  const given = (name: keyof SimulateFlags) => values[name] !== undefined && values[name] !== false
+  for (const name of ['seed', 'seeds', 'for'] as const) {
+    if (!given('plan') || !given(name)) continue
+    throw bad('--plan', values.plan!, `it says what is run, and --${name} does too`, 'Leave one of them out.')
+  }
+  for (const name of ['report', 'save-plan'] as const) {
+    if (!given(name) || isOfOneRun(values)) continue
+    throw bad(`--${name}`, values[name]!, 'it is of one run, and many were asked for', 'Write --seed N with it, alone.')
+  }
+  return values
+}
+
+/** Whether just one run was asked for, which is then told of in full. */
+export function isOfOneRun(values: SimulateFlags): boolean {
+  if (values['check-determinism'] || values.seeds !== undefined || values.for !== undefined) return false
+  return values.plan !== undefined || values.seed !== undefined
+}

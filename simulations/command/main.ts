@@ -1,0 +1,142 @@
+/**
+ * `loch simulate`: runs simulated clusters under faults and says what it found. It is the one part of simulations/ that
+ * touches the world: processes, files, the terminal, the clock on the wall. Exit codes are those of every command: 0 all
+ * held, 1 something failed, 2 not understood.
+ */
+import { availableParallelism } from 'node:os'
+import { commandHelp } from '../../runtime/control/arguments.ts'
+import { explainError } from '../../runtime/control/cli.ts'
+import { type Output, standardOutput } from '../../runtime/control/output.ts'
+import { generatePlan } from '../plan/generate.ts'
+import type { Plan } from '../plan/plan.ts'
+import { formatPlan } from '../plan/read.ts'
+import { reportPage } from '../report/page.ts'
+import { Recorder } from '../report/recorder.ts'
+import { Campaign } from './campaign.ts'
+import { commandsFor, describeFailure } from './failure-text.ts'
+import { loadPlan, save } from './files.ts'
+import { declaration, isOfOneRun, parseFlags, type SimulateFlags } from './flags.ts'
+import { describeOutcome, runOne } from './one-run.ts'
+import { ProgressLine } from './progress-line.ts'
+import { OnceRunner, type Runner, TwiceRunner } from './runner.ts'
+import { describeSummary, Tally } from './tally.ts'
+
+const EXIT_FAILED = 1
+const EXIT_IMPATIENT = 130
+
+/** Runs one command line (without node, the script and `simulate`) and returns the exit code. Never rejects. */
+export async function main(
+  words: readonly string[],
+  makeOutput: (json: boolean) => Output = standardOutput,
+): Promise<number> {
+  const output = makeOutput(words.includes('--json'))
+  try {
+    if (words.includes('--help') || words.includes('-h')) {
+      output.text(commandHelp('simulate', declaration))
+      return 0
+    }
+    const flags = parseFlags(words)
+    return isOfOneRun(flags) ? await one(flags, output) : await many(flags, output)
+  } catch (error) {
+    return explainError(error, output)
+  }
+}
+
+async function one(flags: SimulateFlags, output: Output): Promise<number> {
+  const plan = flags.plan === undefined ? generatePlan(flags.seed!) : loadPlan(flags.plan)
+  const savedPlan = flags['save-plan']
+  if (savedPlan !== undefined) save('--save-plan', savedPlan, formatPlan(plan))
+  const recorder = flags.report === undefined ? undefined : new Recorder(plan)
+  // Refused before the run, and not after it.
+  if (flags.report !== undefined) save('--report', flags.report, '')
+  const beganMs = performance.now()
+  const run = await runOne(plan, output, recorder)
+  const elapsedMs = performance.now() - beganMs
+  const tally = new Tally()
+  const { violation } = run.outcome
+  const commands = commandsFor(plan, flags.plan, false)
+  const verdict = violation === undefined ? { outcome: run.outcome } : { outcome: run.outcome, violation }
+  const failure = tally.add(plan, verdict, commands)
+  if (flags.report !== undefined) {
+    save('--report', flags.report, reportPage(recorder!.recording(run.outcome, run.digest, commands[0]!)))
+  }
+  if (output.json) output.line(JSON.stringify(tally.summary(elapsedMs)))
+  else {
+    if (failure !== undefined) output.text(`\n${describeFailure(failure, plan)}\n`)
+    output.text(`\n${describeOutcome(run, elapsedMs)}\n`)
+  }
+  return failure === undefined ? 0 : EXIT_FAILED
+}
+
+async function many(flags: SimulateFlags, output: Output): Promise<number> {
+  const beganMs = performance.now()
+  const elapsedMs = () => performance.now() - beganMs
+  const tally = new Tally()
+  const progress = new ProgressLine({
+    isTerminal: process.stderr.isTTY === true,
+    columns: process.stderr.columns ?? 80,
+    write: (text) => process.stderr.write(text),
+    line: () => describeSummary(tally.summary(elapsedMs())),
+  })
+  const campaign = new Campaign({
+    runners: runnersFor(flags),
+    next: plansFor(flags, elapsedMs),
+    keepGoing: flags['keep-going'],
+    judged: (plan, verdict) => {
+      const failure = tally.add(plan, verdict, commandsFor(plan, flags.plan, flags['check-determinism']))
+      if (failure === undefined || output.json) return
+      progress.clear()
+      output.text(`${describeFailure(failure, plan)}\n\n`)
+    },
+  })
+  const takeSignalsBack = onSignal(() => campaign.stop())
+  await campaign.run()
+  takeSignalsBack()
+  progress.stop()
+  const summary = tally.summary(elapsedMs())
+  output.line(output.json ? JSON.stringify(summary) : describeSummary(summary))
+  return summary.failures.length === 0 ? 0 : EXIT_FAILED
+}
+
+/** One for each core; a run that is made twice takes two. */
+function runnersFor(flags: SimulateFlags): readonly Runner[] {
+  const processes = flags.processes ?? availableParallelism()
+  if (!flags['check-determinism']) return Array.from({ length: processes }, () => new OnceRunner())
+  return Array.from({ length: Math.max(1, Math.floor(processes / 2)) }, () => new TwiceRunner())
+}
+
+/** One plan after the other. Without a seed, one begins where nobody has been before: at the time. */
+function plansFor(flags: SimulateFlags, elapsedMs: () => number): () => Plan | undefined {
+  const { seeds, seed } = flags
+  const plan = flags.plan === undefined ? undefined : loadPlan(flags.plan)
+  const isAlone = plan !== undefined || (seed !== undefined && seeds === undefined && flags.for === undefined)
+  const most = isAlone ? 1 : (seeds ?? Number.POSITIVE_INFINITY)
+  const first = seed ?? Date.now()
+  let begun = 0
+  return () => {
+    if (begun >= most || elapsedMs() >= (flags.for ?? Number.POSITIVE_INFINITY)) return undefined
+    begun++
+    return plan ?? generatePlan(first + begun - 1)
+  }
+}
+
+/** The first signal ends the work, and what there is by then is printed; a second one ends the process. */
+function onSignal(stop: () => void): () => void {
+  let signals = 0
+  const take = () => {
+    signals++
+    if (signals > 1) process.exit(EXIT_IMPATIENT)
+    stop()
+  }
+  process.on('SIGINT', take)
+  process.on('SIGTERM', take)
+  return () => {
+    process.off('SIGINT', take)
+    process.off('SIGTERM', take)
+  }
+}
+
+/** Called by the launcher (bin/loch.mjs). Exits explicitly: after the end nothing is worth waiting for. */
+export async function runAndExit(words: readonly string[]): Promise<never> {
+  process.exit(await main(words))
+}

@@ -1,0 +1,51 @@
+/**
+ * One run, told of while it goes on: its plan, then faults, what zones report and who serves, each with its moment, and the
+ * outcome. It runs in this very process, so that a debugger finds it here.
+ */
+import { crc32 } from 'node:zlib'
+import { useChecksum } from '../../events/checksum.ts'
+import type { Output } from '../../runtime/control/output.ts'
+import { describeFault, describePlan, moment } from '../plan/describe.ts'
+import type { Plan } from '../plan/plan.ts'
+import { Digest } from '../run/digest.ts'
+import { type RunEvent, type RunObserver, together } from '../run/observer.ts'
+import { type Outcome, runPlan } from '../run/run.ts'
+import { indent } from './failure-text.ts'
+
+export interface OneRun {
+  readonly outcome: Outcome
+  readonly digest: string
+}
+
+/** `observer` sees what is told. */
+export async function runOne(plan: Plan, output: Output, observer: RunObserver | undefined): Promise<OneRun> {
+  useChecksum((bytes, before) => crc32(bytes, before))
+  if (!output.json) output.text(`seed ${plan.seed}\n${indent(describePlan(plan))}\n\n`)
+  const digest = new Digest()
+  const teller = { observe: (event: RunEvent) => tell(event, plan, output) }
+  const outcome = await runPlan(plan, together([digest, teller, ...(observer ? [observer] : [])]))
+  return { outcome, digest: digest.value }
+}
+
+export function describeOutcome({ outcome, digest }: OneRun, elapsedMs: number): string {
+  const { violation, simulatedMs, steps, commits, servings, lastDraw } = outcome
+  return [
+    violation === undefined ? 'all held' : 'FAILED',
+    `${(simulatedMs / 1000).toFixed(1)} s simulated in ${(elapsedMs / 1000).toFixed(1)} s`,
+    `${steps} events`,
+    `${commits} commits`,
+    `${servings} servings`,
+    `last draw ${lastDraw}`,
+    `digest ${digest}`,
+  ].join(' · ')
+}
+
+function tell({ kind, lane, text, atMs }: RunEvent, plan: Plan, output: Output): void {
+  if (output.json) return
+  const say = (what: string, line: string) => output.line(`${moment(atMs)}  ${what.padEnd(8)} ${line}`)
+  // Faults come as events of their own, which say more.
+  if (kind === 'report' && !['FAULT', 'WORLD'].includes(lane)) say(lane, text)
+  if (kind === 'serving') say(lane, text)
+  if (kind === 'fault') say('fault', describeFault(JSON.parse(text), plan.zones))
+  if (kind === 'heal') say('heal', text)
+}

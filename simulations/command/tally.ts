@@ -1,0 +1,99 @@
+/**
+ * What a number of runs came to. That many seeds passed says little if few of them did anything, so what they did is counted
+ * along: commits, failovers, and how many runs had any. Nothing here knows how they were run.
+ */
+import type { Fault } from '../faults/fault.ts'
+import type { Plan } from '../plan/plan.ts'
+import type { Verdict } from './runner.ts'
+
+export interface Failure {
+  readonly seed: number
+  readonly violation: string
+  readonly faults: readonly Fault[]
+  /** Words for a shell that show it again. */
+  readonly commands: readonly string[]
+}
+
+export interface Summary {
+  readonly seeds: number
+  readonly elapsedSeconds: number
+  readonly simulatedSeconds: number
+  readonly simulatedSecondsPerSecond: number
+  readonly events: number
+  readonly eventsPerSecond: number
+  readonly commits: number
+  /** Servings after the first of a run. */
+  readonly failovers: number
+  /** Of the seeds. */
+  readonly committedShare: number
+  readonly changedTermShare: number
+  readonly failures: readonly Failure[]
+}
+
+export class Tally {
+  readonly failures: Failure[] = []
+  #seeds = 0
+  #simulatedMs = 0
+  #events = 0
+  #commits = 0
+  #failovers = 0
+  #committed = 0
+  #changedTerm = 0
+
+  /** `commands` show a failure of this plan again. */
+  add(plan: Plan, { outcome, violation }: Verdict, commands: readonly string[]): Failure | undefined {
+    this.#seeds++
+    if (outcome !== undefined) {
+      this.#simulatedMs += outcome.simulatedMs
+      this.#events += outcome.steps
+      this.#commits += outcome.commits
+      this.#failovers += Math.max(0, outcome.servings - 1)
+      if (outcome.commits > 0) this.#committed++
+      if (outcome.servings > 1) this.#changedTerm++
+    }
+    if (violation === undefined) return undefined
+    const failure = { seed: plan.seed, violation, faults: plan.faults, commands }
+    this.failures.push(failure)
+    return failure
+  }
+
+  summary(elapsedMs: number): Summary {
+    const elapsedSeconds = elapsedMs / 1000
+    const simulatedSeconds = this.#simulatedMs / 1000
+    const rate = (amount: number) => (elapsedSeconds > 0 ? round(amount / elapsedSeconds, 1) : 0)
+    const share = (part: number) => (this.#seeds > 0 ? round(part / this.#seeds, 4) : 0)
+    return {
+      seeds: this.#seeds,
+      elapsedSeconds: round(elapsedSeconds, 1),
+      simulatedSeconds: round(simulatedSeconds, 1),
+      simulatedSecondsPerSecond: rate(simulatedSeconds),
+      events: this.#events,
+      eventsPerSecond: rate(this.#events),
+      commits: this.#commits,
+      failovers: this.#failovers,
+      committedShare: share(this.#committed),
+      changedTermShare: share(this.#changedTerm),
+      failures: this.failures,
+    }
+  }
+}
+
+function round(value: number, digits: number): number {
+  return Number(value.toFixed(digits))
+}
+
+/** One line for people. */
+export function describeSummary(summary: Summary): string {
+  const { seeds, elapsedSeconds, simulatedSecondsPerSecond, eventsPerSecond, commits, failovers, failures } = summary
+  const percent = (share: number) => `${Math.round(share * 100)} %`
+  return [
+    `${seeds} ${seeds === 1 ? 'seed' : 'seeds'} in ${Math.round(elapsedSeconds)} s`,
+    `${Math.round(simulatedSecondsPerSecond)} simulated s/s`,
+    `${Math.round(eventsPerSecond)} events/s`,
+    `${commits} commits`,
+    `${failovers} failovers`,
+    `${percent(summary.committedShare)} committed`,
+    `${percent(summary.changedTermShare)} changed term`,
+    `${failures.length} ${failures.length === 1 ? 'failure' : 'failures'}`,
+  ].join(' · ')
+}

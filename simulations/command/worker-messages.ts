@@ -1,0 +1,17 @@
+/** What passes between the command line and the processes that simulate. Data only, since it travels as JSON. */
+import type { Plan } from '../plan/plan.ts'
+import type { DigestMark } from '../run/digest.ts'
+import type { Outcome } from '../run/run.ts'
+
+export interface Job {
+  readonly plan: Plan
+  /** Also hash all that happens. */
+  readonly withDigest: boolean
+}
+
+export interface Result {
+  /** Without its reports, which whoever repeats the run gets anew. */
+  readonly outcome: Omit<Outcome, 'reports'>
+  readonly digest?: string
+  readonly marks?: readonly DigestMark[]
+}

@@ -1,0 +1,89 @@
+/**
+ * The command line's side of one process that simulates. It is started when there is something to do, and again after it has
+ * crashed; one that does not answer is killed. Whatever ends it belongs to the seed that it was running.
+ */
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { Job, Result } from './worker-messages.ts'
+
+export type Answer =
+  | { readonly kind: 'result'; readonly result: Result }
+  /** The process is gone without an answer. */
+  | { readonly kind: 'crash'; readonly words: string }
+  /** We have killed it ourselves, because nobody waits any more. */
+  | { readonly kind: 'stopped' }
+
+export interface WorkerOptions {
+  readonly module?: string
+  readonly answerMsMax?: number
+}
+
+/** Runs take a second or so. One that takes this long hangs in an endless loop. */
+const ANSWER_MS_MAX = 300_000
+/** Of what it has last written to stderr. */
+const LAST_WORDS_MAX = 4_000
+const MODULE = fileURLToPath(new URL('./worker.js', import.meta.url))
+
+export class WorkerProcess {
+  readonly #module: string
+  readonly #answerMsMax: number
+  #child: ChildProcess | undefined
+  #lastWords = ''
+  #settle: ((answer: Answer) => void) | undefined
+
+  constructor({ module = MODULE, answerMsMax = ANSWER_MS_MAX }: WorkerOptions = {}) {
+    this.#module = module
+    this.#answerMsMax = answerMsMax
+  }
+
+  /** Never rejects. One job at a time. */
+  run(job: Job): Promise<Answer> {
+    return new Promise((resolve) => {
+      this.#child ??= this.#start()
+      const limit = setTimeout(() => this.#giveUp(), this.#answerMsMax)
+      this.#settle = (answer) => {
+        clearTimeout(limit)
+        this.#settle = undefined
+        resolve(answer)
+      }
+      // An error means that it is gone, and then its end is told as well.
+      this.#child.send(job, () => {})
+    })
+  }
+
+  /** Kills it; the next job gets a fresh one. */
+  stop(): void {
+    this.#end({ kind: 'stopped' })
+  }
+
+  #giveUp(): void {
+    this.#end({ kind: 'crash', words: `it did not end within ${this.#answerMsMax / 1000} s, and was killed` })
+  }
+
+  #end(answer: Answer): void {
+    const child = this.#child
+    this.#child = undefined
+    child?.kill('SIGKILL')
+    this.#settle?.(answer)
+  }
+
+  #start(): ChildProcess {
+    this.#lastWords = ''
+    const child = fork(this.#module, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+    child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+      this.#lastWords = (this.#lastWords + chunk).slice(-LAST_WORDS_MAX)
+    })
+    child.on('message', (message) => {
+      if (child === this.#child) this.#settle?.({ kind: 'result', result: message as Result })
+    })
+    const gone = (how: string) => {
+      if (child !== this.#child) return
+      this.#child = undefined
+      this.#settle?.({ kind: 'crash', words: `its process ${how}\n${this.#lastWords}`.trimEnd() })
+    }
+    child.on('error', (error) => gone(`could not be started: ${error.message}`))
+    // Not at its exit: what it wrote last may not have been read by then.
+    child.on('close', (code, signal) => gone(signal === null ? `ended with code ${code}` : `was ended by ${signal}`))
+    return child
+  }
+}

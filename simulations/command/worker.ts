@@ -1,0 +1,26 @@
+/**
+ * A process that simulates: it carries out one plan after the other and answers with what came of each. It is a process of its
+ * own so that all cores are used, and so that one that crashes or hangs costs its seed alone. It decides nothing.
+ */
+import { crc32 } from 'node:zlib'
+import { useChecksum } from '../../events/checksum.ts'
+import { Digest } from '../run/digest.ts'
+import { runPlan } from '../run/run.ts'
+import type { Job, Result } from './worker-messages.ts'
+
+useChecksum((bytes, before) => crc32(bytes, before))
+// A terminal sends it to all processes of the command; the first one ends the others.
+process.on('SIGINT', () => {})
+process.on('disconnect', () => process.exit(0))
+process.on('message', (job: Job) => void carryOut(job).then((result) => process.send?.(result)))
+
+async function carryOut({ plan, withDigest }: Job): Promise<Result> {
+  if (!withDigest) return { outcome: withoutReports(await runPlan(plan)) }
+  const digest = new Digest()
+  const outcome = await runPlan(plan, digest)
+  return { outcome: withoutReports(outcome), digest: digest.value, marks: digest.marks }
+}
+
+function withoutReports({ reports: _, ...outcome }: Awaited<ReturnType<typeof runPlan>>): Result['outcome'] {
+  return outcome
+}

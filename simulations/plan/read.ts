@@ -1,0 +1,160 @@
+/**
+ * A plan from text that somebody wrote or kept, checked as a whole before anything is run: a run does not ask whether its
+ * plan makes sense. What a plan and its faults hold is spelled out here once more, as checks; the compiler refuses a field
+ * that has none.
+ */
+import { BadArgument, FormatTooNew } from '../../runtime/errors.ts'
+import { BUS_CLIENTS, FAULT_KINDS, type Fault, type FaultKind } from '../faults/fault.ts'
+import { MISTAKES, type PostgresSettings } from '../postgres/settings.ts'
+import type { WorkloadPlan } from '../workloads/plan.ts'
+import type { ClockError } from '../world/clock.ts'
+import type { Latency } from '../world/latency.ts'
+import type { NetworkSettings } from '../world/network-settings.ts'
+import type { S3Settings } from '../world/s3-settings.ts'
+import { type Check, fields, flag, list, number, oneOf, refuse, share, whole } from './check.ts'
+import { PLAN_VERSION, type Plan } from './plan.ts'
+
+type ChecksOf<T> = { readonly [K in keyof T]-?: Check }
+/** What a fault holds beside its kind. */
+type FaultChecks = { readonly [K in FaultKind]: ChecksOf<Omit<Extract<Fault, { readonly kind: K }>, 'kind'>> }
+
+const DAY_MS = 86_400_000
+const BYTES_MAX = 2 ** 30
+const FAULTS_MAX = 10_000
+const CLIENTS_MAX = 100
+/** Registers stand in pages of a few files. */
+const KEYS_MAX = 4_096
+
+const ms = number(0, DAY_MS)
+const zone = whole(0, 1_000)
+const client = oneOf(BUS_CLIENTS)
+const ofZone = { atMs: ms, zone }
+const lasting = { ...ofZone, forMs: ms }
+
+const FAULTS: FaultChecks = {
+  'kill-zone': lasting,
+  'lose-power': lasting,
+  'lose-disk': lasting,
+  'lose-everything': { atMs: ms, forMs: ms, disks: flag },
+  'kill-postgres': { atMs: ms },
+  'pause-zone': lasting,
+  cut: { ...lasting, client },
+  isolate: { ...lasting, client },
+  'break-connections': { atMs: ms },
+  slow: { ...lasting, client, factor: number(1, 1e6) },
+  'store-outage': { atMs: ms, forMs: ms },
+  'fail-sync': { ...ofZone, count: whole(1, 1_000) },
+  'full-disk': lasting,
+  'set-clock': { ...ofZone, byMs: number(-DAY_MS, DAY_MS) },
+  'presume-down': lasting,
+}
+
+const fault: Check = (value, path) => {
+  const kind = typeof value === 'object' && value !== null && 'kind' in value ? value.kind : undefined
+  if (!FAULT_KINDS.includes(kind as FaultKind)) {
+    refuse(`${path}.kind`, kind, 'there is no such fault', `Write one of ${FAULT_KINDS.join(', ')}.`)
+  }
+  const checks: Readonly<Record<string, Check>> = { kind: oneOf(FAULT_KINDS), ...FAULTS[kind as FaultKind] }
+  fields(checks)(value, path)
+}
+
+const LATENCY: ChecksOf<Latency> = { minMs: ms, meanMs: ms, tailShare: share, tailMeanMs: ms }
+const latency = fields(LATENCY)
+
+const WORKLOAD: ChecksOf<WorkloadPlan> = {
+  clients: whole(1, CLIENTS_MAX),
+  keys: whole(1, KEYS_MAX),
+  thinkMeanMs: ms,
+  backoffMeanMs: ms,
+  writeShare: share,
+  twoKeyShare: share,
+  timeoutMs: ms,
+}
+
+const POSTGRES: ChecksOf<PostgresSettings> = {
+  bufferPages: whole(1, KEYS_MAX),
+  checkpointIntervalMs: number(1, DAY_MS),
+  checkpointWalBytes: whole(1, BYTES_MAX),
+  backgroundWriterIntervalMs: number(1, DAY_MS),
+  backgroundWriterShare: share,
+  rewriteIntervalMs: number(0, DAY_MS),
+  requestDelayMs: ms,
+  recoveryInitSyncMethod: oneOf(['fsync', 'syncfs']),
+  mistakes: list(oneOf(MISTAKES), MISTAKES.length),
+}
+
+const NETWORK: ChecksOf<NetworkSettings> = {
+  latency,
+  bytesPerMs: number(1, BYTES_MAX),
+  pendingBytesMax: number(1, BYTES_MAX),
+  survivorShare: share,
+  lateMeanMs: ms,
+  silenceMaxMs: ms,
+}
+
+const STORE: ChecksOf<S3Settings> = {
+  latency,
+  bytesPerMs: number(1, BYTES_MAX),
+  errorShare: share,
+  appliedShare: share,
+  lostAnswerShare: share,
+  lateMeanMs: ms,
+  lateMaxMs: ms,
+  conflictShare: share,
+  truncatedShare: share,
+}
+
+const CLOCK: ChecksOf<ClockError> = { skewMs: number(-DAY_MS, DAY_MS), driftPpm: number(-1e5, 1e5) }
+
+const PLAN: ChecksOf<Plan> = {
+  version: oneOf([PLAN_VERSION]),
+  seed: whole(0, Number.MAX_SAFE_INTEGER),
+  // A majority of 1, 3 or 5, as in `loch up --zones`.
+  zones: whole(1, 5),
+  durability: oneOf(['archived', 'quorum']),
+  cachePages: whole(64, 2 ** 20),
+  workload: fields(WORKLOAD),
+  postgres: fields(POSTGRES),
+  network: fields(NETWORK, Object.keys(NETWORK) as Array<keyof NetworkSettings>),
+  store: fields(STORE, Object.keys(STORE) as Array<keyof S3Settings>),
+  clocks: list(fields(CLOCK), 5),
+  faults: list(fault, FAULTS_MAX),
+  durationMs: number(1, DAY_MS),
+}
+
+/** @throws BadArgument, or FormatTooNew for a plan of a newer Loch. */
+export function readPlan(text: string): Plan {
+  const value = parse(text)
+  checkVersion(value)
+  fields(PLAN)(value, '')
+  const plan = value as Plan
+  if (plan.clocks.length !== plan.zones) {
+    refuse('clocks', plan.clocks.length, 'there is not one clock for each zone', `Write ${plan.zones} of them.`)
+  }
+  return plan
+}
+
+export function formatPlan(plan: Plan): string {
+  return `${JSON.stringify(plan, undefined, 2)}\n`
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    const problem = `this is not JSON: ${error instanceof Error ? error.message : error}`
+    throw new BadArgument({ component: 'plan', value: text.slice(0, 40), problem, remedy: 'Correct it.' })
+  }
+}
+
+/** Before all else: a plan of another version may have other fields. */
+function checkVersion(value: unknown): void {
+  const version = typeof value === 'object' && value !== null && 'version' in value ? value.version : undefined
+  if (typeof version !== 'number' || version <= PLAN_VERSION) return
+  throw new FormatTooNew({
+    component: 'plan: version',
+    value: String(version),
+    problem: 'a newer Loch wrote this plan',
+    remedy: `Run it with that Loch; this one knows version ${PLAN_VERSION}.`,
+  })
+}

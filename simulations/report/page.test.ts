@@ -1,0 +1,191 @@
+/** The page of a run, made of a real run and looked at by a document that knows just enough to find mistakes. */
+import { crc32 } from 'node:zlib'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { useChecksum } from '../../events/checksum.ts'
+import { generatePlan } from '../plan/generate.ts'
+import { runPlan } from '../run/run.ts'
+import { embedded, reportPage } from './page.ts'
+import { SCRIPT } from './page-script.ts'
+import { Recorder, type Recording } from './recorder.ts'
+import { changesBetween } from './snapshot.ts'
+import { Thinned } from './thinned.ts'
+
+useChecksum((bytes, before) => crc32(bytes, before))
+
+const PLAN = { ...generatePlan(3), durationMs: 14_000 }
+let recording: Recording
+beforeAll(async () => {
+  const recorder = new Recorder(PLAN)
+  recording = recorder.recording(await runPlan(PLAN, recorder), 'abc', 'npx loch simulate --seed 3')
+})
+
+class FakeElement {
+  readonly attributes: Record<string, string> = {}
+  readonly listeners: Record<string, (event: unknown) => void> = {}
+  children: Array<FakeElement | string> = []
+  readonly name: string
+  clientWidth = 1_000
+  value = ''
+
+  constructor(name: string) {
+    this.name = name
+  }
+  setAttribute(name: string, value: string) {
+    expect(typeof value).toBe('string')
+    expect(value).not.toMatch(/NaN|undefined/)
+    this.attributes[name] = value
+  }
+  appendChild(child: FakeElement | string) {
+    this.children.push(child)
+  }
+  replaceChildren(...children: FakeElement[]) {
+    this.children = children
+  }
+  addEventListener(kind: string, listener: (event: unknown) => void) {
+    this.listeners[kind] = listener
+  }
+  getBoundingClientRect() {
+    return { left: 0, width: this.clientWidth }
+  }
+  set textContent(text: string) {
+    this.children = [text]
+  }
+  get textContent(): string {
+    return this.children.map((child) => (typeof child === 'string' ? child : child.textContent)).join(' ')
+  }
+  all(name: string): FakeElement[] {
+    const below = this.children.flatMap((child) => (typeof child === 'string' ? [] : child.all(name)))
+    return this.name === name ? [this, ...below] : below
+  }
+}
+
+/** Runs the page's script; what it has made of its elements. */
+function openPage(shown: Recording, hash = '') {
+  const named = new Map<string, FakeElement>()
+  const listeners: Record<string, (event: unknown) => void> = {}
+  const document = {
+    getElementById: (id: string) => named.get(id) ?? named.set(id, new FakeElement(id)).get(id)!,
+    createElement: (name: string) => new FakeElement(name),
+    createElementNS: (_: string, name: string) => new FakeElement(name),
+    createTextNode: (text: string) => text,
+    addEventListener: (kind: string, listener: (event: unknown) => void) => {
+      listeners[kind] = listener
+    },
+  }
+  document.getElementById('recording').textContent = embedded(shown)
+  const window = { addEventListener: () => {} }
+  new Function('document', 'window', 'location', SCRIPT)(document, window, { hash })
+  const key = (name: string) => listeners['keydown']!({ key: name, preventDefault: () => {} })
+  return { ...Object.fromEntries([...named]), key } as Record<
+    'header' | 'controls' | 'chart' | 'moment',
+    FakeElement
+  > & {
+    readonly key: typeof key
+  }
+}
+
+describe('a recording', () => {
+  test('has what a page shows', () => {
+    expect(recording.faults).toHaveLength(PLAN.faults.filter(({ atMs }) => atMs < 14_000).length)
+    for (const kind of ['report', 'serving', 'acknowledged', 'heal']) {
+      expect(recording.events.map((event) => event.kind)).toContain(kind)
+    }
+    expect(recording.messages.length).toBeGreaterThan(100)
+    expect(recording.messagesSeen).toBeGreaterThan(recording.messages.length)
+    const actors = new Set(recording.states.flatMap(({ changes }) => Object.keys(changes)))
+    for (const actor of ['zone-1/safekeeper', 'zone-1/process', 'zone-2/zone.zone-2']) expect(actors).toContain(actor)
+    expect([...actors].some((actor) => /timeline/.test(actor))).toBe(true)
+  })
+
+  test('looks at states no oftener than every 50 ms, and only if one changed', () => {
+    const gaps = recording.states.slice(1, -1).map(({ atMs }, at) => atMs - recording.states[at]!.atMs)
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(50)
+    const state = { state: 'up' }
+    expect(changesBetween(new Map([['a', state]]), new Map([['a', { ...state }]]))).toBeUndefined()
+    expect(changesBetween(new Map([['a', state]]), new Map([['b', state]]))).toEqual({ a: null, b: state })
+    expect(changesBetween(new Map([['a', { x: '1' }]]), new Map([['a', state]]))).toEqual({ a: state })
+  })
+
+  test('is bounded, and what is left is spread over the whole time', () => {
+    const thinned = new Thinned<number>(100)
+    for (let entry = 0; entry < 10_000; entry++) thinned.add(entry)
+    expect(thinned.seen).toBe(10_000)
+    expect(thinned.kept.length).toBeLessThanOrEqual(100)
+    expect(thinned.kept.length).toBeGreaterThanOrEqual(50)
+    const gaps = new Set(thinned.kept.slice(1).map((entry, at) => entry - thinned.kept[at]!))
+    expect(gaps.size).toBe(1)
+    expect(thinned.kept.at(-1)).toBeGreaterThan(9_500)
+  })
+})
+
+describe('the page', () => {
+  test('draws lanes, faults, messages and charts', () => {
+    const { chart, header } = openPage(recording)
+    expect(header.textContent).toContain('Seed 3: all held')
+    const classes = (name: string) => chart.all(name).map(({ attributes }) => attributes['class'])
+    expect(classes('rect').filter((one) => one === 'fault').length).toBeGreaterThanOrEqual(recording.faults.length)
+    expect(classes('line').filter((one) => one === 'message')).toHaveLength(recording.messages.length)
+    for (const kind of ['report', 'serving', 'acknowledged']) expect(classes('circle')).toContain(kind)
+    // Three terms, three positions of logs and three of archives.
+    expect(chart.all('polyline')).toHaveLength(9)
+    expect(chart.all('text').map(({ textContent }) => textContent)).toContain('durable position')
+  })
+
+  test('says what all actors are at a moment, and what has just changed', () => {
+    const page = openPage(recording, '#t=9.000')
+    expect(page.moment.textContent).toMatch(/zone-2 +process state up/)
+    const before = page.moment.textContent
+    const marked = () => page.moment.all('tr').filter(({ attributes }) => attributes['class'] === 'changed').length
+    expect(marked()).toBeGreaterThan(0)
+    page.key('ArrowRight')
+    expect(page.moment.textContent).not.toBe(before)
+    page.key('ArrowLeft')
+    page.key('ArrowLeft')
+    expect(page.moment.textContent).not.toBe(before)
+  })
+
+  test('looks closer, and follows a click', () => {
+    const page = openPage(recording, '#t=7.000')
+    const whole = page.chart.all('circle').length
+    const closer = page.controls.all('button').find(({ textContent }) => textContent === '+')!
+    for (let times = 0; times < 4; times++) closer.listeners['click']!({})
+    expect(page.chart.all('circle').length).toBeLessThan(whole)
+    page.chart.all('svg')[0]!.listeners['click']!({ clientX: 990 })
+    expect(page.controls.all('output')[0]!.textContent).toBe(
+      `${(7 + recording.outcome.simulatedMs / 32_000).toFixed(3)} s`,
+    )
+  })
+
+  test('shows a violation, at its moment', () => {
+    const outcome = { ...recording.outcome, violation: 'lost-commit: <b>x</b>' }
+    const { header, controls } = openPage({ ...recording, outcome })
+    expect(header.textContent).toContain('lost-commit: <b>x</b>')
+    expect(controls.all('output')[0]!.textContent).toBe(`${(outcome.simulatedMs / 1000).toFixed(3)} s`)
+  })
+
+  test('can show a run in which nothing happened', () => {
+    const empty = { ...recording, events: [], messages: [], states: [], faults: [] }
+    expect(openPage(empty).moment.textContent).toContain('No state yet')
+  })
+})
+
+describe('the file', () => {
+  test('takes nothing of a run for markup or for a program', () => {
+    const evil = '</script><script>alert(1)</script><!--\u2028&amp;'
+    const page = reportPage({ ...recording, plan: evil, outcome: { ...recording.outcome, violation: evil } })
+    expect(page.match(/<script/g)).toHaveLength(2)
+    expect(page.match(/<\/script/g)).toHaveLength(2)
+    expect(page).not.toContain('<!--')
+    const data = /<script type="application\/json" id="recording">(.*)<\/script>\n<script>/.exec(page)![1]!
+    expect(JSON.parse(data)).toMatchObject({ plan: evil, outcome: { violation: evil } })
+  })
+
+  test('asks for nothing from anywhere', () => {
+    const page = reportPage(recording)
+    expect(page).toContain("default-src 'none'")
+    const addresses = page.match(/\b(?:https?:)?\/\/[\w.]+\.\w+[^'"\s]*/g) ?? []
+    expect(new Set(addresses)).toEqual(new Set(['http://www.w3.org/2000/svg']))
+    expect(page).not.toMatch(/\bsrc=|\bhref=|@import|url\(|\bfetch\(|innerHTML/)
+    expect(page.length).toBeLessThan(2 * 2 ** 20)
+  })
+})

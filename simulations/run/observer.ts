@@ -1,0 +1,61 @@
+/**
+ * What whoever looks on is told of a run: each thing that happens, in the order in which it happens, and the whole cluster
+ * after each event of the kernel. Looking on must not change a run: an observer draws nothing, schedules nothing, and only
+ * reads the cluster. Without one, nothing of this costs anything.
+ */
+import type { SimCluster } from '../cluster/sim-cluster.ts'
+
+export const RUN_EVENT_KINDS = [
+  /** A fault strikes, or all of them end. */
+  'fault',
+  'heal',
+  /** A line that a zone reports. */
+  'report',
+  /** Somebody begins to serve at the endpoint's address. */
+  'serving',
+  /** The server of the bus took a message, or gave one to a client. */
+  'published',
+  'forwarded',
+  /** Of a client's transaction. */
+  'sent',
+  'acknowledged',
+  'lost',
+  /** A server executed the writes of a transaction. */
+  'executed',
+] as const
+export type RunEventKind = (typeof RUN_EVENT_KINDS)[number]
+
+export interface RunEvent {
+  /** Since the beginning of the run. */
+  readonly atMs: number
+  readonly kind: RunEventKind
+  /** Who it happens to: a zone, a client of the bus, a client of the database, or the world. */
+  readonly lane: string
+  /** A report's line, a message's subject, a transaction, a fault. */
+  readonly text: string
+  /** Of a message that is forwarded: its receiver. */
+  readonly to?: string
+  /** Of a message. */
+  readonly bytes?: number
+}
+
+/** An event before it has got its time. */
+export type Happening = Omit<RunEvent, 'atMs'>
+
+export interface RunObserver {
+  observe(event: RunEvent): void
+  /** After each event of the kernel; `atMs` since the beginning of the run. */
+  stepped?(cluster: SimCluster, atMs: number): void
+}
+
+/** Several observers as one. */
+export function together(observers: readonly RunObserver[]): RunObserver {
+  return {
+    observe: (event) => {
+      for (const observer of observers) observer.observe(event)
+    },
+    stepped: (cluster, atMs) => {
+      for (const observer of observers) observer.stepped?.(cluster, atMs)
+    },
+  }
+}
