@@ -25,7 +25,7 @@ export interface ArchiveStore {
   readonly list: (
     prefix: string,
     options?: { readonly startAfter?: string },
-  ) => Effect.Effect<ReadonlyArray<{ readonly key: string }>, LochError>
+  ) => Effect.Effect<ReadonlyArray<{ readonly key: string; readonly size?: number | undefined }>, LochError>
   readonly read: (
     key: string,
     range?: { readonly offset: number; readonly length: number },
@@ -40,6 +40,8 @@ export interface LogName {
   readonly key: string
   readonly term: number
   readonly begin: number
+  /** Where it ends, by its size, where a listing says that. */
+  readonly endBySize?: number | undefined
 }
 
 /** A checked object. */
@@ -58,9 +60,11 @@ const NAME = /^(\d{8,})-(\d{16,})$/
 export async function listLog(store: ArchiveStore, timeline: string, term: number): Promise<readonly LogName[]> {
   const prefix = logPrefix(timeline)
   const names: LogName[] = []
-  for (const { key } of await run(store.list(prefix, { startAfter: `${prefix}${termText(term)}` }))) {
+  for (const { key, size } of await run(store.list(prefix, { startAfter: `${prefix}${termText(term)}` }))) {
     const match = NAME.exec(key.slice(prefix.length))
-    if (match) names.push({ key, term: Number(match[1]), begin: Number(match[2]) })
+    if (!match) continue
+    const begin = Number(match[2])
+    names.push({ key, term: Number(match[1]), begin, endBySize: size && begin + size - FRAME_HEADER_BYTES })
   }
   return names
 }
@@ -75,6 +79,11 @@ export function parseLogObject(name: LogName, bytes: Uint8Array): LogObject | un
   const { key, term, begin } = name
   const { chainBefore, chainAfter, archived } = header
   return { key, term, begin, end: begin + payload.length, chainBefore, chainAfter, archived, payload }
+}
+
+/** False if it is known, without a look at it, to end at or before `position`. */
+export function mayReachBeyond({ begin, endBySize }: LogName, position: number): boolean {
+  return (endBySize ?? begin + FRAME_PAYLOAD_BYTES_MAX) > position
 }
 
 /** Chain at `position`, which lies within the object or at either end of it. */

@@ -6,7 +6,7 @@ import { entryAt, termEndAfter } from '../../actors/compute/election.ts'
 import { FRAME_PAYLOAD_BYTES_MAX } from '../../events/frame.ts'
 import type { TermHistory } from '../../events/safekeeper-wire.ts'
 import { Damaged, ObjectMissing } from '../errors.ts'
-import { chainWithin, type LogName, type LogObject, type LogObjects } from './archive-objects.ts'
+import { chainWithin, type LogName, type LogObject, type LogObjects, mayReachBeyond } from './archive-objects.ts'
 import { logKey } from './keys.ts'
 
 /** Small objects are handed over together, up to this much, because the taker is in another thread. Fits in a frame. */
@@ -60,12 +60,23 @@ async function readTerm(
     chain = chainWithin(object, stop)
     position = stop
   }
-  for await (const [name, object] of objects.inOrder(await candidates(objects, names, position))) {
-    if (name.begin > position) break
-    if (!object) torn = name
-    else if (object.end > position) await use(object)
-    if (position === end) return { position, chain }
+  const useAll = async (some: readonly LogName[]): Promise<void> => {
+    for await (const [name, object] of objects.inOrder(some)) {
+      if (name.begin > position) return
+      if (!object) torn = name
+      else if (object.end > position) await use(object)
+      if (position === end) return
+    }
   }
+  await useAll(await candidates(objects, names, position))
+  // Another archiver has cut the log otherwise: where those leave a hole, one that begins before may lead on.
+  for (let before = -1; position < end && before < position; ) {
+    before = position
+    await useAll(
+      names.filter((name) => name.begin + FRAME_PAYLOAD_BYTES_MAX > position && mayReachBeyond(name, position)),
+    )
+  }
+  if (position === end) return { position, chain }
   if (torn && torn.begin + FRAME_PAYLOAD_BYTES_MAX > position) throw damaged(torn)
   throw missing(timeline, term, position)
 }

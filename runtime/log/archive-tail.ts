@@ -8,7 +8,14 @@ import type { ArchiveTail } from '../../actors/compute/election.ts'
 import { FRAME_PAYLOAD_BYTES_MAX } from '../../events/frame.ts'
 import type { TermBegin } from '../../events/safekeeper-wire.ts'
 import { Damaged } from '../errors.ts'
-import { chainWithin, type LogName, type LogObject, type LogObjects, READS_IN_FLIGHT } from './archive-objects.ts'
+import {
+  chainWithin,
+  type LogName,
+  type LogObject,
+  type LogObjects,
+  mayReachBeyond,
+  READS_IN_FLIGHT,
+} from './archive-objects.ts'
 
 /** A place in a log, and the term that wrote what is before it; term 0 at the beginning of a timeline. */
 export interface ArchivePlace {
@@ -107,14 +114,21 @@ class Reach {
 }
 
 async function continueWithin(objects: LogObjects, names: readonly LogName[], reach: Reach): Promise<void> {
-  let start = names.findLastIndex(({ begin }) => begin <= reach.end)
-  // Usually the nearest one holds the position; it may be torn, or end before while an older, longer one does not.
-  for (let at = start; at >= 0 && names[at]!.begin + FRAME_PAYLOAD_BYTES_MAX > reach.end; at--) {
-    const object = await objects.get(names[at]!)
-    if (object && reach.extend(object) === 'joined') break
+  const before = names.filter(({ begin }) => begin <= reach.end)
+  const after = names.slice(before.length)
+  // Usually the nearest one holds the position, and the rest follow. But another archiver has cut the log otherwise: where
+  // they end or leave a hole, a longer one that begins before `reach` did may lead on.
+  while (await joinNearest(objects, before, reach)) await follow(objects, after, reach)
+}
+
+/** Takes from `names` what has been looked at: the reach only grows, so it never needs another look. */
+async function joinNearest(objects: LogObjects, names: LogName[], reach: Reach): Promise<boolean> {
+  for (let name = names.pop(); name !== undefined; name = names.pop()) {
+    if (name.begin + FRAME_PAYLOAD_BYTES_MAX <= reach.end) return false
+    const object = mayReachBeyond(name, reach.end) ? await objects.get(name) : undefined
+    if (object && reach.extend(object) === 'joined') return true
   }
-  start = Math.max(start, -1) + 1
-  await follow(objects, names.slice(start), reach)
+  return false
 }
 
 /** The term's log begins at the first of its objects that joins on to an older term's. */

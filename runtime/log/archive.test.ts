@@ -103,6 +103,21 @@ describe('the end of the archived log', () => {
     expect(await read(history([1, 0]), START, 10)).toBe('abcdefghij')
   })
 
+  test('and the log itself are found from a place where a short object begins within a longer one', async () => {
+    // The one who had the duty lost [1, 3), and had [3, 4) and [4, 5) on their way; the next had gathered all of it.
+    const one = new Term(1, 0, 'abcdefghij')
+    put(one.object(0, 1))
+    put(one.object(1, 8))
+    put(one.object(3, 4))
+    put(one.object(4, 5))
+    put(one.object(8, 10))
+    for (const position of [3, 4, 5]) {
+      const from = { term: 1, position, chain: one.chainAt(position) }
+      expect(await find(from)).toMatchObject({ end: 10, chain: one.chainAt(10) })
+      expect(await read(history([1, 0]), from, 10)).toBe('abcdefghij'.slice(position))
+    }
+  })
+
   test('a torn object counts as absent, and what covers it instead counts', async () => {
     const one = new Term(1, 0, 'abcdefghij')
     put(one.object(0, 4))

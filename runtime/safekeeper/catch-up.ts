@@ -22,7 +22,7 @@ const READ_BYTES_MAX = 640 * 1024
 const READ_TIMEOUT_MS = 5_000
 
 export interface CatchUpPorts
-  extends Pick<SafekeeperPorts, 'project' | 'timeline' | 'peers' | 'bus' | 'store' | 'writer'> {
+  extends Pick<SafekeeperPorts, 'project' | 'timeline' | 'peers' | 'bus' | 'store' | 'writer' | 'report'> {
   /** Appends a checked frame; throws if it does not join. */
   readonly take: (header: FrameHeader, frame: Buffer) => void
 }
@@ -33,6 +33,7 @@ export async function catchUp(keeper: Keeper, ports: CatchUpPorts, term: number,
   const isDone = () => keeper.state.end >= target
   for (const source of ['', ...ports.peers]) {
     if (isDone()) break
+    const before = keeper.state.end
     try {
       if (source === '') await fromArchive(keeper, ports, term, target)
       else await fromPeer(keeper, ports, term, target, source)
@@ -41,6 +42,8 @@ export async function catchUp(keeper: Keeper, ports: CatchUpPorts, term: number,
       if (!isLochError(error)) throw error
       problems.push(describe(error))
     }
+    const { end } = keeper.state
+    if (end > before) ports.report(`fetched log up to ${end} from ${source === '' ? 'the archive' : source}`)
   }
   return isDone() ? '' : problems.join('; ') || 'nobody has what is missing'
 }

@@ -171,13 +171,23 @@ export class SafekeeperService {
   #onElected(message: BusMessage): void {
     const election = this.#order(decodeElected(message.data), 'elected')
     if (!election) return
+    const before = this.#keeper.state.end
     const { response, adopted } = takeElection(this.#keeper, election)
+    if (adopted) this.#noteCut(before, election.term)
     if (adopted) this.#tell({ type: 'Elected', at: 0, ...this.#place() })
     // A higher term that was promised and then not followed ends the duty too.
     else if (this.#keeper.state.dutyTerm === 0) this.#endDuty()
     if (response.ok) this.#follow(election)
     else if (response.fault) this.#ports.report(`term ${election.term} of ${election.compute}: ${response.fault}`)
     message.respond(encodeElectedResponse(response))
+  }
+
+  /** What no writer was told of is lost to nobody, but whoever reads the log of a zone shall see where it went. */
+  #noteCut(before: number, term: number): void {
+    const { begin, end } = this.#keeper.state
+    if (begin === end && end !== before)
+      this.#ports.report(`dropped its log up to ${before} for term ${term}, and begins at ${end}`)
+    else if (end < before) this.#ports.report(`cut off from ${end} to ${before} for term ${term}`)
   }
 
   /** What an election says beside the log: who archives, and from where on the writer has the log at hand. */

@@ -9,10 +9,10 @@ import type { SystemPorts } from './ports.ts'
 export class Deadlines {
   readonly #ports: Pick<SystemPorts, 'timers'>
   readonly #actor: string
-  readonly #fire: (name: string) => void
+  readonly #fire: (name: string, dueAtMs: number) => void
   readonly #armed = new Map<string, number>()
 
-  constructor(ports: Pick<SystemPorts, 'timers'>, actor: string, fire: (name: string) => void) {
+  constructor(ports: Pick<SystemPorts, 'timers'>, actor: string, fire: (name: string, dueAtMs: number) => void) {
     this.#ports = ports
     this.#actor = actor
     this.#fire = fire
@@ -27,7 +27,7 @@ export class Deadlines {
     for (const [name, atMs] of Object.entries(timers)) {
       if (this.#armed.get(name) === atMs) continue
       this.#armed.set(name, atMs)
-      this.#ports.timers.set(this.#key(name), atMs, () => this.#fire(name))
+      this.#ports.timers.set(this.#key(name), atMs, () => this.#fire(name, atMs))
     }
   }
 

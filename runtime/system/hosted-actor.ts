@@ -47,6 +47,8 @@ interface Waiting<Event> {
   readonly id: string
   readonly cause: Link | undefined
   readonly answer: (reply: Envelope) => void
+  /** Of a deadline. */
+  readonly dueAtMs?: number
 }
 
 const nobody = () => {}
@@ -86,7 +88,10 @@ export class HostedActor<
     this.#perform = perform
     this.#journal = definition.facts.length > 0 ? ports.openJournal(definition.kind, id) : undefined
     this.#snapshot = begin
-    this.#deadlines = new Deadlines(ports, this.actor, (name) => this.tell(definition.onTimer(name, 0)))
+    this.#deadlines = new Deadlines(ports, this.actor, (name, dueAtMs) => {
+      const event = definition.onTimer(name, 0)
+      this.#enqueue({ event, id: this.#ports.ids.next(), cause: undefined, answer: nobody, dueAtMs })
+    })
   }
 
   get snapshot(): Snapshot<State, Context> {
@@ -131,6 +136,7 @@ export class HostedActor<
       queued: this.#queue.length,
       timers: context.timers,
       summary: this.#definition.summary(context),
+      remembered: context.remembered,
     }
   }
 
@@ -197,7 +203,9 @@ export class HostedActor<
     for (let attempt = 1; ; attempt++) {
       if (this.#mustRefold) await this.#refold()
       // Time is the host's, at the moment of the decision: senders' clocks differ, and queues delay.
-      const event = { ...waiting.event, at: this.#ports.clock.nowMs() }
+      // A deadline that fired is due, though the clock may have been set back meanwhile: it will not fire again.
+      const now = Math.max(this.#ports.clock.nowMs(), waiting.dueAtMs ?? 0)
+      const event = { ...waiting.event, at: now }
       const decision = decide(this.#definition, this.#snapshot, event)
       if (!isFresh && this.#mayBeStale(decision.outcome, waiting)) {
         isFresh = true

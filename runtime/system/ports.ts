@@ -69,6 +69,8 @@ export interface ActorInspection {
   readonly queued: number
   readonly timers: Readonly<Record<string, number>>
   readonly summary: Readonly<Record<string, unknown>>
+  /** The fold of its journal; undefined if it keeps none. */
+  readonly remembered: unknown
 }
 
 /** Where messages for an actor go. */

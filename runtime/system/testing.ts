@@ -51,7 +51,16 @@ export class TestWorld {
   /** Moves the clock and fires what became due, oldest first. */
   advance(ms: number): void {
     this.nowMs += ms
-    const due = [...this.#timers].filter(([, timer]) => timer.atMs <= this.nowMs)
+    this.#fire((timer) => timer.atMs <= this.nowMs)
+  }
+
+  /** Fires what is armed whatever the clock says: timers run on, should somebody set it back. */
+  fireAll(): void {
+    this.#fire(() => true)
+  }
+
+  #fire(isDue: (timer: { readonly atMs: number }) => boolean): void {
+    const due = [...this.#timers].filter(([, timer]) => isDue(timer))
     for (const [name, timer] of due.sort((left, right) => left[1].atMs - right[1].atMs)) {
       this.#timers.delete(name)
       timer.fire()

@@ -82,6 +82,11 @@ export class KernelThread implements VolumeThread {
     return this.#service && !this.#isOver ? { service: this.#service, log: this.#log! } : undefined
   }
 
+  /** What is appended to, from the first moment of serving on. */
+  get log(): SharedLog | undefined {
+    return this.#log
+  }
+
   /** A volume that failed half way through an operation must not go on. */
   breakDown(error: unknown): void {
     this.#isOver = true

@@ -4,41 +4,56 @@
  */
 import { type AttachedVolume, attachVolume } from '../../runtime/compute/attached-volume.ts'
 import type { ComputeBody, LogPositions, PostgresBody, VolumeBody } from '../../runtime/compute/compute-body.ts'
+import type { SharedLog } from '../../runtime/compute/shared-log.ts'
 import type { VolumePlace } from '../../runtime/compute/volume-place.ts'
 import type { Kernel, Process } from '../kernel/kernel.ts'
+import type { ReignObserver } from '../oracles/reign-observer.ts'
 import { initializeCluster } from '../postgres/cluster.ts'
 import { SimPostgres } from '../postgres/postgres.ts'
 import type { PostgresSettings } from '../postgres/settings.ts'
 import type { ExecutionObserver } from '../postgres/transaction.ts'
 import type { SimBus } from '../world/sim-bus.ts'
+import { DurableWatch } from './durable-watch.ts'
 import { KernelThread } from './kernel-thread.ts'
 import { PendingSyncs } from './pending-syncs.ts'
 import { VolumeMount } from './volume-mount.ts'
 
 /** Where clients find whoever serves. */
 export interface Address {
+  /** Before it serves: its sessions must end with the process. */
+  launched(process: Process, server: SimPostgres): void
   listens(server: SimPostgres, zone: string): void
 }
 
 export interface SimBodyPorts {
   readonly kernel: Kernel
   readonly process: Process
-  readonly lane: SimBus
+  readonly lane: Pick<SimBus, 'status' | 'publish'>
   readonly nowMs: () => number
   readonly settings: PostgresSettings
+  /** Registers that a new cluster is made for. */
+  readonly keys: number
   readonly cachePages: number
   readonly observer: ExecutionObserver
+  readonly reigns: ReignObserver
   readonly address: Address
 }
 
+/** Small, so that a run sees the ring come around, and full segments. */
+const RING_BYTES = 256 * 1024
+const SEGMENT_PAGES = 8
+
 /** From the order to start until the first file is read. */
 const LAUNCH_MS = 30
+const STOP_GRACE_MS = 30_000
 
 export function simBody(ports: SimBodyPorts): ComputeBody {
   return {
     attach: async (reignPorts, reign, events, signal) => {
       const door = new Door(ports)
-      return new SimVolume(ports, door, await attachVolume(door.place, reignPorts, reign, events, signal))
+      const watch = new DurableWatch(ports.reigns, reignPorts, reign, () => door.log)
+      const watched = { ...reignPorts, lane: watch.lane(reignPorts.lane) }
+      return new SimVolume(ports, door, await attachVolume(door.place, watched, reign, events, signal))
     },
   }
 }
@@ -48,24 +63,25 @@ class Door {
   readonly syncs = new PendingSyncs()
   readonly place: VolumePlace
   mount: VolumeMount | undefined
+  #thread: KernelThread | undefined
 
   constructor(ports: SimBodyPorts) {
     const { kernel, process, nowMs, lane, cachePages } = ports
     const { syncs } = this
-    let thread: KernelThread
     const publish = (subject: string, reply: string, frame: Uint8Array): boolean => {
       if (lane.status() !== 'connected') return false
       lane.publish(subject, frame, { reply })
       return true
     }
     this.place = {
+      ringBytes: RING_BYTES,
       startThread: (timeline, term) => {
-        const data = { cacheFile: '', slotCount: cachePages, timeline, term }
-        thread = new KernelThread({ kernel, process, nowMs, syncs, publish }, data)
-        return thread
+        const data = { cacheFile: '', slotCount: cachePages, segmentPages: SEGMENT_PAGES, timeline, term }
+        this.#thread = new KernelThread({ kernel, process, nowMs, syncs, publish }, data)
+        return this.#thread
       },
       openDoor: async (timeline) => {
-        const mount = new VolumeMount({ kernel, process, thread, syncs, nowMs })
+        const mount = new VolumeMount({ kernel, process, thread: this.#thread!, syncs, nowMs })
         this.mount = mount
         return {
           path: timeline,
@@ -77,6 +93,10 @@ class Door {
         }
       },
     }
+  }
+
+  get log(): SharedLog | undefined {
+    return this.#thread?.log
   }
 }
 
@@ -107,7 +127,7 @@ class SimVolume implements VolumeBody {
   async createCluster(): Promise<void> {
     const mount = this.#door.mount!
     await removeRemains(mount)
-    await initializeCluster(mount, this.#ports.settings.keys)
+    await initializeCluster(mount, this.#ports.keys)
   }
 
   async killPostgres(): Promise<void> {
@@ -119,6 +139,7 @@ class SimVolume implements VolumeBody {
     const mount = this.#door.mount!
     const server = new SimPostgres({ kernel, process, mount, name: process.name, settings, observer })
     this.#server = server
+    address.launched(process, server)
     const started = new Promise<void>((resolve, reject) => {
       kernel.after(process, LAUNCH_MS, () => void server.start().then(resolve, reject))
     })
@@ -131,7 +152,12 @@ class SimVolume implements VolumeBody {
       followPassword: async () => {},
       closeClients: () => server.closeClients(),
       openClients: () => server.openClients(),
-      stop: (mode) => server.stop(mode),
+      stop: (mode) => {
+        // As server.ts: one that does not end in time is ended by force.
+        kernel.after(process, STOP_GRACE_MS, () => server.kill())
+        void server.stop(mode)
+        return server.exited
+      },
       kill: async () => server.kill(),
     }
   }
@@ -141,6 +167,7 @@ class SimVolume implements VolumeBody {
   }
 
   guard(): Promise<void> {
+    this.#ports.reigns.guarded?.()
     return this.#volume.guard()
   }
 

@@ -14,6 +14,7 @@ import type { ActorInspection } from '../../runtime/system/ports.ts'
 import { zonePorts } from '../../runtime/zone/ports.ts'
 import { ZoneHost } from '../../runtime/zone/zone-host.ts'
 import { type Kernel, NEVER_PAUSED, type Process } from '../kernel/kernel.ts'
+import type { ReignObserver } from '../oracles/reign-observer.ts'
 import type { PostgresSettings } from '../postgres/settings.ts'
 import type { ExecutionObserver } from '../postgres/transaction.ts'
 import type { HostClock } from '../world/clock.ts'
@@ -28,6 +29,8 @@ export interface SimWorld {
   readonly bucket: SimBucket
   readonly address: Address
   readonly observer: ExecutionObserver
+  readonly died: (process: Process) => void
+  readonly reigns: ReignObserver
   readonly report: (process: string, line: string) => void
 }
 
@@ -38,6 +41,7 @@ export interface SimProject {
   readonly endpoint: EndpointId
   readonly durability: Durability
   readonly cachePages: number
+  readonly keys: number
   readonly postgres: PostgresSettings
 }
 
@@ -90,10 +94,10 @@ export class SimZone {
 
   /** For whoever wants to know why nothing gets on. */
   describe(): string {
-    const actors = this.#host?.inspect() ?? []
-    const states = actors.map(({ actor, state, term, summary }) => {
+    const states = this.inspect().actors.map(({ actor, state, term, queued, summary }) => {
       const problem = summary['problem'] ? `: ${summary['problem']}` : ''
-      return `${actor} ${state} (term ${term}${problem})`
+      const queue = queued === 0 ? '' : `, ${queued} events wait`
+      return `${actor} ${state} (term ${term}${queue}${problem})`
     })
     const { state, term, flushed, archived } = this.#safekeeper?.status() ?? NO_SAFEKEEPER
     return `safekeeper ${state} (term ${term}, flushed ${flushed}, archived ${archived}), ${states.join(', ')}`
@@ -141,6 +145,7 @@ export class SimZone {
     this.#host = undefined
     this.#safekeeper = undefined
     this.#world.network.ended(process, withItsHost)
+    this.#world.died(process)
   }
 
   async #open(process: Process): Promise<void> {
@@ -164,9 +169,10 @@ export class SimZone {
       newId,
       report: (actor, doing, error) => say(`${actor}: ${doing}: ${problemOf(error)}`),
     })
-    const { address, observer } = this.#world
-    const { cachePages, postgres } = this.#project
-    const body = simBody({ kernel, process, lane, nowMs, settings: postgres, cachePages, observer, address })
+    const { address, observer, reigns } = this.#world
+    const { cachePages, postgres, keys } = this.#project
+    const settings = postgres
+    const body = simBody({ kernel, process, lane, nowMs, settings, keys, cachePages, observer, reigns, address })
     const config = { ...this.#project, zone: this.name } as unknown as ZoneConfig
     const link = { failed: async (error: unknown) => say(problemOf(error)), progress: () => {}, serving: () => {} }
     this.#host = new ZoneHost({

@@ -20,6 +20,7 @@ const OUTCOME: Result['outcome'] = {
   steps: 1_000,
   commits: 5,
   servings: 3,
+  probes: [],
   lastDraw: 1,
 }
 
@@ -73,7 +74,10 @@ describe('a run in another process', () => {
     expect((await steady.run(PLAN))!.violation).toBeUndefined()
     steady.stop()
     // What a run leaves behind for the next one shows in the second run of the first process.
-    const leaky = new TwiceRunner(worker('answer({ lastDraw: number })'), worker('answer( { lastDraw: number })'))
+    const leaky = new TwiceRunner(
+      worker('answer({ probes: [], lastDraw: number })'),
+      worker('answer( { probes: [], lastDraw: number })'),
+    )
     expect((await leaky.run(PLAN))!.violation).toBeUndefined()
     expect((await leaky.run(PLAN))!.violation).toBe('two runs of one plan differ: last draw 2 and 1')
     leaky.stop()

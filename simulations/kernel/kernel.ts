@@ -27,6 +27,8 @@ const EVENTS_AT_ONE_MOMENT_MAX = 100_000
 
 export class Kernel {
   readonly draws: Draws
+  /** Called after each event and all that followed from it, for whoever looks on. */
+  watch: (() => void) | undefined
   readonly #queue = new EventQueue()
   #nowMs: number
   #steps = 0
@@ -67,6 +69,7 @@ export class Kernel {
       const step = () => {
         try {
           if (this.#failure) throw this.#failure.error
+          this.watch?.()
           if (isDone() || !this.#step(untilMs)) {
             ended = true
             resolve()

@@ -9,7 +9,7 @@ import { MISTAKES, type PostgresSettings } from '../postgres/settings.ts'
 import type { WorkloadPlan } from '../workloads/plan.ts'
 import type { ClockError } from '../world/clock.ts'
 import type { Latency } from '../world/latency.ts'
-import type { NetworkSettings } from '../world/network.ts'
+import type { NetworkSettings } from '../world/network-settings.ts'
 import type { S3Settings } from '../world/s3-settings.ts'
 import { type Check, fields, flag, list, number, oneOf, refuse, share, whole } from './check.ts'
 import { PLAN_VERSION, type Plan } from './plan.ts'
@@ -46,7 +46,7 @@ const FAULTS: FaultChecks = {
   'fail-sync': { ...ofZone, count: whole(1, 1_000) },
   'full-disk': lasting,
   'set-clock': { ...ofZone, byMs: number(-DAY_MS, DAY_MS) },
-  compete: ofZone,
+  'presume-down': lasting,
 }
 
 const fault: Check = (value, path) => {
@@ -72,12 +72,12 @@ const WORKLOAD: ChecksOf<WorkloadPlan> = {
 }
 
 const POSTGRES: ChecksOf<PostgresSettings> = {
-  keys: whole(1, KEYS_MAX),
   bufferPages: whole(1, KEYS_MAX),
   checkpointIntervalMs: number(1, DAY_MS),
   checkpointWalBytes: whole(1, BYTES_MAX),
   backgroundWriterIntervalMs: number(1, DAY_MS),
   backgroundWriterShare: share,
+  rewriteIntervalMs: number(0, DAY_MS),
   requestDelayMs: ms,
   recoveryInitSyncMethod: oneOf(['fsync', 'syncfs']),
   mistakes: list(oneOf(MISTAKES), MISTAKES.length),
@@ -130,10 +130,6 @@ export function readPlan(text: string): Plan {
   const plan = value as Plan
   if (plan.clocks.length !== plan.zones) {
     refuse('clocks', plan.clocks.length, 'there is not one clock for each zone', `Write ${plan.zones} of them.`)
-  }
-  if (plan.workload.keys > plan.postgres.keys) {
-    const remedy = `Write at most ${plan.postgres.keys}, or raise postgres.keys.`
-    refuse('workload.keys', plan.workload.keys, 'clients would use keys that the database does not have', remedy)
   }
   return plan
 }

@@ -9,9 +9,11 @@ import { heal, strike } from '../faults/strike.ts'
 import { SeededDraws } from '../kernel/draws.ts'
 import { Kernel, WORLD } from '../kernel/kernel.ts'
 import { KernelScheduler } from '../kernel/scheduler.ts'
+import { audit, awaitService } from '../oracles/liveness.ts'
+import { Oracles } from '../oracles/oracles.ts'
+import type { Probe } from '../oracles/sometimes.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Happening, RunObserver } from './observer.ts'
-import { whoWaits } from './who-waits.ts'
 
 export interface Outcome {
   readonly seed: number
@@ -25,11 +27,11 @@ export interface Outcome {
   /** The last number drawn, which two runs of one plan must agree in. */
   readonly lastDraw: number
   readonly reports: readonly string[]
+  /** What it has reached, of PROBES. */
+  readonly probes: readonly Probe[]
 }
 
 const EPOCH_MS = Date.UTC(2026, 0, 1)
-/** After the last fault: elections, an attach, recovery, and the longest backoffs on the way. */
-const RECOVERY_MS_MAX = 120_000
 /** Of the reports of zones, the last are kept. */
 const REPORTS_MAX = 400
 
@@ -37,19 +39,21 @@ const REPORTS_MAX = 400
 export async function runPlan(plan: Plan, observer?: RunObserver): Promise<Outcome> {
   const draws = new SeededDraws(plan.seed)
   const kernel = new Kernel(draws, EPOCH_MS)
+  const oracles = new Oracles(plan)
   const reports: string[] = []
   const tell = observer && ((happening: Happening) => observer.observe({ atMs: kernel.nowMs - EPOCH_MS, ...happening }))
   const report = (process: string, line: string) => {
     reports.push(`${((kernel.nowMs - EPOCH_MS) / 1000).toFixed(3)} ${process} ${line}`)
     if (reports.length > REPORTS_MAX) reports.shift()
+    oracles.reported(line)
     tell?.({ kind: 'report', lane: process, text: line })
   }
   const cluster = new SimCluster(kernel, plan, report, tell)
-  const look = observer?.stepped && (() => observer.stepped?.(cluster, kernel.nowMs - EPOCH_MS))
+  if (observer?.stepped) kernel.watch = () => observer.stepped?.(cluster, kernel.nowMs - EPOCH_MS)
   useScheduler(new KernelScheduler(kernel))
   let violation: string | undefined
   try {
-    await carryOut({ kernel, cluster, plan, report, tell, look })
+    await carryOut({ kernel, cluster, plan, oracles, report, tell })
   } catch (error) {
     violation = inWords(error)
   } finally {
@@ -64,6 +68,7 @@ export async function runPlan(plan: Plan, observer?: RunObserver): Promise<Outco
     servings: cluster.servings,
     lastDraw: draws.last,
     reports,
+    probes: oracles.probes,
   }
 }
 
@@ -71,14 +76,13 @@ interface Run {
   readonly kernel: Kernel
   readonly cluster: SimCluster
   readonly plan: Plan
+  readonly oracles: Oracles
   readonly report: (process: string, line: string) => void
   readonly tell: ((happening: Happening) => void) | undefined
-  /** After each event. */
-  readonly look: (() => void) | undefined
 }
 
-async function carryOut(run: Run): Promise<void> {
-  const { kernel, cluster, plan, report, tell } = run
+async function carryOut({ kernel, cluster, plan, oracles, report, tell }: Run): Promise<void> {
+  oracles.begin(cluster)
   cluster.start()
   for (const fault of plan.faults) {
     // None strikes a world that has healed, be the plan cut short as it may.
@@ -89,48 +93,16 @@ async function carryOut(run: Run): Promise<void> {
       strike(cluster, fault)
     })
   }
-  await runUntil(run, EPOCH_MS + plan.durationMs)
+  await kernel.run(EPOCH_MS + plan.durationMs)
   report('WORLD', 'heals')
   tell?.({ kind: 'heal', lane: 'world', text: 'all faults end' })
   heal(cluster)
-  const before = cluster.ledger.counts.acknowledgedWrites + cluster.ledger.counts.acknowledgedReads
-  const deadline = kernel.nowMs + RECOVERY_MS_MAX
-  const isServing = () => {
-    const { acknowledgedReads, acknowledgedWrites } = cluster.ledger.counts
-    return acknowledgedReads + acknowledgedWrites >= before + plan.workload.clients
-  }
-  await runUntil(run, deadline, isServing)
-  if (!isServing())
-    throw new Error(`no service within ${RECOVERY_MS_MAX} ms after the last fault: ${whoWaits(cluster)}`)
+  oracles.healed(cluster)
+  const deadline = await awaitService(cluster, plan.workload.clients)
   cluster.workload.stop()
-  await runUntil(run, deadline, () => cluster.workload.isQuiet)
-  await audit(run, deadline)
-}
-
-/** The kernel asks after each event whether it is done: then whoever looks on may look. */
-function runUntil({ kernel, look }: Run, untilMs: number, isDone: () => boolean = () => false): Promise<void> {
-  if (look === undefined) return kernel.run(untilMs, isDone)
-  return kernel.run(untilMs, () => {
-    look()
-    return isDone()
-  })
-}
-
-/** Whatever was acknowledged is looked at once more. */
-async function audit(run: Run, deadline: number): Promise<void> {
-  const { kernel, cluster } = run
-  let isDone = false
-  const attempt = () => {
-    const { server } = cluster
-    const again = () => void kernel.after(WORLD, 500, attempt)
-    if (!server?.isServing) return again()
-    cluster.workload.audit(server).then(() => {
-      isDone = true
-    }, again)
-  }
-  attempt()
-  await runUntil(run, deadline, () => isDone)
-  if (!isDone) throw new Error(`the last look at all registers was not answered: ${whoWaits(cluster)}`)
+  await kernel.run(deadline, () => cluster.workload.isQuiet)
+  await audit(cluster, deadline)
+  await oracles.atEnd(cluster, deadline)
 }
 
 function inWords(error: unknown): string {

@@ -1,0 +1,40 @@
+/**
+ * Once faults have ended for good, service must come back within a bound, or the run says who waits for what. While faults
+ * strike nothing is asked of it: a Loch that does not serve then is unlucky, not wrong.
+ */
+import type { SimCluster } from '../cluster/sim-cluster.ts'
+import { WORLD } from '../kernel/kernel.ts'
+import { whoWaits } from '../run/who-waits.ts'
+
+/** After the last fault: elections, an attach, recovery, and the longest backoffs on the way. */
+export const RECOVERY_MS_MAX = 120_000
+const AUDIT_AGAIN_MS = 500
+
+/** Runs until every client could have been answered once; throws if that takes too long. Returns the moment by which all must be over. */
+export async function awaitService(cluster: SimCluster, clients: number): Promise<number> {
+  const { kernel, ledger } = cluster
+  const answers = () => ledger.counts.acknowledgedReads + ledger.counts.acknowledgedWrites
+  const wanted = answers() + clients
+  const deadline = kernel.nowMs + RECOVERY_MS_MAX
+  await kernel.run(deadline, () => answers() >= wanted)
+  if (answers() < wanted)
+    throw new Error(`no service within ${RECOVERY_MS_MAX} ms after the last fault: ${whoWaits(cluster)}`)
+  return deadline
+}
+
+/** Whatever was acknowledged is looked at once more. */
+export async function audit(cluster: SimCluster, deadline: number): Promise<void> {
+  const { kernel, workload } = cluster
+  let isDone = false
+  const attempt = () => {
+    const { server } = cluster
+    const again = () => void kernel.after(WORLD, AUDIT_AGAIN_MS, attempt)
+    if (!server?.isServing) return again()
+    workload.audit(server).then(() => {
+      isDone = true
+    }, again)
+  }
+  attempt()
+  await kernel.run(deadline, () => isDone)
+  if (!isDone) throw new Error(`the last look at all registers was not answered: ${whoWaits(cluster)}`)
+}

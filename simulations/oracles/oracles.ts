@@ -1,0 +1,230 @@
+/**
+ * All oracles of a run, put together: what each is told while the run goes on, and what is looked at in the end. The ledger is
+ * not here, it belongs to the clients. A violation is said in words and ends the run. Nothing here may change what
+ * the cluster does, beyond the few questions to safekeepers after everything else is over.
+ */
+import type { Envelope } from '../../events/envelope.ts'
+import { type ActorEvent, unwrap } from '../../events/envelope.ts'
+import type { IndexSnapshot, TimelineFact } from '../../events/timeline.ts'
+import { problemOf } from '../../runtime/errors.ts'
+import { openJournal } from '../../runtime/log/journal.ts'
+import { timelineJournal } from '../../runtime/log/keys.ts'
+import { run, useScheduler } from '../../runtime/system/run.ts'
+import type { SimCluster } from '../cluster/sim-cluster.ts'
+import { type Draws, SeededDraws } from '../kernel/draws.ts'
+import { WORLD } from '../kernel/kernel.ts'
+import type { Plan } from '../plan/plan.ts'
+import { askSafekeeper, type SafekeeperAnswer, termsOf } from './ask-safekeepers.ts'
+import { BucketView } from './bucket-view.ts'
+import { CommittedLog } from './committed-log.ts'
+import { recoverImage } from './image-world.ts'
+import { type CrashImage, checkImage, ImagePicker, snapshotFor, tailAt } from './images.ts'
+import { checkJournal, isJournaled, type LiveSample } from './journals.ts'
+import {
+  checkArchiveAlone,
+  checkArchivedObjects,
+  checkMajority,
+  checkSafekeeper,
+  findArchivedEnd,
+} from './log-copies.ts'
+import type { OpenedLog } from './reign-observer.ts'
+import { type Probe, Sometimes } from './sometimes.ts'
+import { bearersIn, checkTerms } from './terms.ts'
+
+const SAMPLE_INTERVAL_MS = 500
+
+export class Oracles {
+  readonly #plan: Plan
+  readonly #sometimes = new Sometimes()
+  /** Apart from the run's: what is drawn here changes nothing there. */
+  readonly #draws: Draws
+  readonly #samples = new Map<string, LiveSample[]>()
+  #log!: CommittedLog
+  #images!: ImagePicker
+  #healedAtMs = Number.POSITIVE_INFINITY
+  #askedAtMs = 0
+
+  constructor(plan: Plan) {
+    this.#plan = plan
+    this.#draws = new SeededDraws(plan.seed)
+  }
+
+  get probes(): readonly Probe[] {
+    return this.#sometimes.reached
+  }
+
+  reported(line: string): void {
+    this.#sometimes.reported(line)
+  }
+
+  begin(cluster: SimCluster): void {
+    const { kernel, ledger } = cluster
+    const violated = (words: string) => kernel.fail({ words })
+    const log = new CommittedLog({ nowMs: () => kernel.nowMs, violated })
+    this.#log = log
+    this.#images = new ImagePicker(this.#draws, ledger, this.#plan.workload.keys)
+    cluster.reignObservers.push(log, {
+      opened: (opened) => this.#opened(opened),
+      // Before somebody has served there is no cluster to recover.
+      durable: (_, position, chain) => cluster.servings > 0 && this.#images.offer(position, chain),
+      resent: () => this.#sometimes.reach('log was sent again from the ring'),
+      guarded: () => this.#sometimes.reach('Postgres was restarted in place behind a guard'),
+    })
+    const sample = () => {
+      this.#sample(cluster)
+      kernel.after(WORLD, SAMPLE_INTERVAL_MS, sample)
+    }
+    kernel.after(WORLD, SAMPLE_INTERVAL_MS, sample)
+  }
+
+  /** No fault strikes any more. */
+  healed(cluster: SimCluster): void {
+    this.#healedAtMs = cluster.kernel.nowMs
+  }
+
+  /** Throws what is violated. The cluster is asked first, and stands still afterwards. */
+  async atEnd(cluster: SimCluster, deadline: number): Promise<void> {
+    const { timeline } = cluster.project
+    this.#sample(cluster)
+    const answers = await this.#askAll(cluster, deadline)
+    useScheduler(undefined)
+    const store = new BucketView(cluster.bucket.objects)
+    const problems = this.#judgeSafekeepers(answers)
+    const history = await run(openJournal(store, timelineJournal(timeline)).history())
+    const bearers = [...bearersIn(cluster.bucket.objects.keys()), ...termsIn(answers)]
+    problems.push(...checkTerms(history, this.#log.reigns, bearers))
+    for (const [actor, samples] of this.#samples) problems.push(...(await checkJournal(store, actor, samples)))
+    problems.push(...(await checkArchivedObjects(this.#log, store, timeline)))
+    if (this.#plan.durability === 'archived') {
+      for (const from of [undefined, ...snapshotsIn(history)])
+        problems.push(...(await checkArchiveAlone(this.#log, store, timeline, from)))
+    }
+    this.#probeEnd(cluster, history, answers)
+    if (problems.length === 0) problems.push(...(await this.#judgeImages(cluster, store, history)))
+    if (problems.length > 0) throw { words: problems.join('\n') }
+  }
+
+  #opened({ term, position, fromSnapshot }: OpenedLog): void {
+    const sometimes = this.#sometimes
+    const last = this.#log.places.at(-1)
+    sometimes.reach('a term changed', term > 1)
+    sometimes.reach('an attach began from a snapshot', fromSnapshot)
+    sometimes.reach('a tail of which nobody was told was continued', last !== undefined && position > last.position)
+    sometimes.reach('a term that wrote nothing was passed over', last !== undefined && term > last.term + 1)
+  }
+
+  #sample(cluster: SimCluster): void {
+    const hosts = new Map<string, number>()
+    for (const zone of cluster.zones) {
+      this.#sometimes.reach('a safekeeper caught up', zone.safekeeper?.status().state === 'catchingUp')
+      for (const inspection of zone.inspect().actors) {
+        this.#sometimes.inspected(inspection)
+        const { actor, sequence, state, remembered } = inspection
+        if (!isJournaled(actor)) continue
+        hosts.set(actor, (hosts.get(actor) ?? 0) + 1)
+        const samples = this.#samples.get(actor) ?? []
+        this.#samples.set(actor, samples)
+        // One that has not moved since says nothing new.
+        const before = samples.findLast((sample) => sample.zone === zone.name)
+        if (before?.sequence === sequence && before.remembered === remembered) continue
+        samples.push({ actor, zone: zone.name, atMs: cluster.kernel.nowMs, sequence, state, remembered })
+      }
+    }
+    this.#sometimes.reach(
+      'a timeline had two hosts at once',
+      [...hosts.values()].some((count) => count > 1),
+    )
+  }
+
+  /** Of those that answer in time. */
+  async #askAll({ kernel, network, project, zones }: SimCluster, deadline: number): Promise<SafekeeperAnswer[]> {
+    this.#askedAtMs = kernel.nowMs
+    const bus = network.connect(WORLD, 'onlooker')
+    const asking = { bus, project: project.project, timeline: project.timeline }
+    let answers: Array<SafekeeperAnswer | undefined> | undefined
+    Promise.all(zones.map(({ name }) => askSafekeeper(asking, name))).then((all) => {
+      answers = all
+    }, kernel.fail)
+    await kernel.run(deadline, () => answers !== undefined)
+    return (answers ?? []).filter((answer) => answer !== undefined)
+  }
+
+  #judgeSafekeepers(answers: readonly SafekeeperAnswer[]): string[] {
+    const problems = answers.flatMap(({ status: { zone, lastTerm }, frames }) =>
+      checkSafekeeper(this.#log, { zone, lastTerm, frames }),
+    )
+    const last = this.#log.places.findLast(({ atMs }) => atMs <= this.#askedAtMs)
+    // What became durable before the last fault may have lost disks since, and whoever serves is still at work on that.
+    if (last && last.atMs > this.#healedAtMs) {
+      const flushed = new Map(
+        answers.map(({ status }) => [status.zone, status.lastTerm < last.term ? 0 : status.flushed]),
+      )
+      problems.push(...checkMajority(last.position, this.#plan.durability, flushed, this.#plan.zones))
+    }
+    return problems
+  }
+
+  async #judgeImages(cluster: SimCluster, store: BucketView, history: readonly Envelope[]): Promise<string[]> {
+    const problems: string[] = []
+    const { timeline } = cluster.project
+    const snapshots = snapshotsIn(history)
+    const archivedEnd = await findArchivedEnd(store, timeline)
+    for (const image of this.#images.kept) {
+      // Under quorum durability the archive may not have got there.
+      if (image.position > archivedEnd) continue
+      const snapshot = snapshotFor(image, snapshots, this.#draws)
+      problems.push(...(await this.#judgeImage(cluster, image, snapshot)))
+    }
+    return problems
+  }
+
+  async #judgeImage(cluster: SimCluster, image: CrashImage, snapshot: IndexSnapshot | undefined): Promise<string[]> {
+    const { postgres, workload, seed } = this.#plan
+    const store = new BucketView(cluster.bucket.objects)
+    const { timeline } = cluster.project
+    const keys = Array.from({ length: workload.keys }, (_, key) => key)
+    const world = { seed, epochMs: cluster.kernel.nowMs, store, timeline, postgres, keys }
+    const from = snapshot ? `the snapshot at ${snapshot.position}` : 'the first byte'
+    try {
+      const problems = checkImage(image, await recoverImage(world, tailAt(this.#log, image), snapshot))
+      this.#sometimes.reach(
+        snapshot ? 'a crash image was recovered from a snapshot' : 'a crash image was recovered from the first byte on',
+      )
+      return problems.map((problem) => `${problem} (folded from ${from})`)
+    } catch (error) {
+      return [`the log up to ${image.position}, folded from ${from}, is no crash image: ${problemOf(error)}`]
+    }
+  }
+
+  #probeEnd(cluster: SimCluster, history: readonly Envelope[], answers: readonly SafekeeperAnswer[]): void {
+    const sometimes = this.#sometimes
+    const keys = [...cluster.bucket.objects.keys()]
+    sometimes.reach('a snapshot was recorded', snapshotsIn(history).length > 0)
+    sometimes.reach(
+      'a journal was folded from a snapshot',
+      keys.some((key) => key.includes('/journal/snapshots/')),
+    )
+    sometimes.reach('whose an object is was asked of the store', cluster.bucket.looks > 0)
+    const lost = new Set<number>()
+    for (const fault of this.#plan.faults) {
+      if (fault.kind === 'lose-disk') lost.add(fault.zone % this.#plan.zones)
+      if (fault.kind === 'lose-everything' && fault.disks) for (const at of cluster.zones.keys()) lost.add(at)
+    }
+    const holders = answers.filter(({ status }) => status.flushed >= this.#log.end).map(({ status }) => status.zone)
+    const isBack = [...lost].some((at) => holders.includes(cluster.zones[at]!.name))
+    sometimes.reach('a zone that lost its disk holds the log again', isBack)
+  }
+}
+
+function snapshotsIn(history: readonly Envelope[]): IndexSnapshot[] {
+  return history
+    .map((envelope) => unwrap(envelope) as ActorEvent as TimelineFact)
+    .filter((fact) => fact.type === 'SnapshotRecorded')
+}
+
+function termsIn(answers: readonly SafekeeperAnswer[]) {
+  return answers.flatMap(({ status, frames }) => [
+    { who: `the safekeeper of ${status.zone}`, term: status.term },
+    ...[...termsOf(frames)].map((term) => ({ who: `a frame in the log of ${status.zone}`, term })),
+  ])
+}
