@@ -97,6 +97,8 @@ describe('votes', () => {
   test('a higher term anywhere ends the election', () => {
     const votes = [vote('a', one, 10), vote('b', one, 10), vote('c', one, 10, { term: 10 })]
     expect(chooseTail(votes, undefined, electorate())).toEqual({ type: 'fenced', term: 10 })
+    const later = archived(history([1, 0], [10, 10]), 12)
+    expect(chooseTail(votes.slice(0, 2), later, electorate())).toEqual({ type: 'fenced', term: 10 })
   })
 
   test('of a disk that may have forgotten count where the archive remembers', () => {

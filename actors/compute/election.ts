@@ -68,7 +68,8 @@ export function chooseTail(
   archive: ArchiveTail | undefined,
   electorate: Electorate,
 ): Choice {
-  const higher = Math.max(...votes.map((vote) => vote.term), 0)
+  // The archive may be ahead of the votes: whoever was granted a later term has archived since they were given.
+  const higher = Math.max(...votes.map((vote) => vote.term), archive?.lastTerm ?? 0)
   if (higher > electorate.term) return { type: 'fenced', term: higher }
   const counted = countedVotes(votes, electorate)
   const needed = majorityOf(electorate.zones.length)
