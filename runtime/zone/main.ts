@@ -18,8 +18,10 @@ import { openZoneLink, type ZoneLink } from '../control/zone-link.ts'
 import { isLochError, type LochError } from '../errors.ts'
 import { openObjectStore } from '../object-store/open.ts'
 import { Postgres, postgresLayer } from '../postgres/postgres.ts'
+import { RECORDINGS, Recording } from '../replay/recording.ts'
 import { startSafekeepers } from '../safekeeper/host.ts'
 import { attempt } from '../system/run.ts'
+import { recordWith } from './ports.ts'
 import { ZoneHost } from './zone-host.ts'
 
 const serve = Effect.fnUntraced(function* (
@@ -34,6 +36,7 @@ const serve = Effect.fnUntraced(function* (
   const store = yield* openObjectStore(config.objectStore)
   const postgres = yield* acquirePostgres(config)
   const safekeepers = yield* acquireSafekeepers(config, report)
+  recordWith(yield* acquireRecorder(config, report))
   const host = new ZoneHost({ config, bus, lane, store, postgres, safekeepers, link, report })
   yield* Effect.acquireRelease(
     attempt(() => host.start()),
@@ -74,6 +77,14 @@ function acquireSafekeepers(config: ZoneConfig, report: (line: string) => void) 
     ),
     (safekeepers) => Effect.promise(() => safekeepers.stop()),
   )
+}
+
+/** Of what the actors of this process hear and decide. The safekeepers' thread keeps its own. */
+function acquireRecorder({ zone, zoneDirectory }: ZoneConfig, report: (line: string) => void) {
+  const directory = join(zoneDirectory, RECORDINGS, 'zone')
+  const open = Effect.sync(() => new Recording({ directory, host: zone, nowMs: Date.now, report }))
+  const opened = Effect.acquireRelease(open, (recording) => Effect.promise(() => recording.close()))
+  return Effect.map(opened, ({ recorder }) => recorder)
 }
 
 /** Ends the process: with 0 after an ordered stop, else by force, after the supervisor has been told why. */

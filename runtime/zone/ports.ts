@@ -7,11 +7,18 @@ import type { BusShape } from '../bus/bus.ts'
 import { openJournal } from '../log/journal.ts'
 import { endpointJournal, timelineJournal } from '../log/keys.ts'
 import type { ObjectStoreShape } from '../object-store/object-store.ts'
-import type { SystemPorts } from '../system/ports.ts'
+import type { Recorder, SystemPorts } from '../system/ports.ts'
 
 const JOURNALS: Readonly<Record<string, (id: string) => string>> = {
   timeline: timelineJournal,
   endpoint: endpointJournal,
+}
+
+let recorder: Recorder | undefined
+
+/** Shows the actors of this process to `it`, from the next `realPorts` on. Called once, by its main. */
+export function recordWith(it: Recorder): void {
+  recorder = it
 }
 
 export function realPorts(
@@ -50,6 +57,7 @@ export function realPorts(
     },
     openJournal: (kind, id) => openJournal(store, JOURNALS[kind]!(id)),
     report,
+    recorder,
     close: () => {
       for (const name of [...timers.keys()]) cancel(name)
     },
