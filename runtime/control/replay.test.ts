@@ -151,8 +151,8 @@ describe('loch log export', () => {
     const log = new RunLog(memorySource(binary))
     expect(log.problem).toBeUndefined()
     expect(log.length).toBe(19 + 18)
-    expect(Array.from(log.table.at.items.subarray(0, log.length))).toEqual(
-      [...log.table.at.items.subarray(0, log.length)].sort((a, b) => a - b),
+    expect(Array.from(log.table.at.subarray(0, log.length))).toEqual(
+      [...log.table.at.subarray(0, log.length)].sort((a, b) => a - b),
     )
   })
 

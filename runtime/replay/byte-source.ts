@@ -21,8 +21,9 @@ export function fileSource(path: string): ByteSource {
   const { file, size } = open(path)
   let window: Buffer = Buffer.alloc(0)
   let begin = 0
-  const load = (offset: number, length: number): Buffer => {
-    const bytes = Buffer.allocUnsafe(Math.min(length, size - offset))
+  let large = Buffer.alloc(0)
+  const load = (offset: number, into: Buffer): Buffer => {
+    const bytes = into.subarray(0, size - offset)
     let read = 0
     while (read < bytes.length) {
       const got = readSync(file, bytes, read, bytes.length - read, offset + read)
@@ -33,11 +34,14 @@ export function fileSource(path: string): ByteSource {
   }
   const read = (offset: number, length: number): Buffer => {
     const wanted = Math.max(0, Math.min(length, size - offset))
-    if (wanted > WINDOW_BYTES) return load(offset, wanted)
+    if (wanted > WINDOW_BYTES) {
+      if (large.length < wanted) large = Buffer.allocUnsafeSlow(wanted)
+      return load(offset, large.subarray(0, wanted))
+    }
     if (offset < begin || offset + wanted > begin + window.length) {
       // Whoever goes back goes on going back.
       begin = offset < begin ? Math.max(0, offset + wanted - WINDOW_BYTES) : offset
-      window = load(begin, WINDOW_BYTES)
+      window = load(begin, Buffer.allocUnsafeSlow(WINDOW_BYTES))
     }
     return window.subarray(offset - begin, offset - begin + wanted)
   }

@@ -55,9 +55,12 @@ function applyAt(value: unknown, change: Change, depth: number): unknown {
 export function differences(before: unknown, after: unknown, path = ''): Difference[] {
   if (isEqual(before, after)) return []
   const [left, right] = [branches(before), branches(after)]
-  if (left === undefined || right === undefined) return [{ path: path === '' ? 'value' : path, before, after }]
+  const whole = [{ path: path === '' ? 'value' : path, before, after }]
+  if (left === undefined || right === undefined || Array.isArray(before) !== Array.isArray(after)) return whole
   const keys = [...new Set([...Object.keys(left), ...Object.keys(right)])]
-  return keys.flatMap((key) => differences(left[key], right[key], path === '' ? key : `${path}.${key}`))
+  const parts = keys.flatMap((key) => differences(left[key], right[key], path === '' ? key : `${path}.${key}`))
+  // A key without a value is not the same as no key.
+  return parts.length > 0 ? parts : whole
 }
 
 export function isEqual(left: unknown, right: unknown): boolean {

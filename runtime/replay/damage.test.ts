@@ -10,7 +10,7 @@ import { openBytes, recordedRun } from './testing.ts'
 
 const bytes = await recordedRun()
 const open = (log: Uint8Array) => new RunLog(memorySource(log, 'run.loch'))
-const offsetOf = (sequence: number) => openBytes(bytes).log.table.offset.at(sequence - 1)
+const offsetOf = (sequence: number) => openBytes(bytes).log.table.offset[sequence - 1]!
 const flipped = (at: number): Buffer => {
   const copy = Buffer.from(bytes)
   copy[at] = copy[at]! ^ 0x41
@@ -40,7 +40,7 @@ test('of a log that was cut anywhere all that is whole can be read', () => {
     if (!isWhole) expect(log.damages[0]).toMatchObject({ problem: 'the log breaks off', end: length })
     const whole = openBytes(bytes).log
     const expected = kept(whole).filter((sequence) => {
-      const offset = whole.table.offset.at(sequence - 1)
+      const offset = whole.table.offset[sequence - 1]!
       return ends.find((end) => end > offset)! <= length
     })
     expect(kept(log)).toEqual(expected)

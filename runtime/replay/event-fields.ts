@@ -12,16 +12,16 @@ import type { KnownState, States } from './states.ts'
 
 /** Fields that the index has. */
 const INDEXED = fieldsOf<(log: RunLog, place: number) => unknown>({
-  sequence: ({ table }, place) => table.sequence.at(place),
-  at: ({ table }, place) => table.at.at(place),
-  kind: ({ table }, place) => KINDS[table.kind.at(place)],
-  outcome: ({ table }, place) => OUTCOMES[table.outcome.at(place)],
-  source: ({ table, name }, place) => name(table.source.at(place)),
-  actor: ({ table, name }, place) => actorOf(name(table.source.at(place))),
-  host: ({ table, name }, place) => name(table.source.at(place)).split('@')[1] ?? '',
-  type: ({ table, name }, place) => name(table.type.at(place)),
-  state: ({ table, name }, place) => name(table.state.at(place)),
-  term: ({ table }, place) => table.term.at(place),
+  sequence: ({ table }, place) => table.sequence[place]!,
+  at: ({ table }, place) => table.at[place]!,
+  kind: ({ table }, place) => KINDS[table.kind[place]!],
+  outcome: ({ table }, place) => OUTCOMES[table.outcome[place]!],
+  source: ({ table, name }, place) => name(table.source[place]!),
+  actor: ({ table, name }, place) => actorOf(name(table.source[place]!)),
+  host: ({ table, name }, place) => name(table.source[place]!).split('@')[1] ?? '',
+  type: ({ table, name }, place) => name(table.type[place]!),
+  state: ({ table, name }, place) => name(table.state[place]!),
+  term: ({ table }, place) => table.term[place]!,
 })
 
 /** Fields for which the event is decoded. */
@@ -87,7 +87,7 @@ export class EventFields {
     for (const lane of this.#lanesOf(source)) {
       for (let count = lane.events.firstNotBelow(place + 1) - 1; count >= 0; count--) {
         const at_ = lane.events.at(count)
-        if (KINDS[this.#log.table.kind.at(at_)] !== 'note') continue
+        if (KINDS[this.#log.table.kind[at_]!] !== 'note') continue
         const { payload } = this.#log.event(at_)
         if (Object.hasOwn(payload, field)) return at(payload[field], rest)
       }

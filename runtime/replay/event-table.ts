@@ -7,21 +7,17 @@ import { idHash, PREFIX_BYTES } from '../../events/run-log.ts'
 
 const FIRST_CAPACITY = 4_096
 
-/** Numbers that may only be added. */
-export class NumberList<A extends Uint8Array | Uint32Array | Float64Array> {
-  items: A
+/** 32-bit numbers that may only be added. */
+export class WordList {
+  items: Uint32Array<ArrayBuffer>
   length = 0
 
-  constructor(items: A) {
-    this.items = items
+  constructor(capacity: number) {
+    this.items = new Uint32Array(capacity)
   }
 
   push(value: number): void {
-    if (this.length === this.items.length) {
-      const grown = new (this.items.constructor as new (length: number) => A)(2 * this.length)
-      grown.set(this.items)
-      this.items = grown
-    }
+    if (this.length === this.items.length) this.items = doubled(this.items)
     this.items[this.length++] = value
   }
 
@@ -31,19 +27,28 @@ export class NumberList<A extends Uint8Array | Uint32Array | Float64Array> {
 
   /** The first place whose value is not below `value`; of an ascending list. */
   firstNotBelow(value: number): number {
-    let [low, high] = [0, this.length]
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (this.items[middle]! < value) low = middle + 1
-      else high = middle
-    }
-    return low
+    return firstNotBelow(this.items, this.length, value)
   }
 }
 
-const bytes = () => new NumberList(new Uint8Array(FIRST_CAPACITY))
-const words = (capacity = FIRST_CAPACITY) => new NumberList(new Uint32Array(capacity))
-const doubles = (capacity = FIRST_CAPACITY) => new NumberList(new Float64Array(capacity))
+/** The first of the first `length` places whose value is not below `value`; of ascending numbers. */
+export function firstNotBelow(items: Uint32Array | Float64Array, length: number, value: number): number {
+  let [low, high] = [0, length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (items[middle]! < value) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+function doubled<A extends Uint8Array | Uint32Array | Float64Array>(items: A): A {
+  const grown = new (items.constructor as new (length: number) => A)(2 * items.length)
+  grown.set(items)
+  return grown
+}
+
+const words = (capacity: number) => new WordList(capacity)
 
 const LANE_CAPACITY = 16
 
@@ -56,7 +61,7 @@ export class Lane {
   /** After so many of its events a whole state stands in the log … */
   readonly baseCounts = words(LANE_CAPACITY)
   /** … at this offset: a snapshot, or the event `began`. */
-  readonly baseOffsets = doubles(LANE_CAPACITY)
+  readonly baseOffsets: number[] = []
   /** After so many of its events some may be lost. */
   readonly gaps: number[] = []
 
@@ -65,47 +70,60 @@ export class Lane {
   }
 }
 
+/** Fixed fields of all events, a column each, grown together. */
 export class EventTable {
-  readonly offset = doubles()
-  readonly kind = bytes()
-  readonly outcome = bytes()
-  readonly sequence = words()
-  readonly source = words()
-  readonly type = words()
-  readonly state = words()
-  readonly cause = words()
-  readonly correlation = words()
-  readonly at = doubles()
-  readonly term = doubles()
+  length = 0
+  offset = new Float64Array(FIRST_CAPACITY)
+  kind = new Uint8Array(FIRST_CAPACITY)
+  outcome = new Uint8Array(FIRST_CAPACITY)
+  sequence = new Uint32Array(FIRST_CAPACITY)
+  source = new Uint32Array(FIRST_CAPACITY)
+  type = new Uint32Array(FIRST_CAPACITY)
+  state = new Uint32Array(FIRST_CAPACITY)
+  cause = new Uint32Array(FIRST_CAPACITY)
+  correlation = new Uint32Array(FIRST_CAPACITY)
+  at = new Float64Array(FIRST_CAPACITY)
+  term = new Float64Array(FIRST_CAPACITY)
   /** Hashes of ids and the event that each belongs to: one or more for every event that has an id. */
-  readonly idHash = words()
-  readonly idEvent = words()
+  readonly idHash = words(FIRST_CAPACITY)
+  readonly idEvent = words(FIRST_CAPACITY)
   readonly lanes = new Map<number, Lane>()
 
-  get length(): number {
-    return this.kind.length
-  }
-
   /** A record that is an event; returns its lane. */
-  add(record: Buffer, at: number, offset: number): Lane {
-    const place = this.length
-    this.offset.push(offset)
-    this.kind.push(record[at + 8]!)
-    this.outcome.push(record[at + 9]!)
-    this.sequence.push(record.readUInt32LE(at + 12))
-    const source = record.readUInt32LE(at + 16)
-    this.source.push(source)
-    this.type.push(record.readUInt32LE(at + 20))
-    this.state.push(record.readUInt32LE(at + 24))
-    this.cause.push(record.readUInt32LE(at + 28))
-    this.correlation.push(record.readUInt32LE(at + 32))
-    this.at.push(record.readDoubleLE(at + 36))
-    this.term.push(record.readDoubleLE(at + 44))
-    const ids = record.readUInt16LE(at + 10)
-    for (let id = 0; id < ids; id++) this.#addId(record.readUInt32LE(at + PREFIX_BYTES + 4 * id), place)
+  add(record: DataView, at: number, offset: number): Lane {
+    if (this.length === this.kind.length) this.#grow()
+    const place = this.length++
+    const source = record.getUint32(at + 16, true)
+    this.offset[place] = offset
+    this.kind[place] = record.getUint8(at + 8)
+    this.outcome[place] = record.getUint8(at + 9)
+    this.sequence[place] = record.getUint32(at + 12, true)
+    this.source[place] = source
+    this.type[place] = record.getUint32(at + 20, true)
+    this.state[place] = record.getUint32(at + 24, true)
+    this.cause[place] = record.getUint32(at + 28, true)
+    this.correlation[place] = record.getUint32(at + 32, true)
+    this.at[place] = record.getFloat64(at + 36, true)
+    this.term[place] = record.getFloat64(at + 44, true)
+    const ids = record.getUint16(at + 10, true)
+    for (let id = 0; id < ids; id++) this.#addId(record.getUint32(at + PREFIX_BYTES + 4 * id, true), place)
     const lane = this.lane(source)
     lane.events.push(place)
     return lane
+  }
+
+  #grow(): void {
+    this.offset = doubled(this.offset)
+    this.kind = doubled(this.kind)
+    this.outcome = doubled(this.outcome)
+    this.sequence = doubled(this.sequence)
+    this.source = doubled(this.source)
+    this.type = doubled(this.type)
+    this.state = doubled(this.state)
+    this.cause = doubled(this.cause)
+    this.correlation = doubled(this.correlation)
+    this.at = doubled(this.at)
+    this.term = doubled(this.term)
   }
 
   #addId(hash: number, place: number): void {

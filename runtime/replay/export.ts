@@ -98,7 +98,7 @@ function* eventsOf(paths: readonly string[], sinceMs: number, complain: (line: s
 function* eventsSince(log: RunLog, sinceMs: number): Generator<Recorded> {
   const states = new States(log)
   for (let place = 0; place < log.length; place++) {
-    if (log.table.at.at(place) < sinceMs) continue
+    if (log.table.at[place]! < sinceMs) continue
     const event = log.event(place)
     const { before } = states.around(place)
     yield { event, before: before?.isCertain ? before : undefined }

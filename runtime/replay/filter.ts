@@ -31,17 +31,17 @@ export function filterOf(log: RunLog, fields: EventFields, options: FilterOption
   const { table } = log
   const tests: Filter[] = []
   const { actor, type, term, correlation, from, to, grep, where } = options
-  if (actor !== undefined) tests.push(byName(log, (place) => table.source.at(place), actor, namesOfSource))
+  if (actor !== undefined) tests.push(byName(log, (place) => table.source[place]!, actor, namesOfSource))
   if (type !== undefined)
     tests.push(
       byName(
         log,
-        (place) => table.type.at(place),
+        (place) => table.type[place]!,
         type,
         (name) => [name],
       ),
     )
-  if (term !== undefined) tests.push((place) => table.term.at(place) === term)
+  if (term !== undefined) tests.push((place) => table.term[place]! === term)
   if (correlation !== undefined) tests.push(byCorrelation(log, correlation))
   if (from !== undefined) tests.push(since(log, from, '--from', (at, bound) => at >= bound))
   if (to !== undefined) tests.push(since(log, to, '--to', (at, bound) => at <= bound))
@@ -74,7 +74,7 @@ function byName(
 
 function byCorrelation(log: RunLog, correlation: string): Filter {
   const hash = idHash(correlation)
-  return (place) => log.table.correlation.at(place) === hash && log.event(place).correlationId === correlation
+  return (place) => log.table.correlation[place]! === hash && log.event(place).correlationId === correlation
 }
 
 function since(log: RunLog, text: string, flag: string, holds: (at: number, bound: number) => boolean): Filter {
@@ -83,7 +83,7 @@ function since(log: RunLog, text: string, flag: string, holds: (at: number, boun
     const remedy = 'Write a time like 12:00:01.5, 2026-01-31T12:00:00Z, or +1.5s after the start.'
     throw new BadArgument({ component: flag, value: text, problem: 'this is not a time', remedy })
   }
-  return (place) => holds(log.table.at.at(place), bound)
+  return (place) => holds(log.table.at[place]!, bound)
 }
 
 function byPattern(log: RunLog, grep: string): Filter {

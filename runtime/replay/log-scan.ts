@@ -28,8 +28,11 @@ export function scanRecords(source: ByteSource, visitor: Visitor): void {
     const used = scanChunk(chunk, offset, visitor)
     offset += used
     if (used > 0) continue
+    const rest = source.size - offset
+    const isShort = rest < FRAME_BYTES || FRAME_BYTES + chunk.readUInt32LE(0) > rest
     const end = nextRecord(source, offset)
-    visitor.damage({ offset, end, problem: problemAt(chunk, source.size - offset, end === source.size) })
+    const problem = isShort && end === source.size ? 'the log breaks off' : 'they do not match their checksum'
+    visitor.damage({ offset, end, problem })
     offset = end
   }
 }
@@ -67,10 +70,4 @@ function nextRecord(source: ByteSource, bad: number): number {
     if (isRecord(source.read(offset, FRAME_BYTES + length), 0, FRAME_BYTES + length)) return offset
   }
   return source.size
-}
-
-/** `chunk` begins with what is bad, `rest` bytes before the end of the log. */
-function problemAt(chunk: Buffer, rest: number, isToTheEnd: boolean): string {
-  const isShort = rest < FRAME_BYTES || FRAME_BYTES + chunk.readUInt32LE(0) > rest
-  return isToTheEnd && isShort ? 'the log breaks off' : 'they do not match their checksum'
 }

@@ -34,6 +34,8 @@ export class RunLog {
   readonly damages: Damage[] = []
   readonly #names: string[] = []
   readonly #kept = new Map<number, RunEvent>()
+  #viewed: Buffer | undefined
+  #view: DataView = new DataView(new ArrayBuffer(0))
   #ids: HashIndex | undefined
   #causes: HashIndex | undefined
 
@@ -67,7 +69,7 @@ export class RunLog {
   event(place: number): RunEvent {
     const kept = this.#kept.get(place)
     if (kept) return kept
-    const event = decodeEvent(this.#record(this.table.offset.at(place)), this.name)
+    const event = decodeEvent(this.#record(this.table.offset[place]!), this.name)
     if (this.#kept.size >= EVENTS_KEPT_MAX) this.#kept.clear()
     this.#kept.set(place, event)
     return event
@@ -96,7 +98,7 @@ export class RunLog {
   /** Events whose direct cause has this id, oldest first. */
   causedBy(id: string): readonly number[] {
     const { cause } = this.table
-    this.#causes ??= new HashIndex(cause.items, cause.length)
+    this.#causes ??= new HashIndex(cause, this.length)
     const places = [...this.#causes.places(idHash(id))]
     return places.filter((place) => this.#isCausedBy(this.event(place), id)).sort((left, right) => left - right)
   }
@@ -122,14 +124,14 @@ export class RunLog {
 
   #record(offset: number): Buffer {
     const length = this.source.read(offset, FRAME_BYTES).readUInt32LE(0)
-    // A copy: decoded values may refer to it.
-    return Buffer.from(this.source.read(offset, FRAME_BYTES + length))
+    // Not copied: a log holds no binary values, which alone would refer to it when decoded.
+    return this.source.read(offset, FRAME_BYTES + length)
   }
 
   #index(bytes: Buffer, at: number, end: number, offset: number): void {
     const kind = bytes[at + FRAME_BYTES]!
     if (kind >= FIRST_EVENT_KIND) {
-      const lane = this.table.add(bytes, at, offset)
+      const lane = this.table.add(this.#viewOf(bytes), at, offset)
       if (kind !== BEGAN_KIND) return
       lane.baseCounts.push(lane.events.length)
       lane.baseOffsets.push(offset)
@@ -142,6 +144,15 @@ export class RunLog {
       lane.baseCounts.push(lane.events.length)
       lane.baseOffsets.push(offset)
     }
+  }
+
+  /** One for a whole chunk: a million would be garbage. */
+  #viewOf(bytes: Buffer): DataView {
+    if (this.#viewed !== bytes) {
+      this.#viewed = bytes
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    }
+    return this.#view
   }
 
   #noteDamage(damage: Damage): void {

@@ -3,6 +3,7 @@
  * or `last`. A text that names no event is answered with what would; no place is ever guessed.
  */
 import { BadArgument } from '../errors.ts'
+import { firstNotBelow } from './event-table.ts'
 import type { RunLog } from './open-log.ts'
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
@@ -45,7 +46,7 @@ export function parsePlace(log: RunLog, text: string, flag: string): number {
   if (text === 'last') return log.length - 1
   if (/^\d+$/.test(text)) return placeOfSequence(log, Number(text), flag)
   const at = parseTime(text, log.header.startedAt)
-  if (at !== undefined) return Math.min(table.at.firstNotBelow(at), log.length - 1)
+  if (at !== undefined) return Math.min(firstNotBelow(table.at, log.length, at), log.length - 1)
   const place = log.placeOfId(text)
   if (place !== undefined) return place
   const remedy = 'Write a sequence, a time (12:00:01.5, 2026-01-31T12:00:00Z, +1.5s), an id, first or last.'
@@ -54,9 +55,9 @@ export function parsePlace(log: RunLog, text: string, flag: string): number {
 
 function placeOfSequence(log: RunLog, sequence: number, flag: string): number {
   const { table } = log
-  const place = table.sequence.firstNotBelow(sequence)
-  if (place < log.length && table.sequence.at(place) === sequence) return place
-  const [first, last] = [table.sequence.at(0), table.sequence.at(log.length - 1)]
+  const place = firstNotBelow(table.sequence, log.length, sequence)
+  if (place < log.length && table.sequence[place]! === sequence) return place
+  const [first, last] = [table.sequence[0]!, table.sequence[log.length - 1]!]
   const isLost = sequence > first && sequence < last
   const problem = isLost ? 'this event is lost: the log is damaged there' : 'there is no such event'
   throw refuse(String(sequence), flag, problem, `The log holds the events ${first} to ${last}.`)

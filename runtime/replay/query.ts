@@ -83,7 +83,7 @@ export function* runQuery(
 }
 
 function distanceMs({ table }: RunLog, left: number, right: number): number {
-  return Math.abs(table.at.at(left) - table.at.at(right))
+  return Math.abs(table.at[left]! - table.at[right]!)
 }
 
 function groupOf({ same }: Query, fields: EventFields, flag: string): (place: number) => string {

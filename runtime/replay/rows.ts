@@ -34,10 +34,10 @@ export function rowOf(log: RunLog, place: number): string {
 
 /** `active → deleting`, or the one state it stayed in. */
 function stateChange({ table, name }: RunLog, place: number): string {
-  const lane = table.lane(table.source.at(place))
+  const lane = table.lane(table.source[place]!)
   const count = lane.events.firstNotBelow(place)
-  const after = name(table.state.at(place))
-  const before = count === 0 ? after : name(table.state.at(lane.events.at(count - 1)))
+  const after = name(table.state[place]!)
+  const before = count === 0 ? after : name(table.state[lane.events.at(count - 1)]!)
   return before === after || before === '' ? after : `${before} → ${after}`
 }
 

@@ -50,7 +50,7 @@ export class States {
 
   /** Before and after the event at `place`; undefined where unknown. */
   around(place: number): { readonly before: KnownState | undefined; readonly after: KnownState | undefined } {
-    const lane = this.#log.table.lane(this.#log.table.source.at(place))
+    const lane = this.#log.table.lane(this.#log.table.source[place]!)
     const count = lane.events.firstNotBelow(place)
     return { before: this.after(lane, count), after: this.after(lane, count + 1) }
   }
@@ -74,7 +74,7 @@ export class States {
     const kept = this.#keptOf(lane)
     let from = count
     while (from > baseCount && !kept.has(from)) from--
-    let snapshot = kept.get(from) ?? this.#log.snapshotAt(lane.baseOffsets.at(base))
+    let snapshot = kept.get(from) ?? this.#log.snapshotAt(lane.baseOffsets[base]!)
     for (let at = from; at < count; at++) {
       snapshot = applyChanges(snapshot, this.#log.event(lane.events.at(at)).changes)
       kept.set(at + 1, snapshot)
