@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { isLochError, type LochError } from '../errors.ts'
 import type { Cursor } from './cursor.ts'
-import { rowOf } from './rows.ts'
+import { rowHeading, rowOf } from './rows.ts'
 import { mermaidDiagram, textDiagram } from './sequence-diagram.ts'
 import { openBytes, recordedRun } from './testing.ts'
 
@@ -184,8 +184,15 @@ test('draws who made whom do what', () => {
 
 test('a line has fixed columns', () => {
   const { log } = opened()
-  const line =
-    '12:00:00.020  timeline.main@zone-1      Create                  creating → active                 TimelineCreated'
-  expect(rowOf(log, 5).trim()).toBe(`6  ${line}`)
+  const [first, sixth] = [rowHeading(), rowOf(log, 5)]
+  for (const [heading, cell] of [
+    ['TIME', '12:00:00.020'],
+    ['ACTOR', 'timeline.main@zone-1'],
+    ['TYPE', 'Create'],
+    ['STATE', 'creating → active'],
+    ['DETAIL', 'TimelineCreated'],
+  ] as const) {
+    expect(sixth.indexOf(cell), cell).toBe(first.indexOf(heading))
+  }
   expect(rowOf(log, 17)).toContain('refused: the timeline is being deleted')
 })

@@ -61,14 +61,14 @@ export class RunRecorder {
     this.#encoder.event({ kind: 'note', at: this.#nowMs(), source, type, payload: withoutData(fields) })
   }
 
-  #began(source: string, snapshot: AnySnapshot): void {
+  #began(source: string, snapshot: AnySnapshot, at = this.#nowMs()): void {
     const { state } = snapshot
     this.#lanes.set(source, { last: snapshot, inputs: 0 })
-    this.#encoder.event({ kind: 'began', at: this.#nowMs(), source, type: 'began', state, snapshot: plain(snapshot) })
+    this.#encoder.event({ kind: 'began', at, source, type: 'began', state, snapshot: plain(snapshot) })
   }
 
   #took(source: string, { message, outcome, facts, effects, before, after }: Taken): void {
-    const lane = this.#laneFrom(source, before)
+    const lane = this.#laneFrom(source, before, message.at)
     this.#encoder.event({
       kind: 'took',
       source,
@@ -84,18 +84,18 @@ export class RunRecorder {
   }
 
   #folded(source: string, fact: Envelope, before: AnySnapshot, after: AnySnapshot): void {
-    const lane = this.#laneFrom(source, before)
+    const lane = this.#laneFrom(source, before, fact.at)
     const changes = changesBetween(before, after)
     this.#encoder.event({ kind: 'folded', source, ...identityOf(fact), state: after.state, changes })
     this.#moved(lane, after)
   }
 
   /** The lane, with a state in the log that the event can be folded onto. */
-  #laneFrom(source: string, before: AnySnapshot): Lane {
+  #laneFrom(source: string, before: AnySnapshot, at: number): Lane {
     let lane = this.#lanes.get(source)
     // Hosted anew, or by somebody who does not say so.
     if (lane?.last !== before) {
-      this.#began(source, before)
+      this.#began(source, before, at)
       lane = this.#lanes.get(source)!
     }
     if (lane.inputs === undefined || lane.inputs >= SNAPSHOT_INTERVAL_INPUTS) {

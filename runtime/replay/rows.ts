@@ -7,7 +7,7 @@ import type { Difference } from './changes.ts'
 import { textOf } from './event-fields.ts'
 import type { RunLog } from './open-log.ts'
 
-const COLUMNS = [8, 12, 24, 22, 26, 4] as const
+const COLUMNS = [8, 12, 26, 20, 28, 4] as const
 const HEADINGS = ['SEQUENCE', 'TIME', 'ACTOR', 'TYPE', 'STATE', 'TERM', 'DETAIL']
 /** Longer values are cut for people. */
 const VALUE_LENGTH_MAX = 160
