@@ -17,7 +17,7 @@ function recording(nowMs: () => number = () => 1_000) {
   const encoder = new RunLogEncoder({ kind: 'simulation', startedAt: 0 }, (bytes) => chunks.push(bytes))
   const recorder = new RunRecorder(encoder, nowMs)
   const open = () => openBytes(Buffer.concat(chunks))
-  return { recorder, open }
+  return { recorder, encoder, open }
 }
 
 test('what a host learns of another is recorded, and can be decided again', async () => {
@@ -44,7 +44,11 @@ test('what a host learns of another is recorded, and can be decided again', asyn
     ['timeline.main@a', 'TermStarted'],
   ])
   expect(reExecute(cursor.log)).toMatchObject({ skipped: 0, divergence: undefined })
+  // Without a host, the one that did something last.
+  cursor.until('host = b and type = StartTerm', 1)
+  expect(cursor.stateAt('timeline.main')?.source).toBe('timeline.main@b')
   cursor.seek('last')
+  expect(cursor.stateAt('timeline.main')?.source).toBe('timeline.main@a')
   expect(cursor.stateAt('timeline.main@a')?.snapshot).toEqual({ state: 'active', context: first.snapshot.context })
   expect(cursor.stateAt('timeline.main@b')?.snapshot).toEqual({ state: 'active', context: second.snapshot.context })
 })
@@ -59,6 +63,36 @@ test('the life of a safekeeper is recorded', async () => {
   expect(log.event(0)).toMatchObject({ kind: 'began', source: 'safekeeper.main@zone-1' })
   expect(log.event(1)).toMatchObject({ kind: 'took', type: 'Opened', at: 1_000 })
   expect(reExecute(log)).toMatchObject({ skipped: 0, divergence: undefined })
+})
+
+test('a change that nobody recorded is seen, and the whole state is recorded anew', () => {
+  const { recorder, open } = recording()
+  const host = recorder.of('a')
+  const identity = { id: 'x', causationId: 'x', correlationId: 'x', type: 'Tick', version: 1, at: 1, payload: {} }
+  const message = { ...identity, actor: 'zone.zone-1', sequence: 1, term: 0 }
+  const tick = (from: number) => {
+    const [before, after] = [from, from + 1].map((count) => ({ state: 'up', context: { count } }))
+    host.took({ message, outcome: { kind: 'taken' }, facts: [], effects: [], before: before!, after: after! })
+  }
+  for (const from of [0, 7]) tick(from)
+  const cursor = open()
+  cursor.seek('last')
+  expect(cursor.stateAt('zone.zone-1')?.snapshot.context).toEqual({ count: 8 })
+  const kinds = [...cursor.shown(-1)].map((place) => cursor.log.event(place).kind)
+  expect(kinds).toEqual(['took', 'began', 'took', 'began'])
+})
+
+test('causes that go in a circle end', () => {
+  const { open, encoder } = recording()
+  for (const [id, causationId] of [
+    ['a', 'b'],
+    ['b', 'a'],
+  ] as const) {
+    encoder.event({ kind: 'note', at: 1, source: 's', type: 't', id, causationId })
+  }
+  const cursor = open()
+  expect(cursor.effectsOf(0, 10)).toEqual([{ place: 1, depth: 1 }])
+  expect(cursor.why(0)).toEqual({ places: [1, 0], missing: 'a' })
 })
 
 test('bytes in a payload are noted by length and checksum', () => {
