@@ -114,6 +114,8 @@ describe('the loop', () => {
     expect(answers[0]).toMatchObject({ type: 'TermGranted', correlationId: 'r0', causationId: 'r2' })
     const fact = envelopes(world, 'loch.p.events.timeline.main').find(({ type }) => type === 'TermStarted')
     expect(fact).toMatchObject({ correlationId: 'r0', causationId: 'r2', sequence: 2, term: 1 })
+    const taken = envelopes(world, 'loch.p.events.timeline.main').find(({ id }) => id === 'r2')
+    expect(taken).toMatchObject({ type: 'StartTerm', correlationId: 'r0', causationId: 'r1' })
   })
 
   test.each([

@@ -54,6 +54,7 @@ async function up(...words: readonly string[]): Promise<{ code: number; error: R
     text: () => {},
     line: (line) => void lines.push(line),
     complain: (line) => void lines.push(line),
+    bytes: () => {},
   }))
   const { error } = JSON.parse(lines.at(-1)!) as { error: Report }
   for (const part of [error.component, error.value, error.problem, error.remedy]) expect(part).not.toBe('')

@@ -24,6 +24,7 @@ async function loch(...words: readonly string[]) {
     complain: (line) => {
       printed.stderr += `${line}\n`
     },
+    bytes: () => {},
   }))
   return { code, ...printed }
 }
@@ -32,7 +33,7 @@ describe('the command line', () => {
   it('helps, overall and for each command', async () => {
     const { code, stdout } = await loch('--help')
     expect(code).toBe(0)
-    for (const command of ['up', 'status', 'sql', 'stop', 'logs', 'compute', 'journals']) {
+    for (const command of ['up', 'status', 'sql', 'stop', 'logs', 'compute', 'journals', 'log', 'replay']) {
       expect(stdout).toContain(`loch ${command}`)
       expect((await loch(command, '--help')).stdout).toContain('--data DIR')
     }

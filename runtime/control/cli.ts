@@ -20,6 +20,8 @@ const LOADERS: { readonly [N in CommandName]: () => Promise<Command<N>> } = {
   logs: async () => (await import('./commands/logs.ts')).logsCommand,
   compute: async () => (await import('./commands/compute.ts')).computeCommand,
   journals: async () => (await import('./commands/journals.ts')).journalsCommand,
+  log: async () => (await import('./commands/log.ts')).logCommand,
+  replay: async () => (await import('./commands/replay.ts')).replayCommand,
 }
 
 const PREFACE = 'Loch: serverless PostgreSQL over one ordered log in object storage'

@@ -101,6 +101,35 @@ export const commands = {
     after: count(0, 0, Number.MAX_SAFE_INTEGER, 'Only events after this sequence'),
     limit: count(100, 1, 1_000, 'At most so many events (default 100)'),
   }),
+  log: declare('Write what the actors of this Loch heard and did to stdout, for `loch replay`', 'export', 1, {
+    since: text('TIME', undefined, 'Only from here on: 10m, 2h, 3d ago, or a time like 2026-01-31T12:00:00Z'),
+  }),
+  replay: declare('Look into a run log; on a terminal a view to move about in', 'FILE', 1, {
+    at: text('PLACE', undefined, 'Begin there: a sequence, a time, +1.5s, an event id, first or last'),
+    back: toggle('Go back instead of forth'),
+    limit: count(undefined, 1, Number.MAX_SAFE_INTEGER, 'At most so many events (default 100)'),
+    until: text('PREDICATE', undefined, "Go on until this holds: 'type = TermStarted and timeline.main.term > 3'"),
+    watch: text('FIELD', undefined, "Every event that changes it: 'timeline.main.term'"),
+    print: text('FIELD', undefined, "Its value at every event: 'timeline.main.term'"),
+    state: text('ACTOR', undefined, "An actor's whole state there"),
+    diff: text('FROM..TO', undefined, 'What differs in all states between two places'),
+    why: text('EVENT', undefined, 'The chain of causes of an event, from the command that began it'),
+    effects: text('EVENT', undefined, 'All that an event led to'),
+    query: text('QUERY', undefined, "Events with a past or future: 'X not preceded by Y within 5s of the same actor'"),
+    diagram: choice(['text', 'mermaid'], undefined, 'Who made whom do what, drawn'),
+    microsteps: toggle('The decision and each fact of the event there, one by one'),
+    're-execute': toggle(
+      "Decide all inputs again by today's code; exit code 1 and the difference if one comes out otherwise",
+    ),
+    actor: text('NAMES', undefined, 'Show only these actors or kinds of actors'),
+    type: text('TYPES', undefined, 'Show only events of these types'),
+    term: count(undefined, 0, Number.MAX_SAFE_INTEGER, 'Show only events of this term'),
+    correlation: text('ID', undefined, 'Show only what this command led to'),
+    from: text('TIME', undefined, 'Show only events from this time on'),
+    to: text('TIME', undefined, 'Show only events up to this time'),
+    grep: text('PATTERN', undefined, 'Show only events whose line or payload matches'),
+    where: text('PREDICATE', undefined, 'Show only events for which this holds'),
+  }),
 }
 
 /** A program of its own (simulations/command), which stands above this folder: the launcher hands over to it. */

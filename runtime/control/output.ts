@@ -11,6 +11,8 @@ export interface Output {
   /** With a line break at its end. */
   readonly line: (line: string) => void
   readonly complain: (line: string) => void
+  /** To stdout as they are. */
+  readonly bytes: (bytes: Uint8Array) => void
 }
 
 export function standardOutput(json: boolean): Output {
@@ -19,6 +21,7 @@ export function standardOutput(json: boolean): Output {
     text: (text) => writeAll(process.stdout.fd, text),
     line: (line) => writeAll(process.stdout.fd, `${line}\n`),
     complain: (line) => writeAll(process.stderr.fd, `${line}\n`),
+    bytes: (bytes) => writeAll(process.stdout.fd, bytes),
   }
 }
 
@@ -26,8 +29,8 @@ export function standardOutput(json: boolean): Output {
 const FULL_PIPE_WAIT_MS = 5
 const sleeper = new Int32Array(new SharedArrayBuffer(4))
 
-function writeAll(file: number, text: string): void {
-  const bytes = Buffer.from(text)
+function writeAll(file: number, content: string | Uint8Array): void {
+  const bytes = typeof content === 'string' ? Buffer.from(content) : content
   let written = 0
   while (written < bytes.length) {
     try {

@@ -2,6 +2,7 @@
 import type { BusShape } from '../bus/bus.ts'
 import type { Lane } from '../bus/fast-lane.ts'
 import type { ArchiveStore } from '../log/archive.ts'
+import type { Recorder } from '../system/ports.ts'
 import type { ArchiverStore } from './archiver.ts'
 import type { DiskFiles } from './disk-files.ts'
 import type { LogLimits } from './disk-log.ts'
@@ -40,4 +41,5 @@ export interface SafekeeperPorts {
   /** Asked for if the disk has forgotten what it promised. */
   readonly soFar: () => Promise<TimelineSoFar>
   readonly report: (line: string) => void
+  readonly recorder?: Recorder | undefined
 }

@@ -11,6 +11,7 @@ import { isElected } from '../../actors/safekeeper/acceptor.ts'
 import type { SafekeeperContext, SafekeeperEffect } from '../../actors/safekeeper/decide.ts'
 import { safekeeper } from '../../actors/safekeeper/machine.ts'
 import type { SafekeeperState } from '../../actors/safekeeper/table.ts'
+import { wrap } from '../../events/envelope.ts'
 import { Position, Term, TimelineId, ZoneId } from '../../events/identifiers.ts'
 import type { SafekeeperEvent } from '../../events/safekeeper.ts'
 import {
@@ -58,6 +59,7 @@ export class SafekeeperService {
   /** Up to where catching up is to get. */
   #wanted = 0
   #cancelRetry = () => {}
+  #moves = 0
   #refused = ''
   #refusedAt = -1
 
@@ -262,13 +264,19 @@ export class SafekeeperService {
   }
 
   /** One step of the life; returns what is to be done. */
-  #move(event: SafekeeperEvent): readonly SafekeeperEffect[] {
-    const { snapshot, effects, outcome } = decide(safekeeper, this.#life, {
-      ...event,
-      at: event.at || this.#ports.nowMs(),
-    })
+  #move(said: SafekeeperEvent): readonly SafekeeperEffect[] {
+    const event = { ...said, at: said.at || this.#ports.nowMs() }
+    const before = this.#life
+    const { snapshot, effects, outcome } = decide(safekeeper, before, event)
     this.#life = snapshot
     if (outcome.kind === 'refused') this.#ports.report(`${event.type} in state ${snapshot.state}: ${outcome.reason}`)
+    if (this.#ports.recorder) {
+      const actor = `safekeeper.${this.#ports.timeline}`
+      const sequence = ++this.#moves
+      const id = `${actor}@${this.#ports.zone}/${event.at}/${sequence}`
+      const message = wrap(event, { id, actor, sequence, term: snapshot.context.term })
+      this.#ports.recorder.took({ message, outcome, facts: [], effects, before, after: snapshot })
+    }
     return effects
   }
 

@@ -3,7 +3,7 @@
  * is a thread because an fdatasync blocks, and a zone's compute must not wait for a disk that is not its own.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { crc32 } from 'node:zlib'
 import * as Exit from 'effect/Exit'
@@ -15,6 +15,7 @@ import { connectBus, type NatsBus } from '../bus/nats.ts'
 import { reportOf } from '../control/error-report.ts'
 import type { ObjectStoreShape } from '../object-store/object-store.ts'
 import { openObjectStore } from '../object-store/open.ts'
+import { RECORDINGS, Recording } from '../replay/recording.ts'
 import { run } from '../system/run.ts'
 import { nodeDiskFiles } from './disk-files.ts'
 import { SafekeeperService } from './safekeeper.ts'
@@ -28,9 +29,12 @@ class Safekeepers {
   #bus: NatsBus | undefined
   #lane: FastLane | undefined
   #store: ObjectStoreShape | undefined
+  readonly #recording: Recording
 
   constructor(config: SafekeepersConfig) {
     this.#config = config
+    const directory = join(dirname(config.directory), RECORDINGS, 'safekeepers')
+    this.#recording = new Recording({ directory, host: config.zone, nowMs: Date.now, report })
   }
 
   async start(): Promise<void> {
@@ -67,6 +71,7 @@ class Safekeepers {
       },
       soFar: () => timelineSoFar(store, timeline),
       report,
+      recorder: this.#recording.recorder,
     })
     this.#services.set(timeline, service)
     await run(bus.flush())
@@ -79,6 +84,7 @@ class Safekeepers {
   async stop(): Promise<void> {
     for (const service of this.#services.values()) service.stop()
     this.#lane?.close()
+    await this.#recording.close()
     await run(Scope.close(this.#scope, Exit.void))
   }
 }

@@ -26,6 +26,7 @@ import {
   eventsSubject,
   type OwnEffect,
   type Perform,
+  type Recorder,
   type SystemMessage,
   type SystemPorts,
 } from './ports.ts'
@@ -109,6 +110,7 @@ export class HostedActor<
       }
       this.#fold(events)
     }
+    this.#ports.recorder?.began(this.actor, this.#snapshot)
     this.#deadlines.follow(this.#snapshot.context.timers)
     const subject = actorSubject(this.#ports.project, this.actor)
     this.#unsubscribe = this.#ports.bus.subscribe(subject, (message) => this.#receive(message))
@@ -160,10 +162,13 @@ export class HostedActor<
       reply === undefined ? nobody : (envelope: Envelope) => this.#ports.bus.publish(reply, encodeEnvelope(envelope))
     const read = readMessage(this.#definition, this.actor, message.data)
     if ('error' in read) {
-      this.#refuse({ cause: read.envelope, answer }, read.error)
+      const { envelope, error } = read
+      this.#answer({ answer }, refusalOf(error, this.#ports.clock.nowMs()), envelope)
       return
     }
-    const waiting = { event: read.event, id: read.envelope.id, cause: read.envelope, answer }
+    const { id, causationId, correlationId } = read.envelope
+    // What led to the message led to the event: they are one, and have one id.
+    const waiting = { event: read.event, id, cause: { id: causationId, correlationId }, answer }
     if (this.#queue.length < QUEUE_LENGTH_MAX) this.#enqueue(waiting)
     else this.#refuse(waiting, queueFull(this.actor, read.event.type, QUEUE_LENGTH_MAX))
   }
@@ -222,12 +227,15 @@ export class HostedActor<
         return wrap(fact, identity, message)
       })
       if (facts.length > 0 && !(await this.#persist(facts, attempt))) continue
+      const before = this.#snapshot
       this.#snapshot = folded.snapshot
       this.#sequence += sequence > 0 ? 1 : facts.length
+      const effects = [...decision.effects, ...folded.effects]
+      const { outcome } = decision
+      this.#ports.recorder?.took({ message, outcome, facts, effects, before, after: this.#snapshot })
       if (!this.#stopped) this.#deadlines.follow(this.#snapshot.context.timers)
       if (taken) for (const happened of [message, ...facts]) this.#publish(happened)
-      const effects = [...decision.effects, ...folded.effects]
-      this.#answer(waiting, answerOf(this.actor, event, decision.outcome, effects, this.inspect()), message)
+      this.#answer(waiting, answerOf(this.actor, event, outcome, effects, this.inspect()), message)
       for (const effect of effects) this.#act(effect, message)
       this.#keepSnapshot(facts.length)
       return
@@ -264,17 +272,18 @@ export class HostedActor<
 
   async #refold(): Promise<void> {
     this.#refoldedAtMs = this.#ports.clock.nowMs()
-    this.#fold(await run(this.#journal!.eventsAfter(this.#sequence)))
+    this.#fold(await run(this.#journal!.eventsAfter(this.#sequence)), this.#ports.recorder)
     this.#mustRefold = false
   }
 
   /** Facts of the journal, without their effects: whoever wrote them performs those. */
-  #fold(envelopes: ReadonlyArray<Envelope>): void {
+  #fold(envelopes: ReadonlyArray<Envelope>, recorder?: Recorder): void {
     for (const envelope of envelopes) {
       const fact = readFact(this.#definition, envelope)
       if (isLochError(fact)) throw fact
       const folded = applyFacts(this.#definition, this.#snapshot, [fact])
       if (folded.impossible) throw misplacedFact(this.actor, envelope.sequence, folded.impossible.reason)
+      recorder?.folded(envelope, this.#snapshot, folded.snapshot)
       this.#snapshot = folded.snapshot
       this.#sequence = envelope.sequence
     }
@@ -319,7 +328,9 @@ export class HostedActor<
     waiting.answer(wrap(event, identity, cause))
   }
 
-  #refuse(waiting: Pick<Waiting<Event>, 'answer' | 'cause'>, error: LochError): void {
-    this.#answer(waiting, refusalOf(error, this.#ports.clock.nowMs()), waiting.cause)
+  #refuse(waiting: Pick<Waiting<Event>, 'answer' | 'cause' | 'id'>, error: LochError): void {
+    const { id, cause } = waiting
+    const refused = { id, correlationId: cause?.correlationId ?? id }
+    this.#answer(waiting, refusalOf(error, this.#ports.clock.nowMs()), refused)
   }
 }

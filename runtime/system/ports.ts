@@ -2,7 +2,7 @@
  * What the loop needs of the world, and the subjects it speaks on. Types only, and names: whatever a port does is done
  * in production by the neighbouring folders and in simulation by the kernel.
  */
-import type { ActorEffect, Snapshot } from '../../actors/definition.ts'
+import type { ActorEffect, Outcome, Snapshot } from '../../actors/definition.ts'
 import type { ActorEvent, Envelope } from '../../events/envelope.ts'
 import type { Journal } from '../log/journal.ts'
 
@@ -10,6 +10,25 @@ import type { Journal } from '../log/journal.ts'
 export interface SystemMessage {
   readonly data: Uint8Array
   readonly reply?: string | undefined
+}
+
+/** One message that an actor heard and all that came of it; its facts are durable. */
+export interface Taken {
+  readonly message: Envelope
+  readonly outcome: Outcome
+  readonly facts: ReadonlyArray<Envelope>
+  readonly effects: ReadonlyArray<ActorEffect>
+  readonly before: Snapshot<string, unknown>
+  readonly after: Snapshot<string, unknown>
+}
+
+/** Is shown what happens to the actors of one host, to keep it for replay. Must not throw, wait, or change anything. */
+export interface Recorder {
+  /** `<kind>.<id>` is hosted from now on. */
+  readonly began: (actor: string, snapshot: Snapshot<string, unknown>) => void
+  readonly took: (taken: Taken) => void
+  /** A fact that another host of the actor made durable has been folded. */
+  readonly folded: (fact: Envelope, before: Snapshot<string, unknown>, after: Snapshot<string, unknown>) => void
 }
 
 export interface SystemPorts {
@@ -31,6 +50,7 @@ export interface SystemPorts {
   readonly openJournal: (kind: string, id: string) => Journal
   /** Told of what cannot be answered to anyone: an effect that threw, a snapshot that could not be stored. */
   readonly report: (actor: string, doing: string, error: unknown) => void
+  readonly recorder?: Recorder | undefined
 }
 
 /** Effects that the loop performs itself; all others are the host's. */

@@ -18,7 +18,11 @@ export class TestWorld {
 
   /** A host of its own: its timers do not replace those of another. */
   system(name = 'host'): System {
-    const ports: SystemPorts = {
+    return new System(this.ports(name))
+  }
+
+  ports(name: string): SystemPorts {
+    return {
       project: 'p',
       bus: { publish: (subject, data) => this.send(subject, data), subscribe: (s, h) => this.subscribe(s, h) },
       clock: { nowMs: () => this.nowMs },
@@ -30,7 +34,6 @@ export class TestWorld {
       openJournal: (kind, id) => this.journal(kind, id),
       report: (...what) => this.reported.push(what),
     }
-    return new System(ports)
   }
 
   journal(kind: string, id: string): Journal {

@@ -22,6 +22,7 @@ import { openZoneLink, type ZoneLink } from '../control/zone-link.ts'
 import { isLochError, type LochError, problemOf } from '../errors.ts'
 import { openObjectStore } from '../object-store/open.ts'
 import { Postgres, postgresLayer } from '../postgres/postgres.ts'
+import { RECORDINGS, Recording } from '../replay/recording.ts'
 import { startSafekeepers } from '../safekeeper/host.ts'
 import { attempt } from '../system/run.ts'
 import { realTimers } from '../system/timers.ts'
@@ -47,6 +48,7 @@ const serve = Effect.fnUntraced(function* (
     bus,
     store,
     newId: randomUUID,
+    recorder: yield* acquireRecorder(config, report),
     report: (actor, doing, error) => report(`${actor}: ${doing}: ${problemOf(error)}`),
   })
   const body = mountedBody(bodyEnvironment(config, postgres))
@@ -105,6 +107,14 @@ function acquireSafekeepers(config: ZoneConfig, report: (line: string) => void) 
     ),
     (safekeepers) => Effect.promise(() => safekeepers.stop()),
   )
+}
+
+/** Of what the actors of this process hear and decide. The safekeepers' thread keeps its own. */
+function acquireRecorder({ zone, zoneDirectory }: ZoneConfig, report: (line: string) => void) {
+  const directory = join(zoneDirectory, RECORDINGS, 'zone')
+  const open = Effect.sync(() => new Recording({ directory, host: zone, nowMs: Date.now, report }))
+  const opened = Effect.acquireRelease(open, (recording) => Effect.promise(() => recording.close()))
+  return Effect.map(opened, ({ recorder }) => recorder)
 }
 
 /** Ends the process: with 0 after an ordered stop, else by force, after the supervisor has been told why. */

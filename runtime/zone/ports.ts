@@ -6,7 +6,7 @@ import type { BusShape } from '../bus/bus.ts'
 import { openJournal } from '../log/journal.ts'
 import { endpointJournal, timelineJournal } from '../log/keys.ts'
 import type { ObjectStoreShape } from '../object-store/object-store.ts'
-import type { SystemPorts } from '../system/ports.ts'
+import type { Recorder, SystemPorts } from '../system/ports.ts'
 import type { Timers } from '../system/timers.ts'
 
 const JOURNALS: Readonly<Record<string, (id: string) => string>> = {
@@ -22,11 +22,13 @@ export interface ZoneWorld {
   readonly timers: Timers
   /** Unique strings. */
   readonly newId: () => string
+  /** Is shown what the zone's actors take. */
+  readonly recorder?: Recorder
   readonly report: SystemPorts['report']
 }
 
 export function zonePorts(world: ZoneWorld): SystemPorts & { readonly close: () => void } {
-  const { project, bus, store, nowMs, timers, newId, report } = world
+  const { project, bus, store, nowMs, timers, newId, recorder, report } = world
   const armed = new Map<string, () => void>()
   const cancel = (name: string) => {
     armed.get(name)?.()
@@ -57,6 +59,7 @@ export function zonePorts(world: ZoneWorld): SystemPorts & { readonly close: () 
     },
     openJournal: (kind, id) => openJournal(store, JOURNALS[kind]!(id)),
     report,
+    recorder,
     close: () => {
       for (const name of [...armed.keys()]) cancel(name)
     },

@@ -1,0 +1,59 @@
+/**
+ * `loch replay FILE`: opens a run log, of production or of a simulation. On a terminal it is a view to move about in; with a
+ * question, elsewhere, or with --json the answer is printed. What of a damaged log can be read is shown before its error.
+ */
+import { crc32 } from 'node:zlib'
+import { useChecksum } from '../../../events/checksum.ts'
+import { BadArgument } from '../../errors.ts'
+import { answer } from '../../replay/answers.ts'
+import { fileSource } from '../../replay/byte-source.ts'
+import { Cursor } from '../../replay/cursor.ts'
+import { RunLog } from '../../replay/open-log.ts'
+import { runView } from '../../replay/terminal.ts'
+import type { ParsedArguments } from '../arguments.ts'
+import type { Command } from '../cli.ts'
+import type { FlagsOf } from '../command-table.ts'
+
+export const replayCommand: Command<'replay'> = async (words, output) => {
+  const file = words.operands[0]
+  if (file === undefined) {
+    throw new BadArgument({
+      component: 'loch replay',
+      value: '',
+      problem: 'the file is missing',
+      remedy: 'Write `loch replay FILE`; `loch log export > run.loch` makes one.',
+    })
+  }
+  useChecksum((bytes, before) => crc32(bytes, before))
+  const log = new RunLog(fileSource(file))
+  try {
+    const cursor = new Cursor(log)
+    if (log.length > 0 && isInteractive(words, output.json)) {
+      cursor.show(words.values)
+      cursor.seek(words.values.at ?? 'first', '--at')
+      await runView(cursor)
+    } else answer(cursor, words.values, output)
+    if (log.problem) throw log.problem
+  } finally {
+    log.close()
+  }
+}
+
+/** Flags that say where to begin or what to hide make sense in the view, too; all others are questions. */
+const VIEW_FLAGS: readonly string[] = [
+  'data',
+  'at',
+  'actor',
+  'type',
+  'term',
+  'correlation',
+  'from',
+  'to',
+  'grep',
+  'where',
+]
+
+function isInteractive({ values }: ParsedArguments<FlagsOf<'replay'>>, json: boolean): boolean {
+  if (json || process.stdin.isTTY !== true || process.stdout.isTTY !== true) return false
+  return Object.entries(values).every(([name, value]) => !value || VIEW_FLAGS.includes(name))
+}

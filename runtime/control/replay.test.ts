@@ -1,0 +1,168 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { memorySource } from '../replay/byte-source.ts'
+import { RunLog } from '../replay/open-log.ts'
+import { reExecute } from '../replay/re-execute.ts'
+import { recordedRun } from '../replay/testing.ts'
+import { main } from './cli.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'loch-replay-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+const bytes = await recordedRun()
+const file = join(directory, 'run.loch')
+writeFileSync(file, bytes)
+
+async function loch(...words: readonly string[]) {
+  const [stdout, stderr, binary]: [string[], string[], Uint8Array[]] = [[], [], []]
+  const code = await main(words, (json) => ({
+    json,
+    text: (text) => void stdout.push(text),
+    line: (line) => void stdout.push(line),
+    complain: (line) => void stderr.push(line),
+    bytes: (chunk) => void binary.push(chunk),
+  }))
+  return { code, stdout, stderr: stderr.join('\n'), binary: Buffer.concat(binary) }
+}
+
+const replay = (...words: readonly string[]) => loch('replay', file, ...words)
+async function sequences(...words: readonly string[]) {
+  const { code, stdout } = await replay('--json', ...words)
+  expect(code).toBe(0)
+  return stdout.map((line) => (JSON.parse(line) as { sequence: number }).sequence)
+}
+
+describe('loch replay', () => {
+  test('lists events in columns or as JSON', async () => {
+    const { code, stdout } = await replay('--limit', '2')
+    expect(code).toBe(0)
+    expect(stdout).toHaveLength(3)
+    expect(stdout[2]).toMatch(/^ {7}2 {2}12:00:00\.000 {2}timeline\.main@zone-1/)
+    expect(await sequences()).toHaveLength(19)
+    expect(await sequences('--at', '12:00:00.055', '--limit', '3')).toEqual([11, 12, 13])
+    expect(await sequences('--at', '3', '--back')).toEqual([3, 2, 1])
+    expect(await sequences('--type', 'StartTerm', '--back', '--limit', '1')).toEqual([18])
+  })
+
+  test('runs until a predicate holds, forth and back', async () => {
+    expect(await sequences('--until', 'timeline.main.term > 1')).toEqual([16])
+    expect(await sequences('--until', 'timeline.main.term < 2', '--back')).toEqual([15])
+    const { code, stderr } = await replay('--until', 'timeline.main.term > 9')
+    expect(code).toBe(1)
+    expect(stderr).toContain('makes it true (timeline.main.term > 9)')
+  })
+
+  test('prints a field at every event, and watches one', async () => {
+    const { stdout } = await replay('--print', 'timeline.main.durablePosition')
+    expect(stdout).toHaveLength(19)
+    expect(stdout[8]).toMatch(/Wake +-$/)
+    expect(stdout[9]).toMatch(/progress +4096$/)
+    const watched = await replay('--watch', 'timeline.main.term', '--json')
+    expect(watched.stdout.map((line) => JSON.parse(line) as object)).toMatchObject([
+      { value: 0 },
+      { value: 1 },
+      { value: 2 },
+    ])
+    expect((await replay('--print', 'timeline.main.nonsense')).stderr).toContain('never has a value')
+  })
+
+  test('shows states and differences', async () => {
+    const { stdout } = await replay('--at', '11', '--state', 'timeline.main')
+    expect(stdout).toContain('  context.remembered.term: 1')
+    const found = await replay('--diff', '10..16', '--json')
+    expect(found.stdout.map((line) => JSON.parse(line) as object)).toContainEqual({
+      path: 'timeline.main.context.remembered.term',
+      before: 0,
+      after: 2,
+    })
+    expect(await replay('--diff', '10')).toMatchObject({ code: 2, stderr: expect.stringContaining('two places') })
+    expect((await replay('--state', 'timeline.x')).stderr).toContain('Actors of this log: compute.main-zone-1')
+  })
+
+  test('shows causes, effects, microsteps, queries and diagrams', async () => {
+    expect(await sequences('--why', '16')).toEqual([14, 16])
+    expect(await sequences('--effects', '14')).toEqual([15, 16])
+    expect(await sequences('--query', 'type = StartTerm preceded by type = Delete')).toEqual([18])
+    expect((await replay('--query', 'type = Wake preceded by type = Delete')).code).toBe(1)
+    const { stdout } = await replay('--at', '6', '--microsteps')
+    expect(stdout.join('\n')).toMatch(/2 {2}TimelineCreated\n.*state: creating → active/)
+    expect((await replay('--diagram', 'mermaid')).stdout[0]).toContain('sequenceDiagram')
+    expect((await replay('--diagram', 'text', '--limit', '1')).stdout[0]).toContain('●')
+  })
+
+  test('re-executes: 0 if all comes out as recorded', async () => {
+    expect(await replay('--re-execute')).toMatchObject({
+      code: 0,
+      stdout: ['11 inputs were decided again.', 'Everything came out as it was recorded.'],
+    })
+  })
+
+  test('says where a predicate does not parse', async () => {
+    const { code, stderr } = await replay('--until', 'type = ')
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^error: --until: column 8: something is missing at the end/)
+  })
+
+  test('shows what can be read of a log that breaks off, and then the error', async () => {
+    const torn = join(directory, 'torn.loch')
+    writeFileSync(torn, bytes.subarray(0, bytes.length - 3))
+    const { code, stdout, stderr } = await loch('replay', torn)
+    expect(stdout).toHaveLength(19)
+    expect({ code, stderr }).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/breaks off. 18 events can be read/),
+    })
+  })
+
+  test('answers a missing file, and a file of something else', async () => {
+    expect((await loch('replay')).code).toBe(2)
+    expect((await loch('replay', join(directory, 'none'))).stderr).toContain('it cannot be read')
+    const other = join(directory, 'other')
+    writeFileSync(other, 'text')
+    expect((await loch('replay', other)).stderr).toContain('this is not a run log')
+  })
+})
+
+describe('loch log export', () => {
+  const data = join(directory, 'data')
+  const segment = (zone: string, process: string) => {
+    const folder = join(data, 'zones', zone, 'recordings', process)
+    mkdirSync(folder, { recursive: true })
+    return join(folder, 'run-000001769860800000.loch')
+  }
+
+  test('says so if nothing is recorded, or the words are wrong', async () => {
+    expect(await loch('log', 'export', '--data', data)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('nothing is recorded'),
+    })
+    expect((await loch('log')).code).toBe(2)
+    expect((await loch('log', 'export', '--since', 'yesterday', '--data', data)).stderr).toContain(
+      'neither a time nor a duration',
+    )
+  })
+
+  test('merges what all processes recorded by time, also of one that was killed while it wrote', async () => {
+    writeFileSync(segment('zone-1', 'zone'), bytes)
+    writeFileSync(segment('zone-2', 'zone'), bytes.subarray(0, bytes.length - 3))
+    const { code, binary, stderr } = await loch('log', 'export', '--data', data)
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    const log = new RunLog(memorySource(binary))
+    expect(log.problem).toBeUndefined()
+    expect(log.length).toBe(19 + 18)
+    expect(Array.from(log.table.at.subarray(0, log.length))).toEqual(
+      [...log.table.at.subarray(0, log.length)].sort((a, b) => a - b),
+    )
+  })
+
+  test('what is exported from some time on can be decided again', async () => {
+    rmSync(join(data, 'zones', 'zone-2'), { recursive: true })
+    const { binary } = await loch('log', 'export', '--data', data, '--since', '2026-01-31T12:00:00.055Z')
+    const log = new RunLog(memorySource(binary))
+    expect(log.event(0)).toMatchObject({ sequence: 1, type: 'StartTerm' })
+    expect(reExecute(log)).toEqual({ executed: 6, skipped: 0, divergence: undefined })
+    const { stdout } = await loch('log', 'export', '--data', data, '--json')
+    expect(JSON.parse(stdout[0]!)).toMatchObject({ sequence: 1, kind: 'began' })
+  })
+})

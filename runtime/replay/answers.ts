@@ -1,0 +1,217 @@
+/**
+ * What `loch replay` prints without a terminal: every question that the view answers, as lines for people or one JSON value a
+ * line. Questions are asked of the cursor; nothing is found out here. What was asked for and does not exist is an error, so that
+ * an exit code tells a script.
+ */
+import type { Output } from '../control/output.ts'
+import { BadArgument, Refused } from '../errors.ts'
+import { differences } from './changes.ts'
+import type { Cursor, Direction } from './cursor.ts'
+import { changed } from './event-fields.ts'
+import type { FilterOptions } from './filter.ts'
+import { parsePlace } from './places.ts'
+import { type Divergence, reExecute } from './re-execute.ts'
+import { differenceLine, eventJson, rowHeading, rowOf, shorten, stateLines } from './rows.ts'
+import { mermaidDiagram, textDiagram } from './sequence-diagram.ts'
+
+export interface Question extends FilterOptions {
+  readonly at?: string | undefined
+  readonly back: boolean
+  readonly limit?: number | undefined
+  readonly until?: string | undefined
+  readonly watch?: string | undefined
+  readonly print?: string | undefined
+  readonly state?: string | undefined
+  readonly diff?: string | undefined
+  readonly why?: string | undefined
+  readonly effects?: string | undefined
+  readonly query?: string | undefined
+  readonly diagram?: 'text' | 'mermaid' | undefined
+  readonly microsteps: boolean
+  readonly 're-execute': boolean
+}
+
+const LIMIT_DEFAULT = 100
+
+/** @throws BadArgument; Refused if what was asked for is not in the log, or re-execution diverges. */
+export function answer(cursor: Cursor, question: Question, output: Output): void {
+  const { at, back, until } = question
+  cursor.show(question)
+  if (question['re-execute']) {
+    printReExecution(cursor, output)
+    return
+  }
+  if (cursor.log.length === 0) throw nothing(cursor, 'the log holds no events', 'Choose another log.')
+  cursor.seek(at ?? (back ? 'last' : 'first'), '--at')
+  const direction = back ? -1 : 1
+  if (until !== undefined && !findFrom(cursor, until, direction)) {
+    throw nothing(cursor, `no event ${back ? 'before' : 'from'} here on makes it true`, 'Check it with --print.', until)
+  }
+  ask(cursor, question, output, direction)
+}
+
+function ask(cursor: Cursor, question: Question, output: Output, direction: Direction): void {
+  const { watch, print, state, diff, why, effects, query, diagram } = question
+  const limit = question.limit ?? (question.until === undefined ? LIMIT_DEFAULT : 1)
+  if (watch !== undefined) printValues(cursor, watch, '--watch', take(changes(cursor, watch, direction), limit), output)
+  else if (print !== undefined)
+    printValues(cursor, print, '--print', take(cursor.shown(direction), question.limit), output)
+  else if (state !== undefined) printState(cursor, state, output)
+  else if (diff !== undefined) printDiff(cursor, diff, output)
+  else if (why !== undefined) printWhy(cursor, parsePlace(cursor.log, why, '--why'), output)
+  else if (effects !== undefined) printEffects(cursor, parsePlace(cursor.log, effects, '--effects'), limit, output)
+  else if (query !== undefined) printMatches(cursor, query, limit, output)
+  else if (question.microsteps) printMicrosteps(cursor, output)
+  else if (diagram !== undefined) {
+    const places = [...take(cursor.shown(), limit)]
+    output.line(diagram === 'mermaid' ? mermaidDiagram(cursor.log, places) : textDiagram(cursor.log, places))
+  } else printEvents(cursor, take(cursor.shown(direction), limit), output)
+}
+
+/** Here counts, too: whoever names no place begins at the first event. */
+function findFrom(cursor: Cursor, until: string, direction: Direction): boolean {
+  const holds = cursor.value(until, '--until')
+  if (cursor.isShown(cursor.place) && holds(cursor.place)) return true
+  return cursor.until(until, direction)
+}
+
+function* changes(cursor: Cursor, field: string, direction: Direction): Generator<number> {
+  const isChanged = changed(cursor.value(field, '--watch'))
+  for (const place of cursor.shown(direction)) if (isChanged(place)) yield place
+}
+
+function* take(places: Iterable<number>, limit = Number.MAX_SAFE_INTEGER): Generator<number> {
+  let left = limit
+  for (const place of places) {
+    if (left-- <= 0) return
+    yield place
+  }
+}
+
+function printEvents({ log }: Cursor, places: Iterable<number>, output: Output): void {
+  if (!output.json) output.line(rowHeading())
+  for (const place of places) output.line(output.json ? JSON.stringify(eventJson(log.event(place))) : rowOf(log, place))
+}
+
+function printValues(cursor: Cursor, text: string, flag: string, places: Iterable<number>, output: Output): void {
+  const value = cursor.value(text, flag)
+  let hasValue = false
+  let isAsked = false
+  for (const place of places) {
+    const now = value(place)
+    isAsked = true
+    hasValue ||= now !== undefined
+    const { sequence, at, type } = cursor.log.event(place)
+    if (output.json) output.line(JSON.stringify({ sequence, at, value: now ?? null }))
+    else
+      output.line(
+        `${String(sequence).padStart(8)}  ${new Date(at).toISOString().slice(11, 23)}  ${type.padEnd(22)}  ${now === undefined ? '-' : shorten(now)}`,
+      )
+  }
+  if (isAsked && !hasValue)
+    output.complain(`${flag}: ${text} never has a value here; --state ACTOR shows what there is.`)
+}
+
+function printState(cursor: Cursor, actor: string, output: Output): void {
+  const known = cursor.stateAt(actor)
+  if (known === undefined) {
+    const remedy = `Actors of this log: ${cursor.states.actors().join(', ') || 'none'}.`
+    throw nothing(cursor, 'this actor has no state here, or is not in the log', remedy, actor)
+  }
+  const { source, snapshot, isCertain } = known
+  const { sequence } = cursor.event
+  if (output.json) {
+    output.line(JSON.stringify({ sequence, actor: source, isCertain, ...snapshot }))
+    return
+  }
+  const doubt = isCertain ? '' : ' (not certain: events before it are lost)'
+  output.line(`${source} after event ${sequence}${doubt}`)
+  for (const line of stateLines(snapshot)) output.line(`  ${line}`)
+}
+
+function printDiff(cursor: Cursor, range: string, output: Output): void {
+  const [from, to, ...rest] = range.split('..')
+  if (!from || !to || rest.length > 0) {
+    const remedy = 'Write two places with two dots between, like 100..250 or 12:00:01..12:00:02.'
+    throw new BadArgument({ component: '--diff', value: range, problem: 'these are not two places', remedy })
+  }
+  const found = cursor.diff(parsePlace(cursor.log, from, '--diff'), parsePlace(cursor.log, to, '--diff'))
+  for (const one of found) output.line(output.json ? JSON.stringify(one) : differenceLine(one))
+  if (found.length === 0 && !output.json) output.line('No state of any actor differs.')
+}
+
+function printWhy(cursor: Cursor, place: number, output: Output): void {
+  const { places, missing } = cursor.why(place)
+  printEvents(cursor, places, output)
+  if (missing !== undefined) output.complain(`Its first cause, ${missing}, is not in this log.`)
+}
+
+function printEffects(cursor: Cursor, place: number, limit: number, output: Output): void {
+  const { log } = cursor
+  if (!output.json) output.line(rowOf(log, place))
+  for (const { place: one, depth } of cursor.effectsOf(place, limit)) {
+    const shown = output.json
+      ? JSON.stringify({ depth, ...eventJson(log.event(one)) })
+      : `${'  '.repeat(depth)}└ ${rowOf(log, one).trimStart()}`
+    output.line(shown)
+  }
+}
+
+function printMatches(cursor: Cursor, query: string, limit: number, output: Output): void {
+  let found = 0
+  for (const { place, other } of cursor.query(query)) {
+    if (found++ >= limit) return
+    const event = cursor.log.event(place)
+    const partner = other === undefined ? undefined : cursor.log.event(other).sequence
+    const beside = partner === undefined ? '' : `  (${partner})`
+    output.line(
+      output.json
+        ? JSON.stringify({ ...eventJson(event), other: partner ?? null })
+        : `${rowOf(cursor.log, place)}${beside}`,
+    )
+  }
+  if (found === 0) throw nothing(cursor, 'this is true of no event', 'Nothing is wrong if none was expected.', query)
+}
+
+function printMicrosteps(cursor: Cursor, output: Output): void {
+  const steps = cursor.microsteps()
+  if (!output.json) output.line(rowOf(cursor.log, cursor.place))
+  for (const [at, { type, snapshot, effects }] of steps.entries()) {
+    const found = at === 0 ? [] : differences(steps[at - 1]!.snapshot, snapshot)
+    if (output.json) {
+      output.line(JSON.stringify({ microstep: at, type, differences: found, effects }))
+      continue
+    }
+    output.line(`  ${at}  ${type}`)
+    for (const one of found) output.line(`       ${differenceLine(one)}`)
+    for (const effect of effects) output.line(`       effect ${shorten(effect)}`)
+  }
+}
+
+function printReExecution(cursor: Cursor, output: Output): void {
+  const { executed, skipped, divergence } = reExecute(cursor.log)
+  if (output.json) output.line(JSON.stringify({ executed, skipped, divergence: divergence ?? null }))
+  else for (const line of reExecutionLines(executed, skipped, divergence)) output.line(line)
+  if (!divergence) return
+  throw new Refused({
+    component: 're-execution',
+    value: cursor.log.source.name,
+    problem: `today's code diverges from the log at event ${divergence.sequence}`,
+    remedy: `See it with --at ${divergence.sequence} --microsteps; check out the version that wrote the log to compare.`,
+  })
+}
+
+function* reExecutionLines(executed: number, skipped: number, divergence: Divergence | undefined): Generator<string> {
+  yield `${executed} inputs were decided again${skipped === 0 ? '' : `, ${skipped} could not be`}.`
+  if (divergence === undefined) {
+    yield 'Everything came out as it was recorded.'
+    return
+  }
+  const { sequence, type, actor } = divergence
+  yield `Event ${sequence}, ${type} at ${actor}, comes out differently (recorded → now):`
+  for (const one of divergence.differences) yield `  ${differenceLine(one)}`
+}
+
+function nothing({ log }: Cursor, problem: string, remedy: string, value = log.source.name): Refused {
+  return new Refused({ component: 'replay', value, problem, remedy })
+}

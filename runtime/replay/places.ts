@@ -1,0 +1,68 @@
+/**
+ * Places in a log as people write them: a sequence, a time of day, an offset from the start, an id of an event or fact, `first`
+ * or `last`. A text that names no event is answered with what would; no place is ever guessed.
+ */
+import { BadArgument } from '../errors.ts'
+import { firstNotBelow } from './event-table.ts'
+import type { RunLog } from './open-log.ts'
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** `250ms`, `1.5s`, `10m`, `2h`, `3d` in milliseconds; undefined for anything else. */
+export function parseDuration(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text)
+  return match === null ? undefined : Number(match[1]) * UNIT_MS[match[2]!]!
+}
+
+/**
+ * Milliseconds since 1970 of a date and time, of a time on the day on which the log begins, or of `+1.5s` after its beginning;
+ * UTC unless it says otherwise. Undefined for anything else.
+ */
+export function parseTime(text: string, startedAt: number): number | undefined {
+  if (/^\+/.test(text)) {
+    const offset = parseDuration(text.slice(1))
+    return offset === undefined ? undefined : startedAt + offset
+  }
+  const time =
+    /^(?:(\d{4}-\d{2}-\d{2})(?:[T ]|$))?(?:(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?)?(Z|[+-]\d{2}:?\d{2})?$/i.exec(text)
+  if (time === null || (time[1] === undefined && time[2] === undefined)) return undefined
+  const [
+    ,
+    day = new Date(startedAt).toISOString().slice(0, 10),
+    hours = '0',
+    minutes = '00',
+    seconds = '00',
+    zone = 'Z',
+  ] = time
+  const at = Date.parse(`${day}T${hours.padStart(2, '0')}:${minutes}:${seconds}${zone}`)
+  return Number.isNaN(at) ? undefined : at
+}
+
+/** The place of the event that `text` names. @throws BadArgument */
+export function parsePlace(log: RunLog, text: string, flag: string): number {
+  const { table } = log
+  if (log.length === 0) throw refuse(text, flag, 'the log holds no events', 'Choose another log.')
+  if (text === 'first') return 0
+  if (text === 'last') return log.length - 1
+  if (/^\d+$/.test(text)) return placeOfSequence(log, Number(text), flag)
+  const at = parseTime(text, log.header.startedAt)
+  if (at !== undefined) return Math.min(firstNotBelow(table.at, log.length, at), log.length - 1)
+  const place = log.placeOfId(text)
+  if (place !== undefined) return place
+  const remedy = 'Write a sequence, a time (12:00:01.5, 2026-01-31T12:00:00Z, +1.5s), an id, first or last.'
+  throw refuse(text, flag, 'no event has this sequence, time or id', remedy)
+}
+
+function placeOfSequence(log: RunLog, sequence: number, flag: string): number {
+  const { table } = log
+  const place = firstNotBelow(table.sequence, log.length, sequence)
+  if (place < log.length && table.sequence[place]! === sequence) return place
+  const [first, last] = [table.sequence[0]!, table.sequence[log.length - 1]!]
+  const isLost = sequence > first && sequence < last
+  const problem = isLost ? 'this event is lost: the log is damaged there' : 'there is no such event'
+  throw refuse(String(sequence), flag, problem, `The log holds the events ${first} to ${last}.`)
+}
+
+function refuse(value: string, flag: string, problem: string, remedy: string): BadArgument {
+  return new BadArgument({ component: flag, value, problem, remedy })
+}

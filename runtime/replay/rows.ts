@@ -1,0 +1,84 @@
+/**
+ * An event as one line in fixed columns for people, and as one flat value for machines. Both say the same; the line leaves out
+ * what does not fit, the value nothing.
+ */
+import { actorOf, type RunEvent } from '../../events/run-log.ts'
+import type { Difference } from './changes.ts'
+import { textOf } from './event-fields.ts'
+import type { RunLog } from './open-log.ts'
+
+const COLUMNS = [8, 12, 26, 20, 28, 4] as const
+const HEADINGS = ['SEQUENCE', 'TIME', 'ACTOR', 'TYPE', 'STATE', 'TERM', 'DETAIL']
+/** Longer values are cut for people. */
+const VALUE_LENGTH_MAX = 160
+
+export function rowHeading(): string {
+  return columns(HEADINGS)
+}
+
+export function rowOf(log: RunLog, place: number): string {
+  const event = log.event(place)
+  const { sequence, at, source, type, term } = event
+  const time = new Date(at).toISOString().slice(11, 23)
+  const shownTerm = term === 0 ? '' : String(term)
+  return columns([
+    String(sequence).padStart(COLUMNS[0]),
+    time,
+    source,
+    type,
+    stateChange(log, place),
+    shownTerm,
+    detail(event),
+  ])
+}
+
+/** `active → deleting`, or the one state it stayed in. */
+function stateChange({ table, name }: RunLog, place: number): string {
+  const lane = table.lane(table.source[place]!)
+  const count = lane.events.firstNotBelow(place)
+  const after = name(table.state[place]!)
+  const before = count === 0 ? after : name(table.state[lane.events.at(count - 1)]!)
+  return before === after || before === '' ? after : `${before} → ${after}`
+}
+
+function detail(event: RunEvent): string {
+  if (event.outcome !== 'taken') return `${event.outcome}: ${event.reason}`
+  if (event.facts.length > 0) return event.facts.map((fact) => fact.type).join(', ')
+  if (event.kind === 'took' || event.kind === 'began') return ''
+  return event.kind === 'folded' ? 'fact of another host' : shorten(event.payload)
+}
+
+function columns(cells: readonly string[]): string {
+  return cells
+    .map((cell, column) => padded(cell, COLUMNS[column]))
+    .join('  ')
+    .trimEnd()
+}
+
+function padded(cell: string, width: number | undefined): string {
+  if (width === undefined) return cell
+  return cell.length > width ? `${cell.slice(0, width - 1)}…` : cell.padEnd(width)
+}
+
+/** Everything about an event, for `--json`. */
+export function eventJson(event: RunEvent): object {
+  const { source, snapshot, ...rest } = event
+  return { ...rest, source, actor: actorOf(source), ...(snapshot === undefined ? {} : { snapshot }) }
+}
+
+export function differenceLine({ path, before, after }: Difference): string {
+  return `${path}: ${before === undefined ? '(nothing)' : shorten(before)} → ${after === undefined ? '(nothing)' : shorten(after)}`
+}
+
+export function shorten(value: unknown): string {
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'undefined')
+  return text.length > VALUE_LENGTH_MAX ? `${text.slice(0, VALUE_LENGTH_MAX - 1)}…` : text
+}
+
+/** A state as lines of `path: value`, one for each leaf. */
+export function stateLines(value: unknown, path = ''): string[] {
+  if (typeof value !== 'object' || value === null || Object.keys(value).length === 0) {
+    return [`${path}: ${value === undefined ? '(nothing)' : textOf(value)}`]
+  }
+  return Object.entries(value).flatMap(([key, part]) => stateLines(part, path === '' ? key : `${path}.${key}`))
+}

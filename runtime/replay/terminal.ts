@@ -1,0 +1,46 @@
+/** The terminal around the view (view.ts): raw keys in, whole pages out, on the alternate screen. Whatever ends it, the terminal is restored. */
+import { emitKeypressEvents, type Key } from 'node:readline'
+import type { Cursor } from './cursor.ts'
+import { View } from './view.ts'
+
+const ALTERNATE_SCREEN = '\u001b[?1049h'
+const MAIN_SCREEN = '\u001b[?1049l'
+const CLEAR = '\u001b[2J\u001b[H'
+const COLUMNS_DEFAULT = 80
+const ROWS_DEFAULT = 24
+
+/** Resolves when the reader quits. */
+export function runView(cursor: Cursor): Promise<void> {
+  const { stdin, stdout } = process
+  const view = new View(cursor)
+  const draw = () => {
+    stdout.write(CLEAR + view.render(stdout.columns ?? COLUMNS_DEFAULT, stdout.rows ?? ROWS_DEFAULT))
+  }
+  return new Promise((resolve, reject) => {
+    const end = (settle: () => void) => {
+      stdin.off('keypress', onKey)
+      stdout.off('resize', draw)
+      stdin.setRawMode(false)
+      stdin.pause()
+      stdout.write(MAIN_SCREEN)
+      settle()
+    }
+    const onKey = (text: string | undefined, key: Key) => {
+      try {
+        if (key.ctrl === true && key.name === 'c') return end(resolve)
+        view.press(key.name ?? '', text ?? '')
+        if (view.isDone) return end(resolve)
+        draw()
+      } catch (error) {
+        end(() => reject(error))
+      }
+    }
+    emitKeypressEvents(stdin)
+    stdin.setRawMode(true)
+    stdin.resume()
+    stdin.on('keypress', onKey)
+    stdout.on('resize', draw)
+    stdout.write(ALTERNATE_SCREEN)
+    draw()
+  })
+}
