@@ -47,6 +47,7 @@ export class SimCluster {
       durability: plan.durability,
       cachePages: plan.cachePages,
       postgres: plan.postgres,
+      logLimits: plan.logLimits,
     }
     const { network, bucket, ledger: observer } = this
     const address = { listens: (server: SimPostgres) => this.#listens(server) }
