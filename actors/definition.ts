@@ -9,9 +9,9 @@
  * cheap to lose (who was heard, deadlines) stands beside `remembered` in the context.
  */
 import type * as Schema from 'effect/Schema'
-import { type AnyStateMachine, initialTransition, transition } from 'xstate'
+import { type AnyStateMachine, initialTransition } from 'xstate'
 import type { ActorEvent } from '../events/envelope.ts'
-import { type MachinePlan, machineOf, nestedValue, stateName } from './machine-of.ts'
+import { type MachinePlan, type Move, machineOf, moveOf, nestedValue, stateName } from './machine-of.ts'
 import type { LooseVerdict, RefusalTag } from './table.ts'
 
 /** Deadlines by name, ms since 1970. The host sends `TimerFired{name}` at or after each. */
@@ -93,6 +93,7 @@ export interface Definition<
   Effect extends ActorEffect,
 > extends Description<Input, State, Context, Event> {
   readonly machine: AnyStateMachine
+  readonly move: Move
   readonly begin: (input: Input) => Snapshot<State, Context>
   /** Only for inference: the effects that `step` returns. */
   readonly effects?: ReadonlyArray<Effect>
@@ -121,7 +122,7 @@ export function defineActor<Effect extends ActorEffect>() {
       const [first] = initialTransition(machine, plan.contextOf(input))
       return { state: stateName(first.value) as State, context: first.context as Context }
     }
-    return { ...description, machine, begin }
+    return { ...description, machine, move: moveOf(machine), begin }
   }
 }
 
@@ -139,9 +140,9 @@ export function step<
   snapshot: Snapshot<State, Context>,
   event: Event,
 ): Step<State, Context, Effect> {
-  const { machine } = definition
+  const { machine, move } = definition
   const before = machine.resolveState({ value: nestedValue(snapshot.state), context: snapshot.context })
-  const [after, raised] = transition(machine, before, event)
+  const [after, raised] = move(before, event)
   const actions: ReadonlyArray<{ readonly type: string; readonly params?: unknown }> = raised
   const verdict = actions.find((action) => action.type === 'verdict')?.params as LooseVerdict | undefined
   if (verdict?.ignored !== undefined) return stay(snapshot, { kind: 'ignored', reason: verdict.ignored })

@@ -4,7 +4,17 @@
  * per `effect`, and one `ignored` or `refused` where nothing happened. A dot in a state's name nests it
  * (`serving.active`), which keeps the machine a proper statechart for XState's own tools.
  */
-import { type AnyStateMachine, createMachine, enqueueActions, type StateValue } from 'xstate'
+import {
+  type AnyActorScope,
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  createActor,
+  createMachine,
+  type EventObject,
+  type ExecutableActionObject,
+  enqueueActions,
+  type StateValue,
+} from 'xstate'
 import { type LooseTable, type LooseVerdict, verdictsOf } from './table.ts'
 
 interface LooseChange {
@@ -39,6 +49,37 @@ export function machineOf(plan: MachinePlan): AnyStateMachine {
   root.initial = plan.initial
   const config = { id: plan.kind, context: ({ input }: { input: unknown }) => input, ...root }
   return createMachine(config as never)
+}
+
+/** XState's pure `transition`: the snapshot after `event`, and the actions that it raised. */
+export type Move = (
+  before: AnyMachineSnapshot,
+  event: EventObject,
+) => readonly [after: AnyMachineSnapshot, raised: readonly ExecutableActionObject[]]
+
+/**
+ * The `transition` of xstate makes an actor for each call, for machines that spawn others, and that costs as much as the step.
+ * Ours spawn none, so one scope serves all steps of a machine.
+ */
+export function moveOf(machine: AnyStateMachine): Move {
+  const self = createActor(machine)
+  let raised: ExecutableActionObject[] = []
+  const nothing = () => {}
+  const scope = {
+    self,
+    id: '',
+    sessionId: '',
+    system: self.system,
+    logger: nothing,
+    defer: nothing,
+    stopChild: nothing,
+    emit: nothing,
+    actionExecutor: (action: ExecutableActionObject) => void raised.push(action),
+  } as AnyActorScope
+  return (before, event) => {
+    raised = []
+    return [machine.transition(before, event, scope), raised]
+  }
 }
 
 function nodeAt(root: StateNode, path: ReadonlyArray<string>): StateNode {

@@ -125,7 +125,7 @@ async function openVolume(
   const door = await place.openDoor(timeline)
   undo.unshift(() => door.unmount())
   undo.push(() => door.close())
-  log = new WritingLog(ports, reign, door.answers, events)
+  log = new WritingLog(ports, reign, door.answers, events, place.ringBytes)
   undo.unshift(() => log?.close())
   log.connect()
   const { shared, subject, reply } = log

@@ -8,7 +8,7 @@ import { checksum } from '../../events/checksum.ts'
 import { FRAME_HEADER_BYTES, FRAME_PAYLOAD_BYTES_MAX, writeFrameHeader } from '../../events/frame.ts'
 import { encodeEntry, type LogEntry, WRITE_ENTRY_HEAD_BYTES, writeWriteEntryHead } from '../../events/log-entry.ts'
 import type { LogSink } from '../volume/types.ts'
-import { RING_BYTES, RING_RESERVE_BYTES, type SharedLog } from './shared-log.ts'
+import type { SharedLog } from './shared-log.ts'
 
 /** Sends the frame of the log from `begin` on: `parts` are its header and payload. False while there is no connection. */
 export type FrameOut = (parts: readonly Uint8Array[], bytes: number, begin: number) => boolean
@@ -56,9 +56,9 @@ export class RingSink implements LogSink {
 
   /** Waits until the next operation's entries fit; false if the log failed meanwhile. */
   reserve(): boolean {
-    if (this.log.ringFree < RING_RESERVE_BYTES) {
+    if (this.log.ringFree < this.log.reserveBytes) {
       this.send()
-      this.log.awaitRing(RING_RESERVE_BYTES)
+      this.log.awaitRing(this.log.reserveBytes)
     }
     return this.log.failure === 0
   }
@@ -98,9 +98,10 @@ export class RingSink implements LogSink {
   }
 
   private sendFrame(begin: number, length: number): void {
-    const start = begin % RING_BYTES
-    const first = this.log.ring.subarray(start, Math.min(start + length, RING_BYTES))
-    const second = this.log.ring.subarray(0, length - first.length)
+    const { ring, ringBytes } = this.log
+    const start = begin % ringBytes
+    const first = ring.subarray(start, Math.min(start + length, ringBytes))
+    const second = ring.subarray(0, length - first.length)
     const chainBefore = this.chain
     this.log.markFrame(begin, chainBefore)
     this.chain = checksum(first, chainBefore)
@@ -118,9 +119,9 @@ export class RingSink implements LogSink {
   }
 
   private put(position: number, source: Uint8Array, from: number, length: number): void {
-    const { ring } = this.log
-    const start = position % RING_BYTES
-    const first = Math.min(length, RING_BYTES - start)
+    const { ring, ringBytes } = this.log
+    const start = position % ringBytes
+    const first = Math.min(length, ringBytes - start)
     ring.set(source.subarray(from, from + first), start)
     if (first < length) ring.set(source.subarray(from + first, from + length), 0)
   }

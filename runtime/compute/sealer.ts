@@ -12,11 +12,6 @@ import type { FromVolume } from './volume-messages.ts'
 /** 4 MiB segments: large enough for few PUTs, small enough that several fly within the memory bound. */
 export const SEGMENT_PAGES_MAX = 512
 const SEALS_IN_FLIGHT_MAX = 4
-/**
- * A full segment of dirty pages is sealed without anybody asking. Postgres's buffers have gathered the rewrites of a page
- * already, so it comes once per checkpoint, and what is sealed now is not waited for by the fsync at the checkpoint's end.
- */
-const DIRTY_PAGES_HIGH = SEGMENT_PAGES_MAX
 
 interface SyncWaiter {
   /** Seals with a lower or equal number must be complete; infinity until all that it waits for is captured. */
@@ -37,10 +32,23 @@ export class Sealer {
   private lastSeal = 0
   private lastSegment = 0
   private lastPosition = 0
-  constructor(volume: Volume, term: number, post: (message: FromVolume, transfer: ArrayBuffer[]) => void) {
+  /**
+   * Pages of a segment at most. A full segment of dirty pages is sealed without anybody asking: Postgres's buffers have
+   * gathered the rewrites of a page already, so it comes once per checkpoint, and what is sealed now is not waited for by
+   * the fsync at the checkpoint's end.
+   */
+  private readonly segmentPages: number
+
+  constructor(
+    volume: Volume,
+    term: number,
+    post: (message: FromVolume, transfer: ArrayBuffer[]) => void,
+    segmentPages = SEGMENT_PAGES_MAX,
+  ) {
     this.volume = volume
     this.term = term
     this.post = post
+    this.segmentPages = segmentPages
   }
 
   /** Seals all that is dirty now; `done` gets the log position that makes it so. */
@@ -62,7 +70,7 @@ export class Sealer {
 
   /** Called after every request. */
   tick(): void {
-    if (this.volume.dirtyPageCount >= DIRTY_PAGES_HIGH) this.start()
+    if (this.volume.dirtyPageCount >= this.segmentPages) this.start()
   }
 
   /** Captures what somebody waits for, and what is too much, as far as it may fly. */
@@ -70,7 +78,7 @@ export class Sealer {
     this.bindWaiters()
     while (this.inFlight.size < SEALS_IN_FLIGHT_MAX && this.hasWork()) {
       const includeLogged = this.waiters.some((waiter) => !isBound(waiter) && waiter.includeLogged)
-      const seal = this.volume.beginSeal(SEGMENT_PAGES_MAX, { includeLogged })
+      const seal = this.volume.beginSeal(this.segmentPages, { includeLogged })
       if (seal) this.capture(seal)
       this.bindWaiters()
       if (!seal) return
@@ -78,7 +86,7 @@ export class Sealer {
   }
 
   private hasWork(): boolean {
-    return this.volume.dirtyPageCount >= DIRTY_PAGES_HIGH || this.waiters.some((waiter) => !isBound(waiter))
+    return this.volume.dirtyPageCount >= this.segmentPages || this.waiters.some((waiter) => !isBound(waiter))
   }
 
   /** Names are given once: whatever is stored under the term takes the next number. */
@@ -90,7 +98,7 @@ export class Sealer {
     const order = ++this.lastSeal
     const number = this.nextSegmentNumber()
     const length = seal.pageCount * PAGE_BYTES
-    const buffer = this.spare.pop() ?? new ArrayBuffer(SEGMENT_PAGES_MAX * PAGE_BYTES)
+    const buffer = this.spare.pop() ?? new ArrayBuffer(this.segmentPages * PAGE_BYTES)
     this.volume.readSeal(seal, Buffer.from(buffer, 0, length))
     this.inFlight.set(order, { seal, number })
     this.post({ kind: 'seal', seal: order, number, buffer, length }, [buffer])

@@ -10,8 +10,9 @@
 import { RESENDABLE_BYTES_MAX } from '../../events/frame.ts'
 
 export const RING_BYTES = RESENDABLE_BYTES_MAX
-/** One operation's entries always fit into it: the worker waits until this much of the ring is free. */
-export const RING_RESERVE_BYTES = 2 * 1024 * 1024
+/** One operation's entries always fit into this part of the ring: the worker waits until so much of it is free. */
+const RESERVE_FRACTION = 1 / 4
+export const RING_RESERVE_BYTES = RING_BYTES * RESERVE_FRACTION
 /** Postgres has at most a few fsyncs in flight: one per backend that commits, plus checkpointer and helpers. */
 export const SYNC_SLOTS = 512
 
@@ -48,6 +49,8 @@ export type Answer = (uniqueLow: number, uniqueHigh: number) => void
 export class SharedLog {
   readonly memory: SharedArrayBuffer
   readonly ring: Buffer
+  readonly ringBytes: number
+  readonly reserveBytes: number
   private readonly positions: Float64Array
   private readonly flags: Int32Array
   private readonly slots: Int32Array
@@ -63,12 +66,14 @@ export class SharedLog {
     this.slotPositions = new Float64Array(memory, SLOT_POSITIONS_AT, SYNC_SLOTS)
     this.markPositions = new Float64Array(memory, MARKS_AT, FRAME_MARKS)
     this.markChains = new Int32Array(memory, MARK_CHAINS_AT, FRAME_MARKS)
-    this.ring = Buffer.from(memory, RING_AT, RING_BYTES)
+    this.ringBytes = memory.byteLength - RING_AT
+    this.reserveBytes = this.ringBytes * RESERVE_FRACTION
+    this.ring = Buffer.from(memory, RING_AT, this.ringBytes)
   }
 
   /** Fresh memory for a log that starts at `position` with `chain` over everything before it. */
-  static allocate(position: number, chain: number): SharedLog {
-    const log = new SharedLog(new SharedArrayBuffer(RING_AT + RING_BYTES))
+  static allocate(position: number, chain: number, ringBytes = RING_BYTES): SharedLog {
+    const log = new SharedLog(new SharedArrayBuffer(RING_AT + ringBytes))
     log.positions.fill(position, Word.base, Word.released + 1)
     log.flags[Flag.chain] = chain | 0
     log.flags[Flag.socket] = -1
@@ -108,7 +113,7 @@ export class SharedLog {
     return this.positions[Word.released]!
   }
   get ringFree(): number {
-    return RING_BYTES - (this.end - this.released)
+    return this.ringBytes - (this.end - this.released)
   }
 
   /** A quiet log sends when asked or when much has gathered, not at every write (cluster creation). */
@@ -179,13 +184,13 @@ export class SharedLog {
 
   /** True while log bytes from `position` on are in the ring. Check again after copying: the worker may have gone on. */
   holds(position: number): boolean {
-    return position >= this.base && position >= this.end - RING_BYTES + RING_RESERVE_BYTES && position <= this.end
+    return position >= this.base && position >= this.end - this.ringBytes + this.reserveBytes && position <= this.end
   }
 
   /** Copies log bytes [from, to) into `target`; they must still be in the ring. */
   copyOut(from: number, to: number, target: Uint8Array, targetAt: number): void {
-    const start = from % RING_BYTES
-    const first = Math.min(to - from, RING_BYTES - start)
+    const start = from % this.ringBytes
+    const first = Math.min(to - from, this.ringBytes - start)
     target.set(this.ring.subarray(start, start + first), targetAt)
     if (first < to - from) target.set(this.ring.subarray(0, to - from - first), targetAt + first)
   }

@@ -12,6 +12,8 @@ export interface VolumeWorkerData {
   /** Path for the local files of pages; made anew, because nothing in them survives the process. */
   readonly cacheFile: string
   readonly slotCount: number
+  /** Pages of a segment object at most. */
+  readonly segmentPages: number
   readonly timeline: string
   readonly term: number
 }

@@ -13,10 +13,13 @@ import { Waker } from '../fuse/wake.ts'
 import { run } from '../system/run.ts'
 import type { BodyEnvironment } from './environment.ts'
 import type { SyncAnswers } from './fsyncs.ts'
+import { SEGMENT_PAGES_MAX } from './sealer.ts'
 import type { SharedLog } from './shared-log.ts'
 import { type VolumeThread, WorkerThread } from './volume-thread.ts'
 
 export interface VolumePlace {
+  /** Of the newest log that is kept in memory, where it shall not be the usual size. */
+  readonly ringBytes?: number
   startThread(timeline: string, term: number): VolumeThread
   openDoor(timeline: string): Promise<VolumeDoor>
 }
@@ -46,7 +49,7 @@ export function mountPlace(environment: BodyEnvironment): VolumePlace {
       mkdirSync(environment.cacheDirectory, { recursive: true, mode: 0o700 })
       const cacheFile = join(environment.cacheDirectory, `${timeline}.${term}`)
       const slotCount = Math.floor(environment.cacheBytes / PAGE_BYTES)
-      return new WorkerThread({ cacheFile, slotCount, timeline, term })
+      return new WorkerThread({ cacheFile, slotCount, segmentPages: SEGMENT_PAGES_MAX, timeline, term })
     },
     openDoor: async (timeline) => {
       const mount = await run(mountVolume(join(environment.runDirectory, 'mnt', timeline), `loch-${timeline}`))

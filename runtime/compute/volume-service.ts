@@ -9,7 +9,7 @@ import type { Volume } from '../volume/volume.ts'
 import { Fsyncs, type SyncAnswers } from './fsyncs.ts'
 import { type FrameOut, RingSink } from './ring-sink.ts'
 import { Sealer } from './sealer.ts'
-import { RING_RESERVE_BYTES, type SharedLog } from './shared-log.ts'
+import type { SharedLog } from './shared-log.ts'
 import { SnapshotTaker } from './snapshot-taker.ts'
 import type { FromVolume, ServeMessage, ToServingVolume, VolumeWorkerData } from './volume-messages.ts'
 import { WantedBytes } from './wanted-bytes.ts'
@@ -53,7 +53,7 @@ export class VolumeService {
     this.#log = log
     this.sink = this.#openSink(data.term, compute, writer, nowMs)
     volume.attachLog(this.sink)
-    this.#sealer = new Sealer(volume, data.term, post)
+    this.#sealer = new Sealer(volume, data.term, post, data.segmentPages)
     this.#wanted = new WantedBytes(volume, post)
     this.#snapshots = new SnapshotTaker(volume, this.#sealer, this.sink, log, this.#wanted, data, post)
     this.#fsyncs = new Fsyncs(volume, this.#sealer, this.sink, log, answers)
@@ -78,7 +78,7 @@ export class VolumeService {
    */
   begin(nowMs: number): number {
     this.sink.nowMs = nowMs
-    if (this.#log.ringFree < RING_RESERVE_BYTES) this.sink.reserve()
+    if (this.#log.ringFree < this.#log.reserveBytes) this.sink.reserve()
     return this.#log.failure
   }
 

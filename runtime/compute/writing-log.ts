@@ -40,7 +40,7 @@ export class WritingLog {
   #fenced = false
   #closed = false
 
-  constructor(ports: ReignPorts, reign: Reign, answers: SyncAnswers, events: WritingLogEvents) {
+  constructor(ports: ReignPorts, reign: Reign, answers: SyncAnswers, events: WritingLogEvents, ringBytes?: number) {
     this.#ports = ports
     this.#reign = reign
     this.#events = events
@@ -48,7 +48,7 @@ export class WritingLog {
     this.subject = names.append
     this.reply = `${names.append}.ack.${reign.term}`
     const { tail, grant, archived, dutyZone } = reign
-    this.shared = SharedLog.allocate(tail.position, tail.chain)
+    this.shared = SharedLog.allocate(tail.position, tail.chain, ringBytes)
     this.shared.archived = archived.position
     const proposer = createProposer(
       reign.term,

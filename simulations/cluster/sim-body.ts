@@ -17,6 +17,8 @@ import { VolumeMount } from './volume-mount.ts'
 
 /** Where clients find whoever serves. */
 export interface Address {
+  /** Before it serves: its sessions must end with the process. */
+  launched(process: Process, server: SimPostgres): void
   listens(server: SimPostgres): void
 }
 
@@ -26,10 +28,16 @@ export interface SimBodyPorts {
   readonly lane: SimBus
   readonly nowMs: () => number
   readonly settings: PostgresSettings
+  /** Registers that a new cluster is made for. */
+  readonly keys: number
   readonly cachePages: number
   readonly observer: ExecutionObserver
   readonly address: Address
 }
+
+/** Small, so that a run sees the ring come around, and full segments. */
+const RING_BYTES = 256 * 1024
+const SEGMENT_PAGES = 8
 
 /** From the order to start until the first file is read. */
 const LAUNCH_MS = 30
@@ -59,8 +67,9 @@ class Door {
       return true
     }
     this.place = {
+      ringBytes: RING_BYTES,
       startThread: (timeline, term) => {
-        const data = { cacheFile: '', slotCount: cachePages, timeline, term }
+        const data = { cacheFile: '', slotCount: cachePages, segmentPages: SEGMENT_PAGES, timeline, term }
         thread = new KernelThread({ kernel, process, nowMs, syncs, publish }, data)
         return thread
       },
@@ -107,7 +116,7 @@ class SimVolume implements VolumeBody {
   async createCluster(): Promise<void> {
     const mount = this.#door.mount!
     await removeRemains(mount)
-    await initializeCluster(mount, this.#ports.settings.keys)
+    await initializeCluster(mount, this.#ports.keys)
   }
 
   async killPostgres(): Promise<void> {
@@ -119,6 +128,7 @@ class SimVolume implements VolumeBody {
     const mount = this.#door.mount!
     const server = new SimPostgres({ kernel, process, mount, name: process.name, settings, observer })
     this.#server = server
+    address.launched(process, server)
     const started = new Promise<void>((resolve, reject) => {
       kernel.after(process, LAUNCH_MS, () => void server.start().then(resolve, reject))
     })

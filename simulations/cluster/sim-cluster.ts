@@ -2,11 +2,13 @@
  * A whole simulated Loch: zones on their hosts, the bus, the bucket, clients and who looks on. It is built from a plan and can
  * be told what befalls it; when, and what to make of the outcome, is not decided here.
  */
-import { ComputeId, EndpointId, ProjectId, TimelineId, ZoneId } from '../../events/identifiers.ts'
+import type { EndpointCommand } from '../../events/endpoint.ts'
+import { encodeEnvelope, wrap } from '../../events/envelope.ts'
+import { EndpointId, ProjectId, TimelineId, ZoneId } from '../../events/identifiers.ts'
 import { askActor } from '../../runtime/system/ask.ts'
+import { actorSubject } from '../../runtime/system/ports.ts'
 import { run } from '../../runtime/system/run.ts'
-import { encodePlacement, placementSubject } from '../../runtime/zone/compute-placement.ts'
-import { type Kernel, WORLD } from '../kernel/kernel.ts'
+import { type Kernel, type Process, WORLD } from '../kernel/kernel.ts'
 import { Ledger } from '../oracles/ledger.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { SimPostgres } from '../postgres/postgres.ts'
@@ -28,7 +30,7 @@ export class SimCluster {
   readonly #outside: SimBus
   /** Whoever listened at the endpoint's address last. */
   #server: SimPostgres | undefined
-  #launches = 0
+  readonly #servers = new Map<Process, readonly SimPostgres[]>()
   #orders = 0
   /** How often somebody began to serve. */
   servings = 0
@@ -48,10 +50,15 @@ export class SimCluster {
       cachePages: plan.cachePages,
       postgres: plan.postgres,
       logLimits: plan.logLimits,
+      keys: plan.workload.keys,
     }
     const { network, bucket, ledger: observer } = this
-    const address = { listens: (server: SimPostgres) => this.#listens(server) }
-    const world: SimWorld = { kernel, network, bucket, address, observer, report }
+    const address = {
+      launched: (process: Process, server: SimPostgres) => this.#launched(process, server),
+      listens: (server: SimPostgres) => this.#listens(server),
+    }
+    const died = (process: Process) => this.#died(process)
+    const world: SimWorld = { kernel, network, bucket, address, observer, died, report }
     this.zones = names.map((name, at) => new SimZone(world, this.project, name, new HostClock(kernel, plan.clocks[at])))
     this.#outside = network.connect(WORLD, 'outside')
     const connect = () => (this.#server?.isServing ? this.#server : undefined)
@@ -71,8 +78,7 @@ export class SimCluster {
   /** As whoever starts Loch does: the endpoint is told to run, until it has heard. */
   #enable(): void {
     const { project, endpoint } = this.project
-    const newId = () => `outside-${++this.#orders}`
-    const order = askActor(this.#outside, project, `endpoint.${endpoint}`, { type: 'Enable', at: 0 }, newId)
+    const order = askActor(this.#outside, project, `endpoint.${endpoint}`, { type: 'Enable', at: 0 }, this.#newId)
     run(order).catch(() => void this.kernel.after(WORLD, ENABLE_AGAIN_MS, () => this.#enable()))
   }
 
@@ -80,13 +86,25 @@ export class SimCluster {
     this.#server?.kill()
   }
 
-  /** Orders a compute into a zone past the endpoint, which has not decided so. */
-  compete(zone: SimZone): void {
-    const { project, endpoint, timeline } = this.project
-    const launch = COMPETING_LAUNCH + ++this.#launches
-    const compute = ComputeId.make(`${endpoint}-${zone.name}`)
-    const order = encodePlacement({ compute, endpoint, timeline, zone: zone.name, launch })
-    this.#outside.publish(placementSubject(project, zone.name), order)
+  /** Whatever its leader says, and without waiting for an answer. */
+  tellEndpoint(event: EndpointCommand): void {
+    const { project, endpoint } = this.project
+    const actor = `endpoint.${endpoint}`
+    const envelope = wrap({ ...event, at: this.kernel.nowMs }, { id: this.#newId(), actor, sequence: 0, term: 0 })
+    this.#outside.publish(actorSubject(project, actor), encodeEnvelope(envelope))
+  }
+
+  readonly #newId = (): string => `outside-${++this.#orders}`
+
+  /** A server's clients hear of the end of its process from the kernel of its host. */
+  #launched(process: Process, server: SimPostgres): void {
+    const others = (this.#servers.get(process) ?? []).filter((other) => other.isServing)
+    this.#servers.set(process, [...others, server])
+  }
+
+  #died(process: Process): void {
+    for (const server of this.#servers.get(process) ?? []) server.kill()
+    this.#servers.delete(process)
   }
 
   #listens(server: SimPostgres): void {
@@ -95,6 +113,4 @@ export class SimCluster {
   }
 }
 
-/** Newer than what the endpoint gives out in a run, so that the order counts. */
-const COMPETING_LAUNCH = 1_000
 const ENABLE_AGAIN_MS = 500

@@ -27,6 +27,7 @@ export interface SimWorld {
   readonly bucket: SimBucket
   readonly address: Address
   readonly observer: ExecutionObserver
+  readonly died: (process: Process) => void
   readonly report: (process: string, line: string) => void
 }
 
@@ -37,6 +38,7 @@ export interface SimProject {
   readonly endpoint: EndpointId
   readonly durability: Durability
   readonly cachePages: number
+  readonly keys: number
   readonly postgres: PostgresSettings
   readonly logLimits: LogLimits | undefined
 }
@@ -81,9 +83,10 @@ export class SimZone {
   /** For whoever wants to know why nothing gets on. */
   describe(): string {
     const actors = this.#host?.inspect() ?? []
-    const states = actors.map(({ actor, state, term, summary }) => {
+    const states = actors.map(({ actor, state, term, queued, summary }) => {
       const problem = summary['problem'] ? `: ${summary['problem']}` : ''
-      return `${actor} ${state} (term ${term}${problem})`
+      const queue = queued === 0 ? '' : `, ${queued} events wait`
+      return `${actor} ${state} (term ${term}${queue}${problem})`
     })
     const { state, term, flushed, archived } = this.#safekeeper?.status() ?? NO_SAFEKEEPER
     return `safekeeper ${state} (term ${term}, flushed ${flushed}, archived ${archived}), ${states.join(', ')}`
@@ -131,6 +134,7 @@ export class SimZone {
     this.#host = undefined
     this.#safekeeper = undefined
     this.#world.network.ended(process, withItsHost)
+    this.#world.died(process)
   }
 
   async #open(process: Process): Promise<void> {
@@ -155,8 +159,8 @@ export class SimZone {
       report: (actor, doing, error) => say(`${actor}: ${doing}: ${problemOf(error)}`),
     })
     const { address, observer } = this.#world
-    const { cachePages, postgres } = this.#project
-    const body = simBody({ kernel, process, lane, nowMs, settings: postgres, cachePages, observer, address })
+    const { cachePages, postgres, keys } = this.#project
+    const body = simBody({ kernel, process, lane, nowMs, settings: postgres, keys, cachePages, observer, address })
     const config = { ...this.#project, zone: this.name } as unknown as ZoneConfig
     const link = { failed: async (error: unknown) => say(problemOf(error)), progress: () => {}, serving: () => {} }
     this.#host = new ZoneHost({

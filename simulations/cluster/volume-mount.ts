@@ -3,7 +3,6 @@
  * loop has in production. An operation that lacks bytes or room is done again once they have come. Nothing is answered
  * here that the volume did not answer.
  */
-import { RING_RESERVE_BYTES } from '../../runtime/compute/shared-log.ts'
 import { NEEDS_SEAL, WANTS_BYTES } from '../../runtime/volume/types.ts'
 import type { Volume } from '../../runtime/volume/volume.ts'
 import type { Kernel, Process } from '../kernel/kernel.ts'
@@ -131,7 +130,7 @@ export class VolumeMount implements SimMount {
         if (!this.#isMounted || !serving) return fail(ENODEV)
         const { service, log } = serving
         // The thread would block here; nothing else can happen meanwhile that needs it.
-        if (log.ringFree < RING_RESERVE_BYTES && log.failure === 0) {
+        if (log.ringFree < log.reserveBytes && log.failure === 0) {
           service.sink.send()
           return kernel.after(process, RING_POLL_MS, perform)
         }

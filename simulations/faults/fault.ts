@@ -39,8 +39,8 @@ export type Fault =
   | (OfZone & { readonly kind: 'fail-sync'; readonly count: number })
   | (OfZone & Lasting & { readonly kind: 'full-disk' })
   | (OfZone & { readonly kind: 'set-clock'; readonly byMs: number })
-  /** A compute of the same endpoint is started in another zone, as if two leaders had decided differently. */
-  | (OfZone & { readonly kind: 'compete' })
+  /** The endpoint is told that a zone is down, which may be the one where its compute lives: two computes then compete. */
+  | (OfZone & Lasting & { readonly kind: 'presume-down' })
 
 export type FaultKind = Fault['kind']
 
@@ -63,6 +63,6 @@ const KINDS: Readonly<Record<FaultKind, true>> = {
   'fail-sync': true,
   'full-disk': true,
   'set-clock': true,
-  compete: true,
+  'presume-down': true,
 }
 export const FAULT_KINDS = Object.keys(KINDS) as readonly FaultKind[]

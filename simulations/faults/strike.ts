@@ -62,9 +62,12 @@ export function strike(cluster: SimCluster, fault: Fault): void {
     case 'set-clock':
       zoneOf(cluster, fault).clock.jump(fault.byMs)
       break
-    case 'compete':
-      cluster.compete(zoneOf(cluster, fault))
+    case 'presume-down': {
+      const { name } = zoneOf(cluster, fault)
+      cluster.tellEndpoint({ type: 'ZoneDown', at: 0, zone: name })
+      kernel.after(WORLD, fault.forMs, () => cluster.tellEndpoint({ type: 'ZoneUp', at: 0, zone: name }))
       break
+    }
   }
 }
 

@@ -7,8 +7,8 @@ import { BUS_CLIENTS, FAULT_KINDS, type Fault, type FaultKind } from '../faults/
 import { type Draws, SeededDraws } from '../kernel/draws.ts'
 import { DEFAULT_SETTINGS } from '../postgres/settings.ts'
 import { DEFAULT_WORKLOAD, type WorkloadPlan } from '../workloads/plan.ts'
-import { NETWORK_SETTINGS } from '../world/network.ts'
-import { S3_SETTINGS } from '../world/s3-settings.ts'
+import { drawNetworkSettings } from '../world/network-settings.ts'
+import { drawS3Settings } from '../world/s3-settings.ts'
 import { PLAN_VERSION, type Plan } from './plan.ts'
 
 const DURATION_MS = 30_000
@@ -29,6 +29,8 @@ const FOLLOWER_SHARE = 0.6
 const FOLLOWS_MEAN_MS = 400
 /** So long a cluster is given to be created undisturbed, in most runs. */
 const QUIET_START_MS = 2_000
+/** Shorter than the real one, so that a run of half a minute sees both sides notice that they hear nothing. */
+const SILENCE_MS_MAX = 10_000
 
 export function generatePlan(seed: number): Plan {
   const draws = new SeededDraws(seed)
@@ -44,8 +46,8 @@ export function generatePlan(seed: number): Plan {
     cachePages: isTiny ? TINY_CACHE_PAGES : cachePages,
     workload: drawWorkload(draws),
     postgres: drawPostgres(draws),
-    network: drawNetwork(draws),
-    store: drawStore(draws),
+    network: { ...drawNetworkSettings(draws), silenceMaxMs: SILENCE_MS_MAX },
+    store: drawS3Settings(draws),
     ...(isTiny ? { logLimits: TINY_LOG } : {}),
     clocks: Array.from({ length: zones }, () => ({
       skewMs: Math.round((draws.uniform('plan.clock.skew') - 0.5) * draws.pick('plan.clock.badness', [0, 100, 10_000])),
@@ -70,28 +72,11 @@ function drawWorkload(draws: Draws): WorkloadPlan {
 function drawPostgres(draws: Draws): Plan['postgres'] {
   return {
     ...DEFAULT_SETTINGS,
-    keys: 32,
     bufferPages: draws.pick('plan.bufferPages', [2, 8]),
     checkpointIntervalMs: draws.pick('plan.checkpoint', [3_000, 10_000, 30_000]),
+    rewriteIntervalMs: draws.pick('plan.rewrite', [0, 5_000, 60_000]),
     // On FUSE syncfs does nothing, and Loch guards instead: see fsyncs.ts.
     recoveryInitSyncMethod: 'syncfs',
-  }
-}
-
-function drawNetwork(draws: Draws): Plan['network'] {
-  const tailShare = draws.pick('plan.network.tailShare', [0, 0.005, 0.02])
-  const tailMeanMs = draws.pick('plan.network.tail', [10, 100, 1_000])
-  return { latency: { ...NETWORK_SETTINGS.latency, tailShare, tailMeanMs }, silenceMaxMs: 10_000 }
-}
-
-function drawStore(draws: Draws): Plan['store'] {
-  const isBad = draws.chance('plan.store.isBad', 0.6)
-  const share = (name: string, max: number) => (isBad ? draws.uniform(`plan.store.${name}`) * max : 0)
-  return {
-    ...S3_SETTINGS,
-    errorShare: share('errors', 0.1),
-    lostAnswerShare: share('lost', 0.03),
-    truncatedShare: share('truncated', 0.03),
   }
 }
 
@@ -141,6 +126,7 @@ function drawFault(draws: Draws, kind: FaultKind, zones: number): Fault {
     case 'lose-disk':
     case 'pause-zone':
     case 'full-disk':
+    case 'presume-down':
       return { kind, atMs, zone, forMs }
     case 'lose-everything':
       return { kind, atMs, forMs, disks: draws.chance(`${name}.disks`, 0.5) }
@@ -160,7 +146,5 @@ function drawFault(draws: Draws, kind: FaultKind, zones: number): Fault {
       return { kind, atMs, zone, count: draws.between(`${name}.count`, 1, 3) }
     case 'set-clock':
       return { kind, atMs, zone, byMs: Math.round((draws.uniform(`${name}.by`) - 0.5) * 20_000) }
-    case 'compete':
-      return { kind, atMs, zone }
   }
 }

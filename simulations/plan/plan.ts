@@ -9,7 +9,7 @@ import type { Fault } from '../faults/fault.ts'
 import type { PostgresSettings } from '../postgres/settings.ts'
 import type { WorkloadPlan } from '../workloads/plan.ts'
 import type { ClockError } from '../world/clock.ts'
-import type { NetworkSettings } from '../world/network.ts'
+import type { NetworkSettings } from '../world/network-settings.ts'
 import type { S3Settings } from '../world/s3-settings.ts'
 
 export const PLAN_VERSION = 1

@@ -1,5 +1,5 @@
 /**
- * What the server does beside its sessions: now and then it writes some dirty pages, and when enough time or WAL has passed
+ * What the server does beside its sessions: now and then it writes some dirty pages or rewrites a relation, and when enough time or WAL has passed
  * it makes a checkpoint. Timers run only while something is dirty, so that an idle server costs nothing.
  */
 import type { Kernel, Process } from '../kernel/kernel.ts'
@@ -7,6 +7,8 @@ import type { BufferPool } from './buffer-pool.ts'
 import type { Checkpointer } from './checkpointer.ts'
 import type { Life } from './life.ts'
 import { MountFailed } from './mount.ts'
+import type { RelationMap } from './relation-map.ts'
+import type { Rewriter } from './rewriter.ts'
 import type { PostgresSettings } from './settings.ts'
 import type { WalWriter } from './wal-writer.ts'
 
@@ -19,6 +21,8 @@ export interface BackgroundOptions {
   readonly pool: BufferPool
   readonly wal: WalWriter
   readonly checkpointer: Checkpointer
+  readonly rewriter: Rewriter
+  readonly relations: RelationMap
   /** What is no failure of a file ends the server. */
   readonly panic: (error: unknown) => Promise<never>
 }
@@ -28,6 +32,7 @@ export class Background {
   #writerIsArmed = false
   #checkpointIsArmed = false
   #isCheckpointing = false
+  #rewriteIsArmed = false
 
   constructor(options: BackgroundOptions) {
     this.#options = options
@@ -38,6 +43,7 @@ export class Background {
     const { settings, wal, checkpointer } = this.#options
     this.#armWriter()
     this.#armCheckpoint()
+    this.#armRewrite()
     if (wal.insertLsn - checkpointer.redoLsn > settings.checkpointWalBytes) this.#checkpoint()
   }
 
@@ -57,6 +63,24 @@ export class Background {
     )
     const written = chosen.reduce((before, page) => before.then(() => pool.writeBack(page)), Promise.resolve())
     this.#follow(written, () => pool.dirtyPages.length > 0 && this.#armWriter())
+  }
+
+  /** One at a time. */
+  #armRewrite(): void {
+    const { kernel, name, settings } = this.#options
+    if (this.#rewriteIsArmed || settings.rewriteIntervalMs === 0) return
+    this.#rewriteIsArmed = true
+    this.#after(kernel.draws.exponential(`${name}.rewrite`, settings.rewriteIntervalMs), () => this.#rewrite())
+  }
+
+  #rewrite(): void {
+    const { kernel, name, relations, rewriter } = this.#options
+    const relation = kernel.draws.between(`${name}.rewrite-relation`, 0, relations.files.length - 1)
+    this.#follow(rewriter.rewrite(relation), () => {
+      this.#rewriteIsArmed = false
+      this.#armWriter()
+      this.#armCheckpoint()
+    })
   }
 
   #checkpointDue(): void {

@@ -62,6 +62,33 @@ export class BufferPool {
     }
   }
 
+  /** The file, made if it is not there. */
+  async makeFile(file: number): Promise<void> {
+    if (this.#inodes.has(file)) return
+    const { mount } = this.#options
+    this.#inodes.set(file, (await mount.lookup(pathOf(file))) || (await mount.create(pathOf(file))))
+  }
+
+  /** Nobody reads the file any more: its pages are forgotten, and its bytes given back. */
+  async dropFile(file: number): Promise<void> {
+    const ino = await this.#inode(file)
+    for (const [name, page] of this.#pages) {
+      if (page.place.file !== file) continue
+      page.isDirty = false
+      await page.writing?.catch(() => undefined)
+      this.#pages.delete(name)
+    }
+    await this.#options.mount.truncate(ino, 0)
+    this.#unsynced.add(ino)
+  }
+
+  /** After `dropFile`, when no redo can ask for it. */
+  async unlinkFile(file: number): Promise<void> {
+    this.#unsynced.delete(await this.#inode(file))
+    this.#inodes.delete(file)
+    await this.#options.mount.unlink(pathOf(file))
+  }
+
   unpin(page: BufferPage): void {
     page.pins--
   }

@@ -5,7 +5,8 @@
  */
 import type { BufferPool } from './buffer-pool.ts'
 import type { Control, ControlFile } from './control.ts'
-import type { SimMount } from './mount.ts'
+import { MountFailed, type SimMount } from './mount.ts'
+import type { RelationMap } from './relation-map.ts'
 import type { Mistake } from './settings.ts'
 import { segmentOf } from './wal-format.ts'
 import type { WalSegments } from './wal-segments.ts'
@@ -18,6 +19,7 @@ export interface CheckpointerOptions {
   readonly segments: WalSegments
   readonly controlFile: ControlFile
   readonly control: Control
+  readonly relations: RelationMap
   readonly mistakes: readonly Mistake[]
   readonly panic: (error: unknown) => Promise<never>
 }
@@ -50,13 +52,16 @@ export class Checkpointer {
   }
 
   async #checkpoint(isShutDown: boolean): Promise<void> {
-    const { pool, wal, segments } = this.#options
+    const { pool, wal, segments, relations } = this.#options
     const redoLsn = wal.insertLsn
+    // As of here: a replacement that comes later is redone, and may yet be lost.
+    const files = relations.files
     for (const page of pool.dirtyPages) await pool.writeBack(page)
     await this.#syncFiles()
     const { startLsn, endLsn } = wal.insert({ kind: 'checkpoint', redoLsn })
     await wal.flush(endLsn)
-    await this.#writeControl({ ...this.#control, isShutDown, checkpointLsn: startLsn, redoLsn })
+    await this.#writeControl({ isShutDown, files, checkpointLsn: startLsn, redoLsn })
+    for (const file of relations.takeDropped(redoLsn)) await pool.unlinkFile(file).catch(ignoreFailedOperation)
     await segments.removeBefore(segmentOf(redoLsn))
   }
 
@@ -71,4 +76,9 @@ export class Checkpointer {
     await this.#options.controlFile.write(control).catch(this.#options.panic)
     this.#control = control
   }
+}
+
+/** An old file that could not be removed stays for ever, as in Postgres. */
+function ignoreFailedOperation(error: unknown): void {
+  if (!(error instanceof MountFailed)) throw error
 }

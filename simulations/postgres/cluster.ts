@@ -4,17 +4,18 @@
  */
 import { CONTROL_PATH, ControlFile } from './control.ts'
 import type { SimMount } from './mount.ts'
-import { filesFor, pathOf } from './page.ts'
+import { firstFiles, pathOf } from './page.ts'
 import { FIRST_LSN, NO_LINK } from './wal-format.ts'
 import { WalSegments } from './wal-segments.ts'
 import { WalWriter } from './wal-writer.ts'
 
 const DIRECTORIES = ['global', 'pg_wal', 'base', 'base/1']
 
-/** Rejects with `MountFailed`, and leaves behind whatever it has made by then. */
+/** For registers 0 to `keys` - 1. Rejects with `MountFailed`, and leaves behind whatever it has made by then. */
 export async function initializeCluster(mount: SimMount, keys: number): Promise<void> {
   for (const path of DIRECTORIES) await mount.makeDirectory(path)
-  for (const file of filesFor(keys)) await mount.fsync(await mount.create(pathOf(file)))
+  const files = firstFiles(keys)
+  for (const file of files) await mount.fsync(await mount.create(pathOf(file)))
   const wal = new WalWriter({
     mount,
     segments: new WalSegments(mount),
@@ -25,5 +26,5 @@ export async function initializeCluster(mount: SimMount, keys: number): Promise<
   const { startLsn, endLsn } = wal.insert({ kind: 'checkpoint', redoLsn: FIRST_LSN })
   await wal.flush(endLsn)
   const ino = await mount.create(CONTROL_PATH)
-  await new ControlFile(mount, ino).write({ isShutDown: true, keys, checkpointLsn: startLsn, redoLsn: FIRST_LSN })
+  await new ControlFile(mount, ino).write({ isShutDown: true, files, checkpointLsn: startLsn, redoLsn: FIRST_LSN })
 }

@@ -10,12 +10,13 @@ import { PAGE_BYTES } from './page.ts'
 export const CONTROL_PATH = 'global/pg_control'
 
 const MAGIC = 0x4c43_5047
-const CHECKED_BYTES = 64
+const FILES_AT = 36
 
 export interface Control {
   /** Shut down with a checkpoint as its last record. */
   readonly isShutDown: boolean
-  readonly keys: number
+  /** By relation. */
+  readonly files: readonly number[]
   /** Where the newest checkpoint's record begins. */
   readonly checkpointLsn: number
   readonly redoLsn: number
@@ -43,17 +44,18 @@ export class ControlFile {
     if (!isReadable) throw new Corruption(`${CONTROL_PATH} has ${bytes.length} bytes and a wrong checksum`)
     return {
       isShutDown: bytes.readUInt8(8) === 1,
-      keys: bytes.readUInt32LE(12),
+      files: Array.from({ length: bytes.readUInt32LE(32) }, (_, index) => bytes.readUIntLE(FILES_AT + 6 * index, 6)),
       checkpointLsn: bytes.readUIntLE(16, 6),
       redoLsn: bytes.readUIntLE(24, 6),
     }
   }
 
-  async write({ isShutDown, keys, checkpointLsn, redoLsn }: Control): Promise<void> {
+  async write({ isShutDown, files, checkpointLsn, redoLsn }: Control): Promise<void> {
     const bytes = Buffer.alloc(PAGE_BYTES)
     bytes.writeUInt32LE(MAGIC, 0)
     bytes.writeUInt8(isShutDown ? 1 : 0, 8)
-    bytes.writeUInt32LE(keys, 12)
+    bytes.writeUInt32LE(files.length, 32)
+    for (const [index, file] of files.entries()) bytes.writeUIntLE(file, FILES_AT + 6 * index, 6)
     bytes.writeUIntLE(checkpointLsn, 16, 6)
     bytes.writeUIntLE(redoLsn, 24, 6)
     bytes.writeUInt32LE(checksumOf(bytes), 4)
@@ -63,5 +65,5 @@ export class ControlFile {
 }
 
 function checksumOf(bytes: Buffer): number {
-  return checksum(bytes.subarray(8, CHECKED_BYTES))
+  return checksum(bytes.subarray(8))
 }

@@ -18,7 +18,7 @@ interface NameChange {
 }
 
 const OPERATION_MEAN_MS = 0.05
-const FSYNC_MEAN_MS = 2
+export const FSYNC_MEAN_MS = 2
 
 export class MemoryMount implements SimMount {
   /** So many of the next fsyncs fail. */
@@ -26,6 +26,7 @@ export class MemoryMount implements SimMount {
   /** So many of the next reads of data files fail. */
   failingReads = 0
   readonly #kernel: Kernel
+  readonly #fsyncMeanMs: number
   readonly #files = new Map<number, MemoryFile>()
   readonly #directories = new Set<string>([''])
   #names = new Map<string, number>()
@@ -34,8 +35,9 @@ export class MemoryMount implements SimMount {
   #lastIno = 1
   #crashes = 0
 
-  constructor(kernel: Kernel) {
+  constructor(kernel: Kernel, fsyncMeanMs = FSYNC_MEAN_MS) {
     this.#kernel = kernel
+    this.#fsyncMeanMs = fsyncMeanMs
   }
 
   /** Power fails: what waits for an answer never gets one. */
@@ -122,7 +124,7 @@ export class MemoryMount implements SimMount {
       this.#file(ino).fsynced(marks.file)
       for (const change of covered) apply(change, this.#durableNames)
       this.#changes = this.#changes.filter((change) => !covered.includes(change))
-    }, FSYNC_MEAN_MS)
+    }, this.#fsyncMeanMs)
   }
 
   #change(change: NameChange): void {

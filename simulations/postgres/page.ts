@@ -23,19 +23,23 @@ export interface PagePlace {
   readonly block: number
 }
 
-export function placeOf(key: number): PagePlace {
-  const page = Math.floor(key / SLOTS_PER_PAGE)
-  return { file: FIRST_RELATION + Math.floor(page / PAGES_PER_FILE), block: page % PAGES_PER_FILE }
+/** A relation is a run of keys. Which file holds it changes when it is rewritten. */
+export const KEYS_PER_RELATION = SLOTS_PER_PAGE * PAGES_PER_FILE
+export const relationOf = (key: number) => Math.floor(key / KEYS_PER_RELATION)
+export const blockOfKey = (key: number) => Math.floor(key / SLOTS_PER_PAGE) % PAGES_PER_FILE
+
+/** All slots. */
+export function readSlots(page: Buffer): readonly Register[] {
+  return Array.from({ length: SLOTS_PER_PAGE }, (_, slot) => readSlot(page, slot))
 }
 
 export function slotOf(key: number): number {
   return key % SLOTS_PER_PAGE
 }
 
-/** Numbers of the files that hold keys 0 to `keys` - 1. */
-export function filesFor(keys: number): readonly number[] {
-  const count = placeOf(Math.max(1, keys) - 1).file - FIRST_RELATION + 1
-  return Array.from({ length: count }, (_, index) => FIRST_RELATION + index)
+/** Files of a new cluster, one per relation, for keys 0 to `keys` - 1. */
+export function firstFiles(keys: number): readonly number[] {
+  return Array.from({ length: relationOf(Math.max(1, keys) - 1) + 1 }, (_, index) => FIRST_RELATION + index)
 }
 
 export function pathOf(file: number): string {
@@ -83,5 +87,5 @@ export function isSound(page: Buffer, place: PagePlace): boolean {
 }
 
 function checksumOf(page: Buffer, { file, block }: PagePlace): number {
-  return checksum(page.subarray(LSN_AT), (file * PAGES_PER_FILE + block) >>> 0)
+  return checksum(page.subarray(LSN_AT), (file * PAGES_PER_FILE + block) % 2 ** 32)
 }

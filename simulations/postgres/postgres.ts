@@ -66,7 +66,7 @@ export class SimPostgres {
     if (!this.isServing) return Promise.reject(new ConnectionLost('nobody accepts connections'))
     const { kernel, process, settings } = this.#options
     return this.#sessions!.execute(transaction, (run) => {
-      kernel.after(process, settings.requestDelayMs, () => this.#life.isOver || run())
+      kernel.after(process, settings.requestDelayMs, run)
     })
   }
 

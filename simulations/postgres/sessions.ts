@@ -4,9 +4,8 @@
  */
 import type { BufferPage } from './buffer-pool.ts'
 import { ConnectionLost } from './errors.ts'
-import { KeyLocks } from './key-locks.ts'
 import { MountFailed } from './mount.ts'
-import { pageLsn, placeOf, readSlot, slotOf, writeSlot } from './page.ts'
+import { pageLsn, readSlot, slotOf, writeSlot } from './page.ts'
 import type { Server } from './server.ts'
 import {
   type ExecutionObserver,
@@ -27,7 +26,6 @@ export class Sessions {
   readonly #server: Server
   readonly #observer: ExecutionObserver
   readonly #panic: (error: unknown) => Promise<never>
-  readonly #locks = new KeyLocks()
   readonly #open = new Set<Session>()
 
   constructor(server: Server, observer: ExecutionObserver, panic: (error: unknown) => Promise<never>) {
@@ -54,7 +52,7 @@ export class Sessions {
 
   async #run(session: Session): Promise<void> {
     const keys = [...new Set(session.transaction.keys)].sort((left, right) => left - right)
-    for (const key of keys) await this.#locks.acquire(key)
+    for (const key of keys) await this.#server.locks.acquire(key)
     try {
       const result = await this.#withPages(session, keys)
       if (result !== undefined && this.#open.delete(session)) session.resolve(result)
@@ -63,19 +61,20 @@ export class Sessions {
       this.#open.delete(session)
       session.reject(new ConnectionLost(`a page could not be read: ${error.message}`))
     } finally {
-      for (const key of keys) this.#locks.release(key)
+      for (const key of keys) this.#server.locks.release(key)
     }
   }
 
   async #withPages(session: Session, keys: readonly number[]): Promise<TransactionResult | undefined> {
+    const { pool, relations } = this.#server
     const pages = new Map<number, BufferPage>()
     try {
-      for (const key of keys) pages.set(key, await this.#server.pool.pin(placeOf(key)))
+      for (const key of keys) pages.set(key, await pool.pin(relations.placeOf(key)))
       if (!this.#open.has(session)) return undefined
       const { id, isWrite } = session.transaction
       return await (isWrite ? this.#write(pages, id) : read(pages))
     } finally {
-      for (const page of pages.values()) this.#server.pool.unpin(page)
+      for (const page of pages.values()) pool.unpin(page)
     }
   }
 
@@ -105,6 +104,6 @@ function changesOf(pages: ReadonlyMap<number, BufferPage>, transactionId: number
     const parent = readSlot(page.bytes, slotOf(key))
     const startsPage = pageLsn(page.bytes) === 0 && !started.has(page)
     started.add(page)
-    return { key, startsPage, parent, written: successorOf(parent, key, transactionId) }
+    return { key, file: page.place.file, startsPage, parent, written: successorOf(parent, key, transactionId) }
   })
 }

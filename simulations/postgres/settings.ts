@@ -7,8 +7,6 @@ export const MISTAKES = ['acknowledge-before-fsync', 'skip-redo', 'write-data-be
 export type Mistake = (typeof MISTAKES)[number]
 
 export interface PostgresSettings {
-  /** Registers, numbered from 0. A cluster is made for a number of them. */
-  readonly keys: number
   /** shared_buffers, in pages. */
   readonly bufferPages: number
   /** checkpoint_timeout: counted from the first change after a checkpoint, so an idle server does nothing. */
@@ -19,6 +17,8 @@ export interface PostgresSettings {
   readonly backgroundWriterIntervalMs: number
   /** Share of the dirty pages that a round writes. */
   readonly backgroundWriterShare: number
+  /** Mean time between rewrites of a relation into a new file, while there are changes; 0 for never. */
+  readonly rewriteIntervalMs: number
   /** From a client's request until the server takes it up. */
   readonly requestDelayMs: number
   /** recovery_init_sync_method: syncfs does nothing on FUSE, so the volume must be durable before the server starts. */
@@ -27,12 +27,12 @@ export interface PostgresSettings {
 }
 
 export const DEFAULT_SETTINGS: PostgresSettings = {
-  keys: 64,
   bufferPages: 8,
   checkpointIntervalMs: 30_000,
   checkpointWalBytes: 128 * 1024,
   backgroundWriterIntervalMs: 3_000,
   backgroundWriterShare: 0.3,
+  rewriteIntervalMs: 60_000,
   requestDelayMs: 0.1,
   recoveryInitSyncMethod: 'fsync',
   mistakes: [],

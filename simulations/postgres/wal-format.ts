@@ -23,11 +23,15 @@ export const NO_LINK = 0
 const BLOCK_MAGIC = 0xd118
 const CHECKPOINT = 1
 const UPDATE = 2
-const CHANGE_BYTES = 40
+const PAGE = 3
+const RELATION = 4
+const CHANGE_BYTES = 48
+const REGISTER_BYTES = 24
 
 /** One register's change. Redo must find `parent` on the page, or an empty page if this was its first change. */
 export interface Change {
   readonly key: number
+  readonly file: number
   readonly startsPage: boolean
   readonly parent: Register
   readonly written: Register
@@ -35,7 +39,33 @@ export interface Change {
 
 export type WalRecord =
   | { readonly kind: 'checkpoint'; readonly redoLsn: number }
-  | { readonly kind: 'update'; readonly transactionId: number; readonly changes: readonly Change[] }
+  | UpdateRecord
+  | PageRecord
+  | RelationRecord
+
+export interface UpdateRecord {
+  readonly kind: 'update'
+  readonly transactionId: number
+  readonly changes: readonly Change[]
+}
+
+/** A page of a relation that is being rewritten. */
+export interface PageRecord {
+  readonly kind: 'page'
+  readonly file: number
+  readonly block: number
+  readonly slots: readonly Register[]
+}
+
+/** The relation is in `file` from here on; `oldFile` is dropped. */
+export interface RelationRecord {
+  readonly kind: 'relation'
+  readonly relation: number
+  readonly file: number
+  readonly oldFile: number
+}
+
+const KINDS = { checkpoint: CHECKPOINT, update: UPDATE, page: PAGE, relation: RELATION } as const
 
 export const blockOf = (lsn: number) => Math.floor(lsn / BLOCK_ROOM_BYTES)
 export const segmentOfBlock = (block: number) => Math.floor(block / BLOCKS_PER_SEGMENT)
@@ -65,11 +95,11 @@ export function isBlock(bytes: Buffer, block: number): boolean {
 
 /** `link` is the checksum of the record before. */
 export function encodeRecord(record: WalRecord, link: number): Buffer {
-  const body = record.kind === 'checkpoint' ? encodeCheckpoint(record.redoLsn) : encodeUpdate(record)
+  const body = encodeBody(record)
   const bytes = Buffer.alloc(RECORD_HEADER_BYTES + body.length)
   bytes.writeUInt32LE(bytes.length, 0)
   bytes.writeUInt32LE(link, 8)
-  bytes.writeUInt8(record.kind === 'checkpoint' ? CHECKPOINT : UPDATE, 12)
+  bytes.writeUInt8(KINDS[record.kind], 12)
   body.copy(bytes, RECORD_HEADER_BYTES)
   bytes.writeUInt32LE(recordChecksum(bytes), 4)
   return bytes
@@ -81,7 +111,39 @@ export const isWhole = (bytes: Buffer) => storedChecksum(bytes) === recordChecks
 
 export function decodeRecord(bytes: Buffer): WalRecord {
   const body = bytes.subarray(RECORD_HEADER_BYTES)
-  if (bytes.readUInt8(12) === CHECKPOINT) return { kind: 'checkpoint', redoLsn: body.readUIntLE(0, 6) }
+  const kind = bytes.readUInt8(12)
+  if (kind === CHECKPOINT) return { kind: 'checkpoint', redoLsn: body.readUIntLE(0, 6) }
+  if (kind === PAGE) return decodePage(body)
+  if (kind === RELATION) return decodeRelation(body)
+  return decodeUpdate(body)
+}
+
+function encodeBody(record: WalRecord): Buffer {
+  if (record.kind === 'checkpoint') return encodeNumbers([record.redoLsn])
+  if (record.kind === 'relation') return encodeNumbers([record.relation, record.file, record.oldFile])
+  if (record.kind === 'update') return encodeUpdate(record)
+  const registers = record.slots.flatMap(({ version, transactionId, hash }) => [version, transactionId, hash])
+  return encodeNumbers([record.file, record.block, ...registers])
+}
+
+function decodePage(body: Buffer): PageRecord {
+  const slots = Array.from({ length: (body.length - 16) / REGISTER_BYTES }, (_, index): Register => {
+    const at = 16 + index * REGISTER_BYTES
+    return {
+      version: body.readUIntLE(at, 6),
+      transactionId: body.readUIntLE(at + 8, 6),
+      hash: body.readUIntLE(at + 16, 6),
+    }
+  })
+  return { kind: 'page', file: body.readUIntLE(0, 6), block: body.readUIntLE(8, 6), slots }
+}
+
+function decodeRelation(body: Buffer): RelationRecord {
+  const [relation, file, oldFile] = [0, 8, 16].map((at) => body.readUIntLE(at, 6))
+  return { kind: 'relation', relation: relation!, file: file!, oldFile: oldFile! }
+}
+
+function decodeUpdate(body: Buffer): UpdateRecord {
   const count = body.readUInt32LE(8)
   const changes = Array.from({ length: count }, (_, index) => decodeChange(body, 12 + index * CHANGE_BYTES))
   const transactionId = body.readUIntLE(0, 6)
@@ -92,17 +154,17 @@ function withWriter(change: Change, transactionId: number): Change {
   return { ...change, written: { ...change.written, transactionId } }
 }
 
-function encodeCheckpoint(redoLsn: number): Buffer {
-  const body = Buffer.alloc(8)
-  body.writeUIntLE(redoLsn, 0, 6)
+function encodeNumbers(numbers: readonly number[]): Buffer {
+  const body = Buffer.alloc(8 * numbers.length)
+  for (const [index, number] of numbers.entries()) body.writeUIntLE(number, 8 * index, 6)
   return body
 }
 
-function encodeUpdate({ transactionId, changes }: WalRecord & { kind: 'update' }): Buffer {
+function encodeUpdate({ transactionId, changes }: UpdateRecord): Buffer {
   const body = Buffer.alloc(12 + changes.length * CHANGE_BYTES)
   body.writeUIntLE(transactionId, 0, 6)
   body.writeUInt32LE(changes.length, 8)
-  for (const [index, { key, startsPage, parent, written }] of changes.entries()) {
+  for (const [index, { key, file, startsPage, parent, written }] of changes.entries()) {
     const at = 12 + index * CHANGE_BYTES
     body.writeUInt32LE(key, at)
     body.writeUInt8(startsPage ? 1 : 0, at + 4)
@@ -110,6 +172,7 @@ function encodeUpdate({ transactionId, changes }: WalRecord & { kind: 'update' }
     body.writeUIntLE(parent.transactionId, at + 16, 6)
     body.writeUIntLE(parent.hash, at + 24, 6)
     body.writeUIntLE(written.hash, at + 32, 6)
+    body.writeUIntLE(file, at + 40, 6)
   }
   return body
 }
@@ -118,6 +181,7 @@ function decodeChange(body: Buffer, at: number): Change {
   const version = body.readUIntLE(at + 8, 6)
   return {
     key: body.readUInt32LE(at),
+    file: body.readUIntLE(at + 40, 6),
     startsPage: body.readUInt8(at + 4) === 1,
     parent: { version, transactionId: body.readUIntLE(at + 16, 6), hash: body.readUIntLE(at + 24, 6) },
     written: { version: version + 1, transactionId: 0, hash: body.readUIntLE(at + 32, 6) },

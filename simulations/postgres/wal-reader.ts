@@ -47,6 +47,11 @@ export class WalReader {
     this.#lsn = fromLsn
   }
 
+  /** Where the next record would begin. */
+  get lsn(): number {
+    return this.#lsn
+  }
+
   /** Undefined at the end of the log. */
   async next(): Promise<ReadRecord | undefined> {
     const header = await this.#take(this.#lsn, RECORD_HEADER_BYTES)
@@ -61,7 +66,7 @@ export class WalReader {
     return { record: decodeRecord(bytes), startLsn, endLsn: this.#lsn }
   }
 
-  /** To be asked for when there is no next record. */
+  /** To be asked for when there is no next record, but at least one was there. */
   async end(): Promise<WalEnd> {
     const number = blockOf(this.#lsn)
     const used = this.#lsn - number * BLOCK_ROOM_BYTES

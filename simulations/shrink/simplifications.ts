@@ -5,7 +5,7 @@
  */
 import type { Fault } from '../faults/fault.ts'
 import type { Plan } from '../plan/plan.ts'
-import { NETWORK_SETTINGS } from '../world/network.ts'
+import { NETWORK_SETTINGS } from '../world/network-settings.ts'
 import { S3_SETTINGS } from '../world/s3-settings.ts'
 
 export interface Simplification {
@@ -30,6 +30,7 @@ export const SIMPLIFICATIONS: readonly Simplification[] = [
   { about: 'a benign network', offers: benignNetwork },
   { about: 'right clocks', offers: rightClocks },
   { about: 'larger caches', offers: largerCaches },
+  { about: 'a quieter Postgres', offers: quieterPostgres },
   { about: 'shorter and rounder faults', offers: simplerFaults },
 ]
 
@@ -101,6 +102,18 @@ function largerCaches(plan: Plan): readonly Plan[] {
   if (plan.cachePages < CACHE_PAGES_MAX) offers.push({ ...plan, cachePages: CACHE_PAGES_MAX })
   if (postgres.bufferPages < BUFFER_PAGES_MAX)
     offers.push({ ...plan, postgres: { ...postgres, bufferPages: BUFFER_PAGES_MAX } })
+  if (plan.logLimits !== undefined) offers.push(withoutLogLimits(plan))
+  return offers
+}
+
+function withoutLogLimits({ logLimits: _, ...plan }: Plan): Plan {
+  return plan
+}
+
+function quieterPostgres(plan: Plan): readonly Plan[] {
+  const { postgres } = plan
+  const offers: Plan[] = []
+  if (postgres.rewriteIntervalMs > 0) offers.push({ ...plan, postgres: { ...postgres, rewriteIntervalMs: 0 } })
   if (postgres.checkpointIntervalMs < CHECKPOINT_INTERVAL_MS_MAX)
     offers.push({ ...plan, postgres: { ...postgres, checkpointIntervalMs: CHECKPOINT_INTERVAL_MS_MAX } })
   return offers

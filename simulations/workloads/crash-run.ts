@@ -16,12 +16,15 @@ import { Workload } from './workload.ts'
 export interface CrashRunOptions {
   readonly seed: number
   readonly durationMs: number
-  readonly crashMeanMs: number
+  readonly faults: readonly Fault[]
+  readonly faultMeanMs: number
+  readonly fsyncMeanMs: number
   readonly settings: Partial<PostgresSettings>
   readonly plan: Partial<WorkloadPlan>
 }
 
-const FAULTS = ['power', 'power', 'kill', 'failed-fsync', 'failed-read', 'fast-stop', 'close-clients'] as const
+export const FAULTS = ['power', 'kill', 'failed-fsync', 'failed-read', 'fast-stop', 'close-clients'] as const
+export type Fault = (typeof FAULTS)[number]
 const RESTART_MEAN_MS = 300
 const EPOCH_MS = Date.UTC(2026, 0, 1)
 /** To answer what is under way and to recover once more. */
@@ -36,6 +39,7 @@ export class CrashRun {
   readonly counts: Record<string, number> = {}
   readonly #options: CrashRunOptions
   readonly #settings: PostgresSettings
+  readonly #plan: WorkloadPlan
   #server: SimPostgres | undefined
   #process: Process = WORLD
   #lives = 0
@@ -44,11 +48,12 @@ export class CrashRun {
 
   constructor(options: CrashRunOptions) {
     const plan = { ...DEFAULT_WORKLOAD, ...options.plan }
+    this.#plan = plan
     this.#options = options
-    this.#settings = { ...DEFAULT_SETTINGS, keys: plan.keys, ...options.settings }
+    this.#settings = { ...DEFAULT_SETTINGS, ...options.settings }
     this.kernel = new Kernel(new SeededDraws(options.seed), EPOCH_MS)
     this.ledger = new Ledger({ nowMs: () => this.kernel.nowMs })
-    this.mount = new MemoryMount(this.kernel)
+    this.mount = new MemoryMount(this.kernel, options.fsyncMeanMs)
     const connect = () => (this.#server?.isServing ? this.#server : undefined)
     this.workload = new Workload({ kernel: this.kernel, plan, name: 'client', ledger: this.ledger, connect })
   }
@@ -57,19 +62,25 @@ export class CrashRun {
   async run(): Promise<void> {
     const { durationMs } = this.#options
     const endMs = EPOCH_MS + durationMs
-    initializeCluster(this.mount, this.#settings.keys).then(() => {
-      this.workload.start()
-      this.#start()
-      this.#faultLater()
-    }, this.kernel.fail)
+    initializeCluster(this.mount, this.#plan.keys).then(
+      () => {
+        this.workload.start()
+        this.#start()
+        this.#faultLater()
+      },
+      (error) => this.kernel.fail(error),
+    )
     await this.kernel.run(endMs, () => this.#isCorrupt)
     this.#isEnding = true
     this.workload.stop()
+    this.mount.failingFsyncs = 0
+    this.mount.failingReads = 0
     await this.kernel.run(endMs + SETTLE_MS, () => this.#isCorrupt || (this.workload.isQuiet && this.#isServing))
     if (this.#isCorrupt) return
-    const audited = this.workload.audit(this.#server!)
-    await this.kernel.run(endMs + 2 * SETTLE_MS)
-    await audited
+    const audited = this.workload.audit(this.#server!).catch((error) => {
+      if (this.ledger.violations.length === 0) throw error
+    })
+    await Promise.all([audited, this.kernel.run(endMs + 2 * SETTLE_MS)])
   }
 
   get #isServing(): boolean {
@@ -101,7 +112,7 @@ export class CrashRun {
   }
 
   #faultLater(): void {
-    this.kernel.after(WORLD, this.kernel.draws.exponential('fault', this.#options.crashMeanMs), () => {
+    this.kernel.after(WORLD, this.kernel.draws.exponential('fault', this.#options.faultMeanMs), () => {
       if (this.#isEnding) return
       this.#fault()
       this.#faultLater()
@@ -109,7 +120,7 @@ export class CrashRun {
   }
 
   #fault(): void {
-    const fault = this.kernel.draws.pick('fault-kind', FAULTS)
+    const fault = this.kernel.draws.pick('fault-kind', this.#options.faults)
     this.#count(fault)
     const server = this.#server
     if (fault === 'failed-fsync') this.mount.failingFsyncs = 1

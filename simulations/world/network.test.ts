@@ -5,7 +5,8 @@ import { type BusMessage, type BusStatus, PAYLOAD_BYTES_MAX } from '../../runtim
 import type { Lane } from '../../runtime/bus/fast-lane.ts'
 import { BadArgument } from '../../runtime/errors.ts'
 import type { Process } from '../kernel/kernel.ts'
-import { Network, type NetworkSettings } from './network.ts'
+import { Network } from './network.ts'
+import { drawNetworkSettings, type NetworkSettings } from './network-settings.ts'
 import { kernelOf, pass, processOf, start } from './testing.ts'
 
 const bytes = (text: string) => Buffer.from(text)
@@ -261,8 +262,24 @@ describe('a connection that breaks', () => {
     expect(wasLate).toBe(true)
   })
 
+  test('breaks with all others when the server dies, which takes with it what it had', async () => {
+    const { connect, network, kernel, pass } = world()
+    const [a, b] = [connect('a'), connect('b')]
+    const seen = heard(b, 'x')
+    await pass(50)
+    a.publish('x', bytes('lost'))
+    network.restartServer(kernel.nowMs + 1_000)
+    await pass(900)
+    expect([a.status(), b.status()]).toEqual(['reconnecting', 'reconnecting'])
+    await pass(300)
+    expect([a.status(), b.status()]).toEqual(['connected', 'connected'])
+    a.publish('x', bytes('there'))
+    await pass(50)
+    expect(seen).toEqual(['there'])
+  })
+
   test('is that of a slow consumer, for whom too much waits', async () => {
-    const { connect, processNamed, kernel, pass } = world(1, { pendingBytesMax: 10_000 })
+    const { connect, network, processNamed, kernel, pass } = world(1, { pendingBytesMax: 10_000 })
     const [a, b] = [connect('a'), connect('b')]
     const seen = heard(b, 'x')
     const changes: BusStatus[] = []
@@ -274,6 +291,7 @@ describe('a connection that breaks', () => {
     expect(changes).toEqual([])
     await pass(1_000)
     expect(changes).toEqual(['reconnecting', 'connected'])
+    expect(network.slowConsumers).toBe(1)
     expect(seen).toEqual([])
     a.publish('x', bytes('again'))
     await pass(50)
@@ -315,7 +333,11 @@ describe('an isolated client', () => {
   test('gives up after a long silence, and the server after a longer one', async () => {
     const { connect, network, kernel, pass } = world(1, { silenceMaxMs: 10_000 })
     const [a, b] = [connect('a'), connect('b')]
-    a.subscribe('x', (message) => message.respond(message.data))
+    let asks = 0
+    a.subscribe('x', (message) => {
+      asks++
+      message.respond(message.data)
+    })
     const seen = heard(b, 'y')
     await pass(50)
     network.isolate('a', kernel.nowMs + 15_000)
@@ -330,6 +352,8 @@ describe('an isolated client', () => {
     await pass(5_000)
     expect(a.status()).toBe('connected')
     expect(seen).toEqual(['late'])
+    // What was meant for the connection that it gave up does not reach it over the new one.
+    expect(asks).toBe(0)
     network.isolate('a', kernel.nowMs + 30_000)
     await pass(21_000)
     const refused = start(Effect.flip(b.request('x', bytes(''), { timeoutMs: 500 })))
@@ -347,10 +371,21 @@ describe('a process', () => {
     b.publish('x', bytes('1'))
     processNamed('a').isAlive = false
     network.ended(processNamed('a'), false)
-    await pass(1_000)
+    await pass(2_000)
     const asked = start(Effect.flip(b.request('x', bytes(''), { timeoutMs: 500 })))
     await pass(50)
     expect(seen).toEqual([])
+    expect(asked.exit).toMatchObject({ value: { problem: 'nobody serves this subject' } })
+  })
+
+  test('that was killed is gone at the latest when something is meant for it, though nobody said so', async () => {
+    const { connect, processNamed, pass } = world()
+    const [a, b] = [connect('a'), connect('b')]
+    heard(a, 'x')
+    await pass(50)
+    processNamed('a').isAlive = false
+    const asked = start(Effect.flip(b.request('x', bytes(''), { timeoutMs: 500 })))
+    await pass(50)
     expect(asked.exit).toMatchObject({ value: { problem: 'nobody serves this subject' } })
   })
 
@@ -382,6 +417,12 @@ describe('a process', () => {
     await pass(200)
     expect(seen).toEqual(numbers(100))
   })
+})
+
+test('settings differ between seeds, and are those of the seed', () => {
+  const drawn = Array.from({ length: 10 }, (_, seed) => drawNetworkSettings(kernelOf(seed).draws))
+  expect(new Set(drawn.map((settings) => JSON.stringify(settings))).size).toBeGreaterThan(5)
+  expect(drawNetworkSettings(kernelOf(3).draws)).toEqual(drawn[3])
 })
 
 test('a slow client gets everything later', async () => {

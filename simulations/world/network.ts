@@ -6,35 +6,10 @@
  */
 import { SubjectIndex } from '../../runtime/bus/broker/subjects.ts'
 import { type Kernel, type Process, WORLD } from '../kernel/kernel.ts'
-import type { Latency } from './latency.ts'
 import { LinkConditions } from './link.ts'
+import { NETWORK_SETTINGS, type NetworkSettings } from './network-settings.ts'
 import { ENVELOPE_BYTES, type Publication, type ServerSubscription, Session, type ToServer } from './session.ts'
 import { SimBus, type SimBusOptions } from './sim-bus.ts'
-
-export interface NetworkSettings {
-  readonly latency: Latency
-  readonly bytesPerMs: number
-  /** Bytes that wait for one client; beyond, it is a slow consumer and is cut off. */
-  readonly pendingBytesMax: number
-  /** How often something of what was on its way survives a break. */
-  readonly survivorShare: number
-  /** How much later it arrives. */
-  readonly lateMeanMs: number
-  /** A client gives up a connection on which it heard nothing for this long; the server waits twice as long. */
-  readonly silenceMaxMs: number
-}
-
-export const NETWORK_SETTINGS: NetworkSettings = {
-  latency: { minMs: 0.05, meanMs: 0.15, tailShare: 0.005, tailMeanMs: 10 },
-  // 1 Gbit/s.
-  bytesPerMs: 125_000,
-  // As the embedded broker's (broker/limits.ts).
-  pendingBytesMax: 64 * 1024 * 1024,
-  survivorShare: 0.5,
-  lateMeanMs: 200,
-  // Three pings at the interval of nats.ts.
-  silenceMaxMs: 30_000,
-}
 
 export class Network {
   readonly kernel: Kernel
@@ -45,11 +20,14 @@ export class Network {
   /** Of processes that live, or whose end the server has not noticed. */
   #sessions = new Set<Session>()
   #buses = new Set<SimBus>()
-  /** Processes whose host vanished without a word: the server takes them for living. */
-  readonly #vanished = new WeakSet<Process>()
+  /** Processes that have ended and whose end the server will notice yet: until then it takes them for living. */
+  readonly #ending = new WeakSet<Process>()
   #busesMade = 0
-  /** Messages taken by the server so far. */
+  #downUntilMs = Number.NEGATIVE_INFINITY
+  /** So far: messages taken by the server, connections broken by faults, and cut off by the server. */
   published = 0
+  broken = 0
+  slowConsumers = 0
 
   constructor(kernel: Kernel, settings: Partial<NetworkSettings> = {}) {
     this.kernel = kernel
@@ -74,6 +52,16 @@ export class Network {
   /** Breaks connections once; the clients reconnect at once. */
   breakConnections(name?: string): void {
     for (const session of this.#sessions) if (name === undefined || isOf(session, name)) this.#break(session)
+  }
+
+  /** The server dies, with all that it had not passed on, and is started again. */
+  restartServer(untilMs: number): void {
+    this.#downUntilMs = Math.max(this.#downUntilMs, untilMs)
+    for (const session of this.#sessions) {
+      session.up.drop()
+      this.#forget(session)
+      this.#tellLost(session)
+    }
   }
 
   /** Nothing gets through in either direction, and nobody is told: both sides find out by its silence, or never. */
@@ -108,7 +96,7 @@ export class Network {
    * lost power: then it is for long taken for a client who listens.
    */
   ended(process: Process, withItsHost: boolean): void {
-    if (withItsHost) this.#vanished.add(process)
+    this.#ending.add(process)
     for (const session of this.#sessions) {
       if (session.client.process !== process) continue
       if (withItsHost) this.kernel.after(WORLD, 2 * this.settings.silenceMaxMs, () => this.#forget(session))
@@ -131,7 +119,7 @@ export class Network {
 
   /** Infinity for a cut: nobody knows until when. */
   blockedUntilMs(bus: SimBus): number {
-    let untilMs = Number.NEGATIVE_INFINITY
+    let untilMs = this.#downUntilMs
     for (const { isCut, heldUntilMs } of bus.conditions) untilMs = Math.max(untilMs, isCut ? Infinity : heldUntilMs)
     return untilMs
   }
@@ -191,7 +179,7 @@ export class Network {
     const { session, sid } = subscription
     if (!session.isOpen || (session === from && !session.client.isFullClient)) return false
     const { process } = session.client
-    if (!process.isAlive && !this.#vanished.has(process)) {
+    if (!process.isAlive && !this.#ending.has(process)) {
       this.#forget(session)
       return false
     }
@@ -208,6 +196,7 @@ export class Network {
 
   /** A slow consumer: what waits for it is thrown away. */
   #cutOff(session: Session): void {
+    this.slowConsumers++
     session.up.drop()
     this.#forget(session)
     this.#tellLost(session)
@@ -215,6 +204,7 @@ export class Network {
 
   /** Both sides lose the connection; the server first reads what of the client's has reached it. */
   #break(session: Session): void {
+    this.broken++
     session.down.drop()
     this.#breakOff(session)
     this.#tellLost(session)

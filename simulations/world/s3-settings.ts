@@ -1,4 +1,5 @@
 /** How bad a simulated S3 is: how long its answers take, and which share of requests meets which fault. */
+import type { Draws } from '../kernel/draws.ts'
 import type { Latency } from './latency.ts'
 
 export interface S3Settings {
@@ -30,4 +31,23 @@ export const S3_SETTINGS: S3Settings = {
   lateMaxMs: 60_000,
   conflictShare: 0.5,
   truncatedShare: 0,
+}
+
+/** Beyond this the retries of the store do not suffice, which is what an outage is for. */
+const SHARE_MAX = 0.15
+
+/** A store of this seed's own kind: each fault is absent half of the time, so that the others are met alone, too. */
+export function drawS3Settings(draws: Draws): S3Settings {
+  const share = (name: string) =>
+    draws.chance(`s3.settings.has.${name}`, 0.5) ? draws.uniform(`s3.settings.${name}`) * SHARE_MAX : 0
+  const meanMs = draws.pick('s3.settings.mean', [1, 5, 30])
+  return {
+    ...S3_SETTINGS,
+    latency: { minMs: meanMs / 3, meanMs, tailShare: share('tail'), tailMeanMs: meanMs * 40 },
+    errorShare: share('error'),
+    lostAnswerShare: share('lost-answer'),
+    truncatedShare: share('truncated'),
+    appliedShare: draws.uniform('s3.settings.applied'),
+    conflictShare: draws.uniform('s3.settings.conflict'),
+  }
 }

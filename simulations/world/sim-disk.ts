@@ -67,7 +67,9 @@ export class SimDisk {
       },
       readWhole: (path) => {
         check('reading', path)
-        return this.#names.get(path)?.content()
+        const found = this.#names.get(path)
+        if (found !== undefined) this.#mayEvict(found)
+        return found?.content()
       },
       open: (path, create) => {
         check('opening', path)
@@ -169,7 +171,7 @@ export class SimDisk {
     const found = this.#names.get(path)
     if (!create) {
       if (found === undefined) throw failure('ENOENT', 'opening', path)
-      if (this.#kernel.draws.chance('disk.evict', this.#settings.evictShare)) found.evict()
+      this.#mayEvict(found)
       return found
     }
     if (found !== undefined) throw failure('EEXIST', 'opening', path)
@@ -179,6 +181,11 @@ export class SimDisk {
     const file = new SimFile()
     this.#change({ directory, removes: undefined, adds: path, file })
     return file
+  }
+
+  #mayEvict(file: SimFile): void {
+    if (!file.hasUnwritten) return
+    if (this.#kernel.draws.chance('disk.evict', this.#settings.evictShare)) file.evict()
   }
 
   #write(target: SimFile, file: number, parts: readonly Uint8Array[], position: number): void {

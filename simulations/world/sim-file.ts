@@ -68,10 +68,14 @@ export class SimFile {
   }
 
   /** The kernel drops clean pages from memory, and what a failed sync did not write shows again as it is on the platter. */
-  evict(): boolean {
-    const before = this.#platter.size
+  evict(): void {
+    if (!this.hasUnwritten) return
     for (const [sector, there] of this.#platter) if (!this.#dirty.has(sector)) this.#revert(sector, there)
-    return this.#platter.size < before
+  }
+
+  /** True if a sync that failed left something out. */
+  get hasUnwritten(): boolean {
+    return this.#platter.size > this.#dirty.size
   }
 
   /** Power is lost: each unsynced sector is on the platter, or is not. */

@@ -2,7 +2,7 @@ import * as Effect from 'effect/Effect'
 import { afterAll, describe, expect, test } from 'vitest'
 import { describeContract } from '../../runtime/object-store/contract.ts'
 import type { ObjectStoreShape } from '../../runtime/object-store/object-store.ts'
-import type { S3Settings } from './s3-settings.ts'
+import { drawS3Settings, type S3Settings } from './s3-settings.ts'
 import { SimBucket } from './sim-s3.ts'
 import { kernelOf, pass, processOf, runInBackground, start } from './testing.ts'
 
@@ -51,6 +51,7 @@ const BAD: Partial<S3Settings> = { errorShare: 0.2, lostAnswerShare: 0.2, confli
 describe('creations', () => {
   test('of one name have one winner, who is the one that is there, whatever gets lost', async () => {
     const outcomes = new Set<string>()
+    const met = new Set<string>()
     for (let seed = 0; seed < 200; seed++) {
       const { told, bucket } = await race(seed, BAD)
       const there = text(bucket.objects.get('k'))
@@ -59,7 +60,9 @@ describe('creations', () => {
       if (told.includes('exists')) expect(there).toBeDefined()
       expect(told[0] === 'created' && told[1] === 'created').toBe(false)
       outcomes.add(told.join())
+      for (const [fault, times] of Object.entries(bucket.met)) if (times > 0) met.add(fault)
     }
+    expect([...met].sort()).toEqual(['conflict', 'internal-error', 'reset', 'slow-down', 'stuck'])
     expect(outcomes).toContain('created,exists')
     expect(outcomes).toContain('exists,created')
   })
@@ -107,6 +110,13 @@ describe('creations', () => {
     }
     expect(happened.size).toBe(2)
   })
+})
+
+test('settings differ between seeds, and not each has every fault', () => {
+  const drawn = Array.from({ length: 20 }, (_, seed) => drawS3Settings(kernelOf(seed).draws))
+  expect(new Set(drawn.map(({ errorShare }) => errorShare)).size).toBeGreaterThan(5)
+  expect(drawn.some(({ errorShare, lostAnswerShare }) => errorShare === 0 && lostAnswerShare > 0)).toBe(true)
+  expect(drawS3Settings(kernelOf(3).draws)).toEqual(drawn[3])
 })
 
 describe('a store', () => {

@@ -51,6 +51,16 @@ export class SimBucket {
   readonly deleted: Deletion[] = []
   /** Carried out so far. */
   requests = 0
+  /** Faults met so far. */
+  readonly met: Record<Exclude<Fault, 'none'> | 'conflict' | 'truncated' | 'posthumous', number> = {
+    'slow-down': 0,
+    'internal-error': 0,
+    reset: 0,
+    stuck: 0,
+    conflict: 0,
+    truncated: 0,
+    posthumous: 0,
+  }
   readonly #kernel: Kernel
   #settings: S3Settings
   readonly #objects = new S3Objects()
@@ -107,9 +117,9 @@ export class SimBucket {
   #send(request: Request): void {
     const { input } = request
     // The sender may use its buffer again once it was told that the request is over, and this may come later than that.
-    const sent =
-      input.Body === undefined ? request : { ...request, input: { ...input, Body: new Uint8Array(input.Body) } }
+    const sent = input.Body === undefined ? request : { ...request, input: { ...input, Body: Buffer.from(input.Body) } }
     const fault = this.#drawFault(request)
+    if (fault !== 'none') this.met[fault]++
     if (isUnderWay(request, fault)) this.#creating.set(input.Key!, (this.#creating.get(input.Key!) ?? 0) + 1)
     const waitMs = this.#latencyMs(request, input.Body?.length ?? 0) + (fault === 'stuck' ? this.#stuckMs(request) : 0)
     this.#kernel.after(WORLD, waitMs, () => this.#arrive(sent, fault))
@@ -118,8 +128,12 @@ export class SimBucket {
   #arrive(request: Request, fault: Fault): void {
     const isRival = isUnderWay(request, fault) && this.#leave(request.input.Key!)
     // Whether the bytes of a process that has died were out already, nobody knows.
-    if (!request.process.isAlive && !this.#chance(request, 'posthumous', POSTHUMOUS_SHARE)) return
+    if (!request.process.isAlive) {
+      if (!this.#chance(request, 'posthumous', POSTHUMOUS_SHARE)) return
+      this.met.posthumous++
+    }
     if (isRival && fault === 'none' && this.#chance(request, 'conflict', this.#settings.conflictShare)) {
+      this.met.conflict++
       this.#answer(request, new S3Failure('ConditionalRequestConflict', 409), 0)
       return
     }
@@ -187,6 +201,7 @@ export class SimBucket {
 
   #arriving(request: Request, bytes: number): number {
     if (bytes === 0 || !this.#chance(request, 'truncated', this.#settings.truncatedShare)) return bytes
+    this.met.truncated++
     return this.#kernel.draws.between(`s3.truncated.bytes.${request.process.name}`, 0, bytes - 1)
   }
 
