@@ -8,7 +8,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { compiledFile, type Mutation, mutate } from '../mutations/mutation.ts'
+import { compiledFile, type Mutation, mutate, type Needs } from '../mutations/mutation.ts'
 import type { Failure, Laboratory } from '../mutations/run-mutations.ts'
 
 const WORKER = 'simulations/command/mutant-worker.js'
@@ -34,7 +34,12 @@ export class ProcessLaboratory implements Laboratory {
     const directory = mutation ? this.#mutant(mutation) : join(this.#scratch, UNMUTATED)
     try {
       for (let first = from; first <= to; first += SEEDS_A_PROCESS) {
-        const failure = await runSeeds(directory, first, Math.min(to, first + SEEDS_A_PROCESS - 1))
+        const failure = await runSeeds(
+          directory,
+          first,
+          Math.min(to, first + SEEDS_A_PROCESS - 1),
+          mutation?.needs ?? {},
+        )
         if (failure) return failure
       }
       return undefined
@@ -70,8 +75,8 @@ interface Line {
   readonly violation?: string
 }
 
-async function runSeeds(directory: string, from: number, to: number): Promise<Failure | undefined> {
-  const child = spawn(process.execPath, [join(directory, WORKER), String(from), String(to)], {
+async function runSeeds(directory: string, from: number, to: number, needs: Needs): Promise<Failure | undefined> {
+  const child = spawn(process.execPath, [join(directory, WORKER), String(from), String(to), JSON.stringify(needs)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const complaint = lastLinesOf(child)

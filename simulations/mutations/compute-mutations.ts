@@ -24,6 +24,7 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
     find: 'Math.min(flushed, state.archived)',
     replace: 'flushed',
     about: 'What a majority has flushed is acknowledged although it is not archived.',
+    needs: { durability: 'archived' },
   },
   {
     name: 'acknowledge-what-was-sent',
@@ -66,6 +67,7 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
     find: 'if (archive)\n        candidates.push(tailOfArchive(archive));',
     replace: '',
     about: 'The archive does not stand in an election.',
+    needs: { durability: 'archived', faults: ['lose-disk', 'lose-everything'] },
   },
   {
     name: 'elect-with-minority',
@@ -80,6 +82,7 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
     find: 'votes.some(({ fresh }) => fresh) ? await findArchive() : before',
     replace: 'before',
     about: 'The archive is not looked at again after disks without a memory have voted.',
+    needs: { durability: 'archived', faults: ['lose-disk', 'lose-everything'] },
   },
   {
     name: 'attach-before-fencing',
@@ -157,6 +160,7 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
     find: 'if (this.#held && !this.#isHeld())',
     replace: 'if (false)',
     about: 'A compute that hears no majority goes on answering reads.',
+    needs: { faults: ['isolate', 'cut', 'pause-zone'] },
   },
   {
     name: 'fsync-ignores-dirty-pages',
@@ -178,6 +182,7 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
     find: 'this.#fsyncs.guard();',
     replace: '',
     about: 'After a restart of Postgres fsyncs do not wait for what the dead one left unsynced.',
+    needs: { faults: ['kill-postgres'] },
   },
   {
     name: 'forget-guarded-position',
@@ -185,6 +190,7 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
     find: 'Math.max(this.volume.lastPosition(ino), this.guardedPosition)',
     replace: 'this.volume.lastPosition(ino)',
     about: 'The guard after a restart waits for seals, not for the log that makes them durable.',
+    needs: { faults: ['kill-postgres'] },
   },
   {
     name: 'snapshot-before-log-is-durable',

@@ -16,6 +16,7 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     find: 'if (!flushedTo(state, this.log.flush()))',
     replace: 'if (!flushedTo(state, this.log.end))',
     about: 'A safekeeper acknowledges what it has written and not flushed.',
+    needs: { durability: 'quorum', faults: ['lose-power', 'lose-everything'] },
   },
   {
     name: 'accept-append-of-older-term',
@@ -37,6 +38,7 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     find: 'this.#write({ ...this.#control, term });',
     replace: '',
     about: 'A vote is given before its term is on disk.',
+    needs: { faults: ['kill-zone', 'lose-power', 'lose-everything'] },
   },
   {
     name: 'vote-for-older-term',
@@ -65,6 +67,7 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     find: 'const unsaved = trySaving(() => keeper.save());',
     replace: 'const unsaved = undefined;',
     about: 'Who wrote what of the log is not put on disk when an election is followed.',
+    needs: { faults: ['kill-zone', 'lose-power', 'lose-everything'] },
   },
   {
     name: 'keep-diverged-tail',
@@ -114,6 +117,7 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     find: 'this.#files.write(this.#file, [this.#head, frame], segment.bytes);',
     replace: 'try { this.#files.write(this.#file, [this.#head, frame], segment.bytes); } catch { }',
     about: 'A frame that did not fit onto the disk counts as written.',
+    needs: { faults: ['full-disk'] },
   },
   {
     name: 'ignore-failed-sync',
@@ -121,6 +125,7 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     find: 'this.#files.sync(this.#file);\n        }\n        catch (error) {\n            this.#failure = error;\n            throw error;',
     replace: 'this.#files.sync(this.#file);\n        }\n        catch (error) {',
     about: 'A failed sync counts as done.',
+    needs: { faults: ['fail-sync'] },
   },
   {
     name: 'repeat-failed-sync',
@@ -129,6 +134,7 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     replace:
       'this.#files.sync(this.#file);\n        }\n        catch (error) {\n            try { this.#files.sync(this.#file); } catch { throw error; }',
     about: 'After a failed sync the next one is believed, although the kernel has dropped the pages (fsyncgate).',
+    needs: { faults: ['fail-sync'] },
   },
   {
     name: 'forget-fresh',
@@ -136,6 +142,7 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     find: 'await rememberTerm(keeper, ports);',
     replace: '',
     about: 'A disk without a memory votes as if it had promised nothing before.',
+    needs: { faults: ['lose-disk', 'lose-everything'] },
   },
   {
     name: 'vouch-though-fresh',
@@ -143,6 +150,7 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     find: 'chain, history, diskId, fresh };',
     replace: 'chain, history, diskId, fresh: false };',
     about: 'A disk that has forgotten does not say so in its votes.',
+    needs: { faults: ['lose-disk', 'lose-everything'] },
   },
   {
     name: 'trim-before-archived',
@@ -157,6 +165,7 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     find: 'return checkPayload(header, source.subarray(from, from + header.length)) ? header : undefined;',
     replace: 'return from + header.length <= source.length ? header : undefined;',
     about: 'A record whose payload a crash has torn is part of the log when that is opened.',
+    needs: { faults: ['lose-power', 'lose-everything'] },
   },
   {
     name: 'keep-torn-end',
@@ -164,6 +173,7 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     find: 'this.#cutTorn(segment, content.length, scanned);',
     replace: '{ }',
     about: 'What lies behind the last good record stays in the file.',
+    needs: { faults: ['lose-power', 'lose-everything'] },
   },
   {
     name: 'serve-lost-log',
@@ -171,6 +181,7 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     find: "> segment.end ? 'damaged' : 'torn';",
     replace: "> segment.end ? 'torn' : 'torn';",
     about: 'Bytes that were flushed and are bad now are taken for an unfinished end.',
+    needs: { faults: ['lose-power', 'lose-everything', 'fail-sync'] },
   },
   {
     name: 'believe-cache-after-failed-sync',
@@ -178,6 +189,7 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     find: 'this.#settleUnsynced();',
     replace: '',
     about: 'After a failed sync and a restart, what the kernel shows is believed to be on the disk.',
+    needs: { faults: ['fail-sync'] },
   },
   {
     name: 'forget-catch-up-retry',
