@@ -61,6 +61,7 @@ export class SimCluster {
       durability: plan.durability,
       cachePages: plan.cachePages,
       postgres: plan.postgres,
+      logLimits: plan.logLimits,
       keys: plan.workload.keys,
     }
     const { network, bucket, ledger: observer } = this

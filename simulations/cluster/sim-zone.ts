@@ -8,6 +8,7 @@ import type { Durability } from '../../events/timeline.ts'
 import type { SafekeeperStatus } from '../../runtime/control/schemas.ts'
 import type { ZoneConfig } from '../../runtime/control/zone-config.ts'
 import { problemOf } from '../../runtime/errors.ts'
+import type { LogLimits } from '../../runtime/safekeeper/disk-log.ts'
 import { SafekeeperService } from '../../runtime/safekeeper/safekeeper.ts'
 import { timelineSoFar } from '../../runtime/safekeeper/so-far.ts'
 import type { ActorInspection } from '../../runtime/system/ports.ts'
@@ -43,6 +44,7 @@ export interface SimProject {
   readonly cachePages: number
   readonly keys: number
   readonly postgres: PostgresSettings
+  readonly logLimits: LogLimits | undefined
 }
 
 export interface ZoneInspection {
@@ -53,7 +55,7 @@ export interface ZoneInspection {
 /** A process of a zone that could not start is started again after this, as the supervisor does. */
 const RESTART_AFTER_MS = 1_000
 /** A file of a safekeeper's log: small, so that a run sees many of them come and go. */
-const LOG_LIMITS = { segmentBytes: 64 * 1024, keptBytesMin: 64 * 1024, preparedBytes: 16 * 1024 }
+const LOG_LIMITS: LogLimits = { segmentBytes: 64 * 1024, keptBytesMin: 64 * 1024, preparedBytes: 16 * 1024 }
 
 export class SimZone {
   readonly name: ZoneId
@@ -204,7 +206,7 @@ export class SimZone {
       peers: zones.filter((zone) => zone !== this.name),
       directory: `/safekeepers/${timeline}`,
       files: this.disk.files(process),
-      logLimits: LOG_LIMITS,
+      logLimits: this.#project.logLimits ?? LOG_LIMITS,
       bus: network.connect(process, `${this.name}.safekeeper`),
       lane: network.connect(process, `${this.name}.safekeeper-lane`),
       store,

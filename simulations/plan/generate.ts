@@ -18,6 +18,15 @@ const KIND_SHARE = 0.4
 const FAULTS_A_KIND_MAX = 4
 const FAULT_LENGTH_MEAN_MS = 4_000
 const FAULT_LENGTH_MS_MAX = 20_000
+/** Of the plans, how many have little room everywhere: caches are full, and files are full and go, as in runs of hours. */
+const TINY_SHARE = 0.3
+const TINY_CACHE_PAGES = 48
+const TINY_LOG = { segmentBytes: 4 * 1024, keptBytesMin: 4 * 1024, preparedBytes: 2 * 1024 }
+/** Of the plans, in how many faults come together: what survives each of two need not survive both. */
+const CLUSTERED_SHARE = 0.3
+/** Of the faults of such a plan, how many follow close upon another. */
+const FOLLOWER_SHARE = 0.6
+const FOLLOWS_MEAN_MS = 400
 /** So long a cluster is given to be created undisturbed, in most runs. */
 const QUIET_START_MS = 2_000
 /** Shorter than the real one, so that a run of half a minute sees both sides notice that they hear nothing. */
@@ -27,21 +36,24 @@ export function generatePlan(seed: number): Plan {
   const draws = new SeededDraws(seed)
   const zones = draws.chance('plan.zones', 0.1) ? 5 : 3
   const durability = draws.chance('plan.durability', 0.3) ? 'quorum' : 'archived'
+  const isTiny = draws.chance('plan.isTiny', TINY_SHARE)
+  const cachePages = draws.pick('plan.cachePages', [256, 1024])
   return {
     version: PLAN_VERSION,
     seed,
     zones,
     durability,
-    cachePages: draws.pick('plan.cachePages', [256, 1024]),
+    cachePages: isTiny ? TINY_CACHE_PAGES : cachePages,
     workload: drawWorkload(draws),
     postgres: drawPostgres(draws),
     network: { ...drawNetworkSettings(draws), silenceMaxMs: SILENCE_MS_MAX },
     store: drawS3Settings(draws),
+    ...(isTiny ? { logLimits: TINY_LOG } : {}),
     clocks: Array.from({ length: zones }, () => ({
       skewMs: Math.round((draws.uniform('plan.clock.skew') - 0.5) * draws.pick('plan.clock.badness', [0, 100, 10_000])),
       driftPpm: Math.round((draws.uniform('plan.clock.drift') - 0.5) * 200),
     })),
-    faults: drawFaults(draws, zones).filter((fault) => survives(durability, fault)),
+    faults: survivable(durability, gather(draws, drawFaults(draws, zones))),
     durationMs: DURATION_MS,
   }
 }
@@ -68,10 +80,28 @@ function drawPostgres(draws: Draws): Plan['postgres'] {
   }
 }
 
-/** A quorum's promise does not outlive the disks it stands on; the archive's does. */
-function survives(durability: Plan['durability'], fault: Fault): boolean {
-  if (durability === 'archived') return true
-  return fault.kind !== 'lose-disk' && !(fault.kind === 'lose-everything' && fault.disks)
+/** The archive's promise outlives all disks; that of a quorum outlives one, of always the same zone. */
+function survivable(durability: Plan['durability'], faults: readonly Fault[]): readonly Fault[] {
+  if (durability === 'archived') return faults
+  const zone = faults.find(({ kind }) => kind === 'lose-disk')
+  return faults.flatMap((fault): readonly Fault[] => {
+    if (fault.kind === 'lose-everything') return [{ ...fault, disks: false }]
+    if (fault.kind !== 'lose-disk' || zone?.kind !== 'lose-disk') return [fault]
+    return fault.zone === zone.zone ? [fault] : []
+  })
+}
+
+/** In some plans faults strike close upon others. */
+function gather(draws: Draws, faults: readonly Fault[]): readonly Fault[] {
+  if (!draws.chance('plan.isClustered', CLUSTERED_SHARE)) return faults
+  const gathered: Fault[] = []
+  for (const fault of faults) {
+    const before = gathered.at(-1)
+    const follows = draws.chance('plan.follows', FOLLOWER_SHARE)
+    const atMs = Math.round((before?.atMs ?? 0) + draws.exponential('plan.follows.after', FOLLOWS_MEAN_MS))
+    gathered.push(before && follows ? { ...fault, atMs: Math.min(fault.atMs, atMs) } : fault)
+  }
+  return gathered.sort((left, right) => left.atMs - right.atMs)
 }
 
 function drawFaults(draws: Draws, zones: number): readonly Fault[] {

@@ -4,6 +4,7 @@
  * shown and shrunk. Nothing may happen in a run that is neither in its plan nor drawn by name from its seed.
  */
 import type { Durability } from '../../events/timeline.ts'
+import type { LogLimits } from '../../runtime/safekeeper/disk-log.ts'
 import type { Fault } from '../faults/fault.ts'
 import type { PostgresSettings } from '../postgres/settings.ts'
 import type { WorkloadPlan } from '../workloads/plan.ts'
@@ -25,6 +26,8 @@ export interface Plan {
   readonly postgres: PostgresSettings
   readonly network: Partial<NetworkSettings>
   readonly store: Partial<S3Settings>
+  /** Of safekeepers; without, such as suit most runs. */
+  readonly logLimits?: LogLimits
   /** One for each zone. */
   readonly clocks: readonly ClockError[]
   readonly faults: readonly Fault[]

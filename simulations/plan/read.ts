@@ -4,6 +4,7 @@
  * that has none.
  */
 import { BadArgument, FormatTooNew } from '../../runtime/errors.ts'
+import type { LogLimits } from '../../runtime/safekeeper/disk-log.ts'
 import { BUS_CLIENTS, FAULT_KINDS, type Fault, type FaultKind } from '../faults/fault.ts'
 import { MISTAKES, type PostgresSettings } from '../postgres/settings.ts'
 import type { WorkloadPlan } from '../workloads/plan.ts'
@@ -106,13 +107,20 @@ const STORE: ChecksOf<S3Settings> = {
 
 const CLOCK: ChecksOf<ClockError> = { skewMs: number(-DAY_MS, DAY_MS), driftPpm: number(-1e5, 1e5) }
 
+const LOG_LIMITS: ChecksOf<LogLimits> = {
+  segmentBytes: whole(1, BYTES_MAX),
+  keptBytesMin: whole(0, BYTES_MAX),
+  preparedBytes: whole(1, BYTES_MAX),
+}
+
 const PLAN: ChecksOf<Plan> = {
+  logLimits: fields(LOG_LIMITS),
   version: oneOf([PLAN_VERSION]),
   seed: whole(0, Number.MAX_SAFE_INTEGER),
   // A majority of 1, 3 or 5, as in `loch up --zones`.
   zones: whole(1, 5),
   durability: oneOf(['archived', 'quorum']),
-  cachePages: whole(64, 2 ** 20),
+  cachePages: whole(16, 2 ** 20),
   workload: fields(WORKLOAD),
   postgres: fields(POSTGRES),
   network: fields(NETWORK, Object.keys(NETWORK) as Array<keyof NetworkSettings>),
@@ -124,9 +132,13 @@ const PLAN: ChecksOf<Plan> = {
 
 /** @throws BadArgument, or FormatTooNew for a plan of a newer Loch. */
 export function readPlan(text: string): Plan {
-  const value = parse(text)
+  return checkPlan(parse(text))
+}
+
+/** The same for what has been parsed already. */
+export function checkPlan(value: unknown): Plan {
   checkVersion(value)
-  fields(PLAN)(value, '')
+  fields(PLAN, ['logLimits'])(value, '')
   const plan = value as Plan
   if (plan.clocks.length !== plan.zones) {
     refuse('clocks', plan.clocks.length, 'there is not one clock for each zone', `Write ${plan.zones} of them.`)

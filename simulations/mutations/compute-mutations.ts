@@ -1,0 +1,216 @@
+/**
+ * Errors in what a compute concludes: which log goes on, what is durable, when an fsync may be answered, and when its reign
+ * has ended. Nothing here is about disks of safekeepers.
+ */
+import type { Mutation } from './mutation.ts'
+
+const PROPOSER = 'actors/compute/proposer.ts'
+const ELECTION = 'actors/compute/election.ts'
+const REIGN = 'runtime/compute/reign.ts'
+const LOG_WRITER = 'runtime/compute/log-writer.ts'
+const FSYNCS = 'runtime/compute/fsyncs.ts'
+
+export const COMPUTE_MUTATIONS: readonly Mutation[] = [
+  {
+    name: 'acknowledge-before-quorum',
+    file: PROPOSER,
+    find: 'if (holders >= rank)',
+    replace: 'if (holders >= 1)',
+    about: 'What one safekeeper has flushed counts as flushed by a majority.',
+  },
+  {
+    name: 'acknowledge-before-archive',
+    file: PROPOSER,
+    find: 'Math.min(flushed, state.archived)',
+    replace: 'flushed',
+    about: 'What a majority has flushed is acknowledged although it is not archived.',
+    needs: { durability: 'archived' },
+  },
+  {
+    name: 'acknowledge-what-was-sent',
+    file: 'runtime/compute/shared-log.ts',
+    find: 'if (this.durable >= position || this.failure !== 0)',
+    replace: 'if (this.sent >= position || this.failure !== 0)',
+    about: 'An fsync is answered once the log was sent.',
+  },
+  {
+    name: 'commit-older-term-on-its-own',
+    file: PROPOSER,
+    find: 'if (candidate.flushed < state.termStart || candidate.flushed <= best)',
+    replace: 'if (candidate.flushed <= best)',
+    about: 'Entries of an older term count as on a majority before the present one has any there (Raft, figure 8).',
+  },
+  {
+    name: 'serve-before-first-entry',
+    file: 'runtime/compute/attached-volume.ts',
+    find: 'reign.tail.position + 1',
+    replace: 'reign.tail.position',
+    about: 'A compute serves what older terms wrote before an entry of its own is durable.',
+  },
+  {
+    name: 'choose-longest-tail',
+    file: ELECTION,
+    find: 'if (one.lastTerm !== other.lastTerm)',
+    replace: 'if (one.position === other.position && one.lastTerm !== other.lastTerm)',
+    about: 'The longest log goes on, whoever wrote its end.',
+  },
+  {
+    name: 'choose-tail-by-term-only',
+    file: ELECTION,
+    find: 'return one.position > other.position ||',
+    replace: 'return',
+    about: 'Of the logs of the newest term any goes on, not the longest.',
+  },
+  {
+    name: 'elect-without-archive',
+    file: ELECTION,
+    find: 'if (archive)\n        candidates.push(tailOfArchive(archive));',
+    replace: '',
+    about: 'The archive does not stand in an election.',
+    needs: { durability: 'archived', faults: ['lose-disk', 'lose-everything'] },
+  },
+  {
+    name: 'elect-with-minority',
+    file: ELECTION,
+    find: 'if (counted.length < needed)',
+    replace: 'if (counted.length < 1)',
+    about: 'A single vote elects.',
+  },
+  {
+    name: 'archive-read-before-votes',
+    file: REIGN,
+    find: 'votes.some(({ fresh }) => fresh) ? await findArchive() : before',
+    replace: 'before',
+    about: 'The archive is not looked at again after disks without a memory have voted.',
+    needs: { durability: 'archived', faults: ['lose-disk', 'lose-everything'] },
+  },
+  {
+    name: 'attach-before-fencing',
+    file: REIGN,
+    find: 'await fence(ports, reign, votes);',
+    replace: 'fence(ports, reign, votes).catch(() => { });',
+    about: 'A compute attaches before a majority refuses older terms and holds the tail.',
+  },
+  {
+    name: 'fence-one',
+    file: REIGN,
+    find: 'const needed = majorityOf(reign.grant.zones.length);',
+    replace: 'const needed = 1;',
+    about: 'One safekeeper that follows is enough to attach.',
+  },
+  {
+    name: 'begin-log-anew-from-zero',
+    file: REIGN,
+    find: 'truncateTo < base.position || archived.position - truncateTo > RESEND_BYTES_MAX',
+    replace: 'archived.position - truncateTo > RESEND_BYTES_MAX',
+    about: 'A safekeeper without a log is sent it from its beginning, of which the archive is not asked who wrote it.',
+  },
+  {
+    name: 'skip-resend',
+    file: PROPOSER,
+    find: 'member.flushed < end && at - member.movedAt >= RESEND_AFTER_MS',
+    replace: 'false',
+    about: 'The timer that sends the log again is forgotten.',
+  },
+  {
+    name: 'never-move-duty',
+    file: PROPOSER,
+    find: 'if (state.archived >= flushed || at - state.archivedAt < DUTY_TIMEOUT_MS)',
+    replace: 'if (at >= 0)',
+    about: 'The timer that moves archive duty is forgotten.',
+  },
+  {
+    name: 'resend-from-durable',
+    file: LOG_WRITER,
+    find: "if (ack.status === 'gap')\n            this.resendTo(ack.zone, ack.flushed);",
+    replace: "if (ack.status === 'gap')\n            this.resendTo(ack.zone, this.log.durable);",
+    about: 'Who has missed frames is sent the log from where it is durable, not from where its own ends.',
+  },
+  {
+    name: 'forget-to-reelect',
+    file: LOG_WRITER,
+    find: "if (ack.status === 'not-elected')",
+    replace: 'if (false)',
+    about: 'A safekeeper that came back is not told of the election that it missed.',
+  },
+  {
+    name: 'ignore-reject',
+    file: LOG_WRITER,
+    find: 'if (ack.term > this.proposer.term)\n            this.onFenced(ack.term);',
+    replace: 'if (ack.term > this.proposer.term)\n            return;',
+    about: 'A writer goes on after a safekeeper has told it of a higher term.',
+  },
+  {
+    name: 'count-acknowledgements-of-other-terms',
+    file: LOG_WRITER,
+    find: 'if (ack.term > this.proposer.term)\n            this.onFenced(ack.term);',
+    replace: 'if (ack.term > this.proposer.term)\n            this.take(ack);',
+    about: 'What a safekeeper has flushed under a higher term counts as flushed under the own.',
+  },
+  {
+    name: 'fsync-of-failed-log-succeeds',
+    file: LOG_WRITER,
+    find: 'this.answers.replyError(low, high, EIO)',
+    replace: 'this.answers.replyEmpty(low, high)',
+    about: 'When the log fails, fsyncs that wait are answered with success.',
+  },
+  {
+    name: 'keep-lease',
+    file: 'runtime/compute/serving-lease.ts',
+    find: 'if (this.#held && !this.#isHeld())',
+    replace: 'if (false)',
+    about: 'A compute that hears no majority goes on answering reads.',
+    needs: { faults: ['isolate', 'cut', 'pause-zone'] },
+  },
+  {
+    name: 'fsync-ignores-dirty-pages',
+    file: FSYNCS,
+    find: 'if (this.volume.isClean(ino) && this.guards === 0)',
+    replace: 'if (this.guards === 0)',
+    about: 'An fsync is answered before dirty pages of its file are sealed.',
+  },
+  {
+    name: 'fsync-ignores-seal-entry',
+    file: FSYNCS,
+    find: 'Math.max(own, sealed)',
+    replace: 'own',
+    about: 'An fsync waits for its pages to be stored, not for the log to say where.',
+  },
+  {
+    name: 'skip-guard',
+    file: 'runtime/compute/volume-service.ts',
+    find: 'this.#fsyncs.guard();',
+    replace: '',
+    about: 'After a restart of Postgres fsyncs do not wait for what the dead one left unsynced.',
+    needs: { faults: ['kill-postgres'] },
+  },
+  {
+    name: 'forget-guarded-position',
+    file: FSYNCS,
+    find: 'Math.max(this.volume.lastPosition(ino), this.guardedPosition)',
+    replace: 'this.volume.lastPosition(ino)',
+    about: 'The guard after a restart waits for seals, not for the log that makes them durable.',
+    needs: { faults: ['kill-postgres'] },
+  },
+  {
+    name: 'snapshot-before-log-is-durable',
+    file: 'runtime/compute/snapshot-store.ts',
+    find: 'if (!(await writer.whenDurable(position)))',
+    replace: 'if (false)',
+    about: 'A snapshot is recorded although the log up to it is not durable.',
+  },
+  {
+    name: 'snapshot-before-its-objects',
+    file: 'runtime/compute/snapshot-store.ts',
+    find: 'await run(Effect.all(creations, { concurrency: 4, discard: true }));',
+    replace: 'run(Effect.all(creations, { concurrency: 4, discard: true })).catch(() => { });',
+    about: 'A snapshot is recorded before its objects are stored.',
+  },
+  {
+    name: 'grant-term-twice',
+    file: 'runtime/log/journal.ts',
+    find: "=== 'exists' && !sameBytes(yield* store.read(key), body)",
+    replace: "=== 'conflict'",
+    about: 'Whoever finds its slot of a journal taken believes that it wrote it: two computes get the same term.',
+  },
+]

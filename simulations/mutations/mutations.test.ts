@@ -1,0 +1,98 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { compiledFile, type Mutation, mutate } from './mutation.ts'
+import { MUTATIONS } from './mutations.ts'
+import { resultLine, summaryLines } from './result-lines.ts'
+import { type Failure, type Laboratory, type MutationResult, runMutations } from './run-mutations.ts'
+
+const repository = fileURLToPath(new URL('../..', import.meta.url))
+
+describe('each mutation', () => {
+  let directory = ''
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), 'loch-compiled-'))
+    const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc')
+    const project = join(repository, 'tsconfig.build.json')
+    execFileSync(process.execPath, [tsc, '-p', project, '--noCheck', '--outDir', directory])
+  })
+  afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+  test.each(MUTATIONS.map((mutation) => [mutation.name, mutation] as const))('%s changes its file', (_, mutation) => {
+    const compiled = readFileSync(join(directory, compiledFile(mutation)), 'utf8')
+    expect(mutate(compiled, mutation)).not.toBe(compiled)
+  })
+
+  test('has a name of its own, and says what it breaks', () => {
+    expect(new Set(MUTATIONS.map(({ name }) => name)).size).toBe(MUTATIONS.length)
+    for (const { about } of MUTATIONS) expect(about).toMatch(/^[A-Z].*\.$/)
+    const changes = MUTATIONS.map(({ file, find, replace }) => `${file} ${find} ${replace}`)
+    expect(new Set(changes).size).toBe(MUTATIONS.length)
+  })
+})
+
+const mutation: Mutation = { name: 'a', file: 'events/a.ts', find: 'x', replace: 'y', about: 'It is wrong.' }
+
+describe('mutate', () => {
+  test('wants its text once', () => {
+    expect(mutate('1 x 2', mutation)).toBe('1 y 2')
+    expect(() => mutate('1 2', mutation)).toThrow('occurs 0 times in events/a.ts')
+    expect(() => mutate('x x', mutation)).toThrow('occurs 2 times')
+    expect(mutate('1 x 2', { ...mutation, replace: '$&' })).toBe('1 $& 2')
+  })
+})
+
+describe('runMutations', () => {
+  const NO_SERVICE = 'Error: no service within 120000 ms: zone-1'
+
+  /** By name of a mutation, how which seeds fail. */
+  class Paper implements Laboratory {
+    readonly asked: string[] = []
+    readonly #failures: Readonly<Record<string, Readonly<Record<number, string>>>>
+
+    constructor(failures: Readonly<Record<string, Readonly<Record<number, string>>>>) {
+      this.#failures = failures
+    }
+
+    async firstFailure(mutation: Mutation | undefined, from: number, to: number): Promise<Failure | undefined> {
+      const name = mutation?.name ?? 'none'
+      this.asked.push(`${name} ${from}-${to}`)
+      for (const [seed, violation] of Object.entries(this.#failures[name] ?? {})) {
+        if (Number(seed) >= from && Number(seed) <= to) return { seed: Number(seed), violation }
+      }
+      return undefined
+    }
+  }
+
+  test('a seed that fails alike without the mutation has not caught it', async () => {
+    const laboratory = new Paper({ a: { 3: NO_SERVICE, 5: NO_SERVICE }, none: { 3: NO_SERVICE.replace('1', '2') } })
+    const reported: MutationResult[] = []
+    const report = (result: MutationResult) => void reported.push(result)
+    const results = await runMutations({ laboratory, mutations: [mutation], seedsMax: 10, report })
+    expect(results).toEqual([{ name: 'a', caught: { seed: 5, violation: NO_SERVICE }, seeds: 5 }])
+    expect(reported).toEqual(results)
+    expect(laboratory.asked).toEqual(['a 1-10', 'none 3-3', 'a 4-10', 'none 5-5'])
+  })
+
+  test('one that fails otherwise has', async () => {
+    const laboratory = new Paper({ a: { 3: 'Error: 1.0 s fork: x' }, none: { 3: NO_SERVICE } })
+    const [result] = await runMutations({ laboratory, mutations: [mutation], seedsMax: 10 })
+    expect(result?.caught?.seed).toBe(3)
+  })
+
+  test('what nothing catches is named', async () => {
+    const laboratory = new Paper({ b: { 1: 'Error: 1.0 s fork: x' } })
+    const mutations = [mutation, { ...mutation, name: 'b' }]
+    const results = await runMutations({ laboratory, mutations, fromSeed: 1, seedsMax: 4 })
+    expect(results[0]).toEqual({ name: 'a', caught: undefined, seeds: 4 })
+    expect(results.map(resultLine)).toEqual([
+      expect.stringMatching(/^a +4 {2}NOT CAUGHT$/),
+      expect.stringMatching(/^b +1 {2}fork$/),
+    ])
+    expect(summaryLines(results)).toEqual(['1 of 2 mutations were caught', 'not caught: a'])
+  })
+})

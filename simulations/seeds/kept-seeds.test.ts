@@ -1,0 +1,45 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { crc32 } from 'node:zlib'
+import { describe, expect, test } from 'vitest'
+import { useChecksum } from '../../events/checksum.ts'
+import { generatePlan } from '../plan/generate.ts'
+import { runPlan } from '../run/run.ts'
+import { readKeptSeed } from './kept-seed.ts'
+
+useChecksum((bytes, before) => crc32(bytes, before))
+
+const names = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.json'))
+const read = (name: string) => readFileSync(`${import.meta.dirname}/${name}`, 'utf8')
+
+describe('what was mended stays so', () => {
+  test('there are plans', () => {
+    expect(names.length).toBeGreaterThan(0)
+  })
+
+  test.each(names)('%s', async (name) => {
+    const { plan, about } = readKeptSeed(name, read(name))
+    expect(about).not.toBe('')
+    expect((await runPlan(plan)).violation).toBeUndefined()
+  })
+})
+
+describe('reading', () => {
+  const plan = JSON.parse(JSON.stringify(generatePlan(1)))
+  const read =
+    (change: object, seed: object = {}) =>
+    () =>
+      readKeptSeed('a.json', JSON.stringify({ found: 'x', about: 'y', plan: { ...plan, ...change }, ...seed }))
+
+  test('what was written is read', () => {
+    expect(read({})()).toEqual({ found: 'x', about: 'y', plan })
+  })
+
+  test.each([
+    ['a plan with an unknown fault', read({ faults: [{ kind: 'meteorite', atMs: 1 }] }), 'there is no such fault'],
+    ['no words', read({}, { about: 7 }), 'must be texts'],
+    ['no JSON', () => readKeptSeed('a.json', '{'), 'SyntaxError'],
+    ['no object', () => readKeptSeed('a.json', '[]'), 'no JSON object'],
+  ])('%s is refused', (_, read, problem) => {
+    expect(read).toThrow(expect.objectContaining({ _tag: 'BadArgument', problem: expect.stringContaining(problem) }))
+  })
+})

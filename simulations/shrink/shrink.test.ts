@@ -1,0 +1,150 @@
+import { crc32 } from 'node:zlib'
+import { describe, expect, test } from 'vitest'
+import { useChecksum } from '../../events/checksum.ts'
+import type { Fault } from '../faults/fault.ts'
+import { generatePlan } from '../plan/generate.ts'
+import type { Plan } from '../plan/plan.ts'
+import { runPlan } from '../run/run.ts'
+import type { Attempt, RunOutcome } from './attempts.ts'
+import { findCause } from './cause.ts'
+import { minimize } from './minimize.ts'
+import { shrink } from './shrink.ts'
+import { violationKind } from './violation-kind.ts'
+
+useChecksum((bytes, before) => crc32(bytes, before))
+
+const VIOLATION = 'Error: 3.1 s lost-commit: key 4 is gone\n    at Ledger'
+const HOLDS: RunOutcome = { violation: undefined, simulatedMs: 1_000 }
+const FAILS: RunOutcome = { violation: VIOLATION, simulatedMs: 1_000 }
+
+/** Killed in this order, within the run. */
+function failsIfKilled(plan: Plan, ...zones: readonly number[]): RunOutcome {
+  const killed = plan.faults.filter(({ kind, atMs }) => kind === 'kill-zone' && atMs < plan.durationMs)
+  let at = 0
+  for (const fault of killed) if ('zone' in fault && fault.zone === zones[at]) at++
+  return at === zones.length ? FAILS : HOLDS
+}
+
+const kill = (zone: number, atMs: number): Fault => ({ kind: 'kill-zone', zone, atMs, forMs: 3_217 })
+const others = generatePlan(3).faults.filter(({ kind }) => kind !== 'kill-zone')
+
+function planOf(faults: readonly Fault[]): Plan {
+  const ordered = [...faults, ...others].sort((left, right) => left.atMs - right.atMs)
+  return { ...generatePlan(3), zones: 5, clocks: Array(5).fill({ skewMs: 3, driftPpm: 1 }), faults: ordered }
+}
+
+describe('minimize', () => {
+  test('leaves what is needed, in its order', async () => {
+    const needed = [3, 17, 18, 40]
+    const asked: number[] = []
+    const items = Array.from({ length: 64 }, (_, at) => at)
+    const fails = async (part: readonly number[]) => {
+      asked.push(part.length)
+      return needed.every((one) => part.includes(one))
+    }
+    expect(await minimize(items, fails)).toEqual(needed)
+    expect(asked.length).toBeLessThan(150)
+    expect(await minimize(items, async () => true)).toEqual([])
+    expect(await minimize([1], async (part) => part.length > 0)).toEqual([1])
+    expect(await minimize([1, 2], async (part) => part.includes(2))).toEqual([2])
+  })
+})
+
+describe('violationKind', () => {
+  test.each([
+    ['Error: 3.1 s lost-commit: key 4 of 7\n at x', 'lost-commit'],
+    ['12.0001 s stale-read: client-1 saw', 'stale-read'],
+    [
+      'Error: no service within 120000 ms after the last fault: zone-1 up',
+      'no service within # ms after the last fault',
+    ],
+    ['TypeError: x is not a function', 'TypeError: x is not a function'],
+    ['Error: defect: seal 3 ends twice', 'defect'],
+  ])('%s', (violation, kind) => {
+    expect(violationKind(violation)).toBe(kind)
+  })
+})
+
+describe('shrink', () => {
+  test('keeps the two faults that matter and makes all else simple', async () => {
+    const plan = planOf([kill(1, 4_321), kill(2, 9_876), kill(1, 12_345), kill(0, 15_001)])
+    const attempts: Attempt[] = []
+    const run = async (one: Plan) => failsIfKilled(one, 1, 2)
+    const options = { plan, violation: VIOLATION, run, progress: (attempt: Attempt) => attempts.push(attempt) }
+    const shrunk = await shrink(options)
+    expect(shrunk.isComplete).toBe(true)
+    expect(shrunk.violation).toBe(VIOLATION)
+    expect(shrunk.plan.faults).toHaveLength(2)
+    expect(shrunk.plan.faults.map((fault) => 'forMs' in fault && fault.forMs)).toEqual([1, 1])
+    expect(shrunk.plan).toMatchObject({ zones: 3, network: {}, store: {}, cachePages: 4096, workload: { clients: 1 } })
+    expect(shrunk.plan.clocks).toEqual(Array(3).fill({ skewMs: 0, driftPpm: 0 }))
+    expect(shrunk.plan.durationMs).toBeLessThan(plan.durationMs)
+    expect(attempts).toHaveLength(shrunk.runs)
+    expect((await shrink(options)).plan).toEqual(shrunk.plan)
+  })
+
+  test('another violation is another error', async () => {
+    const plan = planOf([kill(1, 4_000)])
+    const run = async (one: Plan): Promise<RunOutcome> =>
+      one.zones < 5 ? { violation: 'Error: 1.0 s fork: other', simulatedMs: 1 } : failsIfKilled(one, 1)
+    const shrunk = await shrink({ plan, violation: VIOLATION, run })
+    expect(shrunk.plan.zones).toBe(5)
+  })
+
+  test('ends when its budget does', async () => {
+    const plan = planOf([kill(1, 4_000), kill(2, 5_000)])
+    const run = async (one: Plan) => failsIfKilled(one, 1, 2)
+    const byRuns = await shrink({ plan, violation: VIOLATION, run, budget: { runsMax: 7 } })
+    expect(byRuns).toMatchObject({ runs: 7, isComplete: false })
+    const byTime = await shrink({ plan, violation: VIOLATION, run, budget: { simulatedMsMax: 5_000 } })
+    expect(byTime).toMatchObject({ runs: 5, isComplete: false })
+    expect((await run(byTime.plan)).violation).toBe(VIOLATION)
+  })
+
+  test('a real run, of a Postgres that acknowledges before it has synced', async () => {
+    const plan: Plan = { ...generatePlan(1), faults: MANY_FAULTS, durationMs: 12_000 }
+    const mistaken: Plan = { ...plan, postgres: { ...plan.postgres, mistakes: ['acknowledge-before-fsync'] } }
+    const { violation } = await runPlan(mistaken)
+    expect(violation).toBeDefined()
+    const budget = { runsMax: 15 }
+    const shrunk = await shrink({ plan: mistaken, violation: violation!, run: runPlan, budget })
+    expect(shrunk.plan.faults.length).toBeLessThan(MANY_FAULTS.length)
+    const again = await runPlan(shrunk.plan)
+    expect(violationKind(again.violation!)).toBe(violationKind(violation!))
+    // Without the mistake nothing of it is wrong.
+    expect((await runPlan({ ...shrunk.plan, postgres: plan.postgres })).violation).toBeUndefined()
+  })
+})
+
+const MANY_FAULTS: readonly Fault[] = [
+  { kind: 'set-clock', atMs: 2_500, zone: 1, byMs: 500 },
+  { kind: 'kill-postgres', atMs: 3_000 },
+  { kind: 'store-outage', atMs: 3_500, forMs: 1_500 },
+  { kind: 'lose-everything', atMs: 4_600, forMs: 1_000, disks: false },
+  { kind: 'pause-zone', atMs: 6_000, zone: 2, forMs: 300 },
+  { kind: 'store-outage', atMs: 8_000, forMs: 2_000 },
+  { kind: 'lose-everything', atMs: 9_500, forMs: 1_000, disks: true },
+]
+
+describe('findCause', () => {
+  const faults = [kill(0, 1_000), kill(1, 2_000), kill(0, 3_000), kill(2, 4_000), kill(0, 5_000), kill(0, 6_000)]
+  const plan: Plan = { ...planOf([]), faults, durationMs: 10_000 }
+
+  test('is the fault after which healing comes too late', async () => {
+    const run = async (one: Plan) => failsIfKilled(one, 1, 2)
+    const cause = await findCause({ plan, violation: VIOLATION, run })
+    expect(cause).toMatchObject({ healedAtMs: 4_000, tooLateAtMs: 5_000, faults: [faults[3]], isLast: true })
+  })
+
+  test('is the last such moment, also if an earlier healing fails', async () => {
+    // A run that is healed at 3 s fails, too: not all that is worse is later.
+    const run = async (one: Plan) => (one.durationMs === 3_000 ? FAILS : failsIfKilled(one, 1, 2))
+    expect(await findCause({ plan, violation: VIOLATION, run })).toMatchObject({ healedAtMs: 4_000, isLast: true })
+    const few = await findCause({ plan, violation: VIOLATION, run, runsMax: 3 })
+    expect(few).toMatchObject({ isLast: false, runs: 3 })
+  })
+
+  test('is none if no fault is needed', async () => {
+    expect(await findCause({ plan, violation: VIOLATION, run: async () => FAILS })).toBeUndefined()
+  })
+})
