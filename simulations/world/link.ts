@@ -9,6 +9,7 @@ import { drawLatencyMs, type Latency } from './latency.ts'
 export interface LinkSettings {
   readonly latency: Latency
   readonly bytesPerMs: number
+  readonly silenceMaxMs: number
 }
 
 /** What faults do to the links of a name, for as long as they say. Shared by all its connections, those to come included. */
@@ -135,7 +136,9 @@ export class Link<M> {
   }
 
   #latencyMs(): number {
-    return drawLatencyMs(this.#kernel.draws, this.#drawName, this.#settings.latency) * this.#slowFactor()
+    const latencyMs = drawLatencyMs(this.#kernel.draws, this.#drawName, this.#settings.latency) * this.#slowFactor()
+    // A connection on which nothing comes for longer does not live on: somebody has given it up.
+    return Math.min(latencyMs, this.#settings.silenceMaxMs)
   }
 
   #heldUntilMs(): number {
