@@ -143,6 +143,15 @@ describe('a safekeeper', () => {
     expect(world.reported).toEqual([])
   })
 
+  test('that comes back without any log is told up to where to fetch it: the ring begins with the term', async () => {
+    await begin('quorum', 2)
+    const end = await append()
+    const late = new FakeSafekeeper(world.bus, 'zone-3')
+    await pass(2 * RESEND_AFTER_MS + 500)
+    expect(late.state.end).toBe(0)
+    expect(late.elections.at(-1)).toMatchObject({ term: 2, truncateTo: 0, start: end })
+  })
+
   test('that comes back with a log that nobody continued has it cut', async () => {
     await begin('quorum', 2)
     const end = await append()

@@ -116,7 +116,8 @@ export class WritingLog {
       if (vote.term > this.#reign.term) return this.#fence(vote.term)
       const order = orderFor(this.#reign, vote, this.writer.proposer.dutyZone)
       const { flushed } = await elect(this.#ports, this.#reign, zone, order)
-      if (this.writer.resend(zone, Math.max(flushed, this.shared.base))) return
+      // The ring begins with the term: what lies before it, a disk that was lost meanwhile has to fetch.
+      if (flushed >= this.shared.base && this.writer.resend(zone, flushed)) return
       // Said again, an election only tells up to where the log is to be fetched. A log that stands still sends no frame that would.
       await elect(this.#ports, this.#reign, zone, { ...order, start: this.shared.durable })
     } catch (error) {
