@@ -49,7 +49,7 @@ describe('a plan in a file', () => {
     ['version', undefined, 'plan: version', 'this field is missing'],
     ['workload', undefined, 'plan: workload', 'this field is missing'],
     ['workload.keys', undefined, 'plan: workload.keys', 'this field is missing'],
-    ['workload.keys', 33, 'plan: workload.keys', 'the database does not have'],
+    ['workload.keys', 4_097, 'plan: workload.keys', 'this is not a number'],
     ['workload.writeShare', 1.5, 'plan: workload.writeShare', 'this is not a number'],
     ['postgres.mistakes', ['no-such'], 'plan: postgres.mistakes[0]', 'this is none of the choices'],
     ['network.latency', null, 'plan: network.latency', 'this is not an object'],
