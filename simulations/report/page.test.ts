@@ -3,6 +3,7 @@ import { crc32 } from 'node:zlib'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { useChecksum } from '../../events/checksum.ts'
 import { generatePlan } from '../plan/generate.ts'
+import type { Plan } from '../plan/plan.ts'
 import { runPlan } from '../run/run.ts'
 import { embedded, reportPage } from './page.ts'
 import { SCRIPT } from './page-script.ts'
@@ -12,7 +13,18 @@ import { Thinned } from './thinned.ts'
 
 useChecksum((bytes, before) => crc32(bytes, before))
 
-const PLAN = { ...generatePlan(3), durationMs: 14_000 }
+/** Its faults are named here: what a seed draws changes with the generator. */
+const PLAN: Plan = {
+  ...generatePlan(3),
+  durationMs: 14_000,
+  faults: [
+    { kind: 'cut', atMs: 5_000, zone: 2, forMs: 1_500, client: '.lane' },
+    { kind: 'lose-power', atMs: 6_500, zone: 0, forMs: 4_000 },
+    { kind: 'fail-sync', atMs: 3_000, zone: 0, count: 1 },
+    { kind: 'fail-sync', atMs: 3_500, zone: 1, count: 1 },
+    { kind: 'kill-zone', atMs: 13_000, zone: 2, forMs: 500 },
+  ],
+}
 let recording: Recording
 beforeAll(async () => {
   const recorder = new Recorder(PLAN)

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { useChecksum } from '../../events/checksum.ts'
 import type { SimCluster } from '../cluster/sim-cluster.ts'
 import { generatePlan } from '../plan/generate.ts'
+import type { Plan } from '../plan/plan.ts'
 import { Digest, partedBetween } from './digest.ts'
 import { RUN_EVENT_KINDS, type RunEvent } from './observer.ts'
 import { runPlan } from './run.ts'
@@ -58,7 +59,12 @@ describe('a digest', () => {
 
 describe('looking on', () => {
   test('changes nothing, and hears of all kinds of things', async () => {
-    const plan = { ...generatePlan(4), durationMs: 6_000 }
+    const killings = [2_000, 3_000, 4_000, 5_000].map(
+      (atMs) => ({ kind: 'lose-everything', atMs, forMs: 300, disks: false }) as const,
+    )
+    const base = generatePlan(4)
+    const workload = { ...base.workload, clients: 5, thinkMeanMs: 20, timeoutMs: 1_000 }
+    const plan: Plan = { ...base, durationMs: 6_000, workload, faults: killings }
     const kinds = new Set<string>()
     const steps: number[] = []
     const seen = await runPlan(plan, {

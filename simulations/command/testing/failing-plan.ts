@@ -7,7 +7,7 @@ const SEED = generatePlan(3)
 export const FAILING_PLAN: Plan = {
   ...SEED,
   durationMs: 8_000,
-  workload: { ...SEED.workload, writeShare: 0.9 },
+  workload: { ...SEED.workload, clients: 4, keys: 4, thinkMeanMs: 100, writeShare: 0.9 },
   postgres: { ...SEED.postgres, mistakes: ['skip-redo'] },
   faults: [3_000, 5_000, 7_000].map((atMs) => ({ kind: 'kill-postgres', atMs })),
 }
