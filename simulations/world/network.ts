@@ -131,9 +131,9 @@ export class Network {
   }
 
   /** Infinity for a cut: nobody knows until when. */
-  blockedUntilMs(bus: SimBus): number {
+  blockedUntilMs({ conditions }: Pick<SimBus, 'conditions'>): number {
     let untilMs = this.#downUntilMs
-    for (const { isCut, heldUntilMs } of bus.conditions) untilMs = Math.max(untilMs, isCut ? Infinity : heldUntilMs)
+    for (const { isCut, heldUntilMs } of conditions) untilMs = Math.max(untilMs, isCut ? Infinity : heldUntilMs)
     return untilMs
   }
 
@@ -255,7 +255,14 @@ export class Network {
       session.up.send({ kind: 'end' }, 0)
       session.client.lost(session)
     })
-    this.kernel.after(WORLD, 2 * silenceMaxMs, () => isSilent() && this.#forget(session))
+    this.kernel.after(WORLD, 2 * silenceMaxMs, () => isSilent() && this.#giveUp(session))
+  }
+
+  /** The server closes a connection on which nothing comes; the client hears of it when it hears anything again. */
+  #giveUp(session: Session): void {
+    this.#forget(session)
+    const heldMs = this.blockedUntilMs(session.client) - this.kernel.nowMs
+    if (heldMs !== Infinity) this.kernel.after(session.client.process, Math.max(0, heldMs), () => this.#tellLost(session))
   }
 
   /** At the server. */
