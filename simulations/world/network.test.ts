@@ -376,6 +376,21 @@ describe('an isolated client', () => {
     await pass(100)
     expect(seen).toEqual(['after'])
   })
+
+  test('that the server gave up hears of it at once when healed early', async () => {
+    const { connect, network, kernel, pass } = world(1, { silenceMaxMs: 10_000 })
+    const a = connect('a')
+    await pass(50)
+    network.isolate('a', kernel.nowMs + 1_000)
+    await pass(15_000)
+    network.isolate('a', kernel.nowMs + 9_000)
+    await pass(6_000)
+    network.heal('a')
+    const states: string[] = []
+    a.onStatus((status) => states.push(status))
+    await pass(500)
+    expect(states).toEqual(['reconnecting', 'connected'])
+  })
 })
 
 describe('a process', () => {

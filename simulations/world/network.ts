@@ -130,10 +130,15 @@ export class Network {
     return session
   }
 
+  /** The client has heard that the server closed this connection. */
+  closed(session: Session): void {
+    this.#sessions.delete(session)
+  }
+
   /** Infinity for a cut: nobody knows until when. */
-  blockedUntilMs({ conditions }: Pick<SimBus, 'conditions'>): number {
+  blockedUntilMs(bus: SimBus): number {
     let untilMs = this.#downUntilMs
-    for (const { isCut, heldUntilMs } of conditions) untilMs = Math.max(untilMs, isCut ? Infinity : heldUntilMs)
+    for (const { isCut, heldUntilMs } of bus.conditions) untilMs = Math.max(untilMs, isCut ? Infinity : heldUntilMs)
     return untilMs
   }
 
@@ -260,20 +265,23 @@ export class Network {
 
   /** The server closes a connection on which nothing comes; the client hears of it when it hears anything again. */
   #giveUp(session: Session): void {
-    this.#forget(session)
-    const heldMs = this.blockedUntilMs(session.client) - this.kernel.nowMs
-    if (heldMs !== Infinity) this.kernel.after(session.client.process, Math.max(0, heldMs), () => this.#tellLost(session))
+    if (!session.isOpen) return
+    this.#endSubscriptions(session)
+    session.down.breakOff(0, 0, { kind: 'end' })
   }
 
   /** At the server. */
   #forget(session: Session): void {
-    if (!session.isOpen) return
+    if (session.isOpen) this.#endSubscriptions(session)
+    session.down.drop()
+    this.#sessions.delete(session)
+  }
+
+  #endSubscriptions(session: Session): void {
     session.isOpen = false
     for (const { subject, queue, sid } of session.subscriptions.values()) {
       this.#index.remove(subject, queue, session.subscriptions.get(sid)!)
     }
-    session.down.drop()
-    this.#sessions.delete(session)
   }
 }
 
