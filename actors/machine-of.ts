@@ -51,19 +51,51 @@ export function machineOf(plan: MachinePlan): AnyStateMachine {
   return createMachine(config as never)
 }
 
-/** XState's pure `transition`: the snapshot after `event`, and the actions that it raised. */
-export type Move = (
-  before: AnyMachineSnapshot,
-  event: EventObject,
-) => readonly [after: AnyMachineSnapshot, raised: readonly ExecutableActionObject[]]
+/** What an event led to. */
+export interface Moved {
+  readonly state: string
+  readonly context: unknown
+  /** In the order in which the actions named them. */
+  readonly effects: ReadonlyArray<unknown>
+  /** Of a table's cell that says that nothing happens. */
+  readonly verdict: LooseVerdict | undefined
+}
+
+export type Move = (state: string, context: unknown, event: EventObject) => Moved
 
 /**
- * The `transition` of xstate makes an actor for each call, for machines that spawn others, and that costs as much as the step.
- * Ours spawn none, so one scope serves all steps of a machine.
+ * XState's pure `transition`, with two things left out that cost far more than most steps. It makes an actor for each call,
+ * for machines that spawn others; ours spawn none, so one scope serves all steps. And it computes which states are left
+ * and entered even if none is; where the transition that it selects has no target, the verdict alone says what
+ * follows.
  */
 export function moveOf(machine: AnyStateMachine): Move {
+  const resting = restingSnapshots(machine)
+  const transition = transitionIn(machine)
+  return (state, context, event) => {
+    const before = { ...resting(state), context } as AnyMachineSnapshot
+    const selected = machine.getTransitionData(before, event)[0]
+    if (selected === undefined || selected.target !== undefined) return transition(before, event)
+    const { apply, verdict } = selected.meta as TransitionMeta
+    return { state, verdict: saysNothing(verdict) ? verdict : undefined, ...apply(context, event) }
+  }
+}
+
+/** The snapshot of each state, without its context: which nodes are active follows from the state alone. */
+function restingSnapshots(machine: AnyStateMachine): (state: string) => AnyMachineSnapshot {
+  const known = new Map<string, AnyMachineSnapshot>()
+  return (state) => {
+    const before = known.get(state)
+    if (before !== undefined) return before
+    const snapshot = machine.resolveState({ value: nestedValue(state), context: {} })
+    known.set(state, snapshot)
+    return snapshot
+  }
+}
+
+function transitionIn(machine: AnyStateMachine): (before: AnyMachineSnapshot, event: EventObject) => Moved {
   const self = createActor(machine)
-  let raised: ExecutableActionObject[] = []
+  let raised: ReadonlyArray<{ readonly type: string; readonly params?: unknown }> = []
   const nothing = () => {}
   const scope = {
     self,
@@ -74,11 +106,16 @@ export function moveOf(machine: AnyStateMachine): Move {
     defer: nothing,
     stopChild: nothing,
     emit: nothing,
-    actionExecutor: (action: ExecutableActionObject) => void raised.push(action),
+    actionExecutor: (action: ExecutableActionObject) => {
+      raised = [...raised, action]
+    },
   } as AnyActorScope
   return (before, event) => {
     raised = []
-    return [machine.transition(before, event, scope), raised]
+    const { value, context } = machine.transition(before, event, scope)
+    const effects = raised.filter(({ type }) => type === 'effect').map(({ params }) => params)
+    const verdict = raised.find(({ type }) => type === 'verdict')?.params as LooseVerdict | undefined
+    return { state: stateName(value), context, effects, verdict }
   }
 }
 
@@ -93,25 +130,50 @@ function nodeAt(root: StateNode, path: ReadonlyArray<string>): StateNode {
   return node
 }
 
+/** What a transition carries beside what XState reads of it. */
+interface TransitionMeta {
+  readonly verdict: LooseVerdict
+  readonly apply: Apply
+}
+
+type Apply = (context: unknown, event: unknown) => Pick<Moved, 'context' | 'effects'>
+
 function transitionOf(plan: MachinePlan, from: string, verdict: LooseVerdict): object {
   const guard = verdict.when === undefined ? undefined : plan.guards[verdict.when]!
+  const apply = applyOf(plan, from, verdict)
+  const meta: TransitionMeta = { verdict, apply }
   return {
     ...(guard ? { guard: ({ context, event }: Scope) => guard(context, event) } : {}),
     ...(verdict.to === undefined ? {} : { target: `#${plan.kind}.${verdict.to}` }),
+    meta,
     actions: enqueueActions(({ enqueue, context, event }) => {
-      if (verdict.ignored !== undefined || verdict.refused !== undefined) {
+      if (saysNothing(verdict)) {
         enqueue({ type: 'verdict', params: verdict })
         return
       }
-      let next: unknown = context
-      for (const name of verdict.do ?? []) {
-        const change = plan.actions[name]!(next, event, verdict.to ?? from)
-        next = change.context ?? next
-        for (const effect of change.effects ?? []) enqueue({ type: 'effect', params: effect })
-      }
-      enqueue.assign(() => next as never)
+      const applied = apply(context, event)
+      for (const effect of applied.effects) enqueue({ type: 'effect', params: effect })
+      enqueue.assign(() => applied.context as never)
     }),
   }
+}
+
+function applyOf(plan: MachinePlan, from: string, verdict: LooseVerdict): Apply {
+  const actions = (verdict.do ?? []).map((name) => plan.actions[name]!)
+  return (context, event) => {
+    let next = context
+    const effects: unknown[] = []
+    for (const action of actions) {
+      const change = action(next, event, verdict.to ?? from)
+      next = change.context ?? next
+      if (change.effects) effects.push(...change.effects)
+    }
+    return { context: next, effects }
+  }
+}
+
+function saysNothing({ ignored, refused }: LooseVerdict): boolean {
+  return ignored !== undefined || refused !== undefined
 }
 
 interface Scope {
