@@ -85,7 +85,7 @@ describe('a run in another process', () => {
 })
 
 describe('two results', () => {
-  const result = (digest: string): Result => ({ outcome: OUTCOME, digest, marks: [{ atMs: 1_000, digest }] })
+  const result = (digest: string): Result => ({ cpuMs: 1, outcome: OUTCOME, digest, marks: [{ atMs: 1_000, digest }] })
 
   test('are compared in all that tells', () => {
     expect(differenceOf(result('a'), result('a'))).toBeUndefined()

@@ -19,6 +19,8 @@ export interface Summary {
   readonly elapsedSeconds: number
   readonly simulatedSeconds: number
   readonly simulatedSecondsPerSecond: number
+  /** Of processor time: what one core does, whatever else the machine does. */
+  readonly simulatedSecondsPerCpuSecond: number
   readonly events: number
   readonly eventsPerSecond: number
   readonly commits: number
@@ -34,6 +36,7 @@ export class Tally {
   readonly failures: Failure[] = []
   #seeds = 0
   #simulatedMs = 0
+  #cpuMs = 0
   #events = 0
   #commits = 0
   #failovers = 0
@@ -41,8 +44,9 @@ export class Tally {
   #changedTerm = 0
 
   /** `commands` show a failure of this plan again. */
-  add(plan: Plan, { outcome, violation }: Verdict, commands: readonly string[]): Failure | undefined {
+  add(plan: Plan, { outcome, cpuMs = 0, violation }: Verdict, commands: readonly string[]): Failure | undefined {
     this.#seeds++
+    this.#cpuMs += cpuMs
     if (outcome !== undefined) {
       this.#simulatedMs += outcome.simulatedMs
       this.#events += outcome.steps
@@ -67,6 +71,7 @@ export class Tally {
       elapsedSeconds: round(elapsedSeconds, 1),
       simulatedSeconds: round(simulatedSeconds, 1),
       simulatedSecondsPerSecond: rate(simulatedSeconds),
+      simulatedSecondsPerCpuSecond: this.#cpuMs > 0 ? round(this.#simulatedMs / this.#cpuMs, 1) : 0,
       events: this.#events,
       eventsPerSecond: rate(this.#events),
       commits: this.#commits,

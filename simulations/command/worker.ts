@@ -15,10 +15,12 @@ process.on('disconnect', () => process.exit(0))
 process.on('message', (job: Job) => void carryOut(job).then((result) => process.send?.(result)))
 
 async function carryOut({ plan, withDigest }: Job): Promise<Result> {
-  if (!withDigest) return { outcome: withoutReports(await runPlan(plan)) }
-  const digest = new Digest()
-  const outcome = await runPlan(plan, digest)
-  return { outcome: withoutReports(outcome), digest: digest.value, marks: digest.marks }
+  const digest = withDigest ? new Digest() : undefined
+  const before = process.cpuUsage()
+  const outcome = withoutReports(await runPlan(plan, digest))
+  const { user, system } = process.cpuUsage(before)
+  const result = { outcome, cpuMs: (user + system) / 1000 }
+  return digest === undefined ? result : { ...result, digest: digest.value, marks: digest.marks }
 }
 
 function withoutReports({ reports: _, ...outcome }: Awaited<ReturnType<typeof runPlan>>): Result['outcome'] {
