@@ -39,6 +39,7 @@ const flags = {
   plan: text('FILE', undefined, 'Run the plan in this file instead of a seed'),
   'save-plan': text('FILE', undefined, 'Write the plan of the one seed to this file'),
   report: text('FILE.html', undefined, 'Write a page that shows the one run, moment by moment'),
+  'no-shrink': toggle('Do not look for the shortest plan that fails alike'),
   processes: count(undefined, 1, PROCESSES_MAX, 'At most so many at once (default: one for each core)'),
   json: toggle('Print nothing but one JSON object at the end'),
   help: toggle('Show this page'),
