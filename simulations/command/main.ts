@@ -16,8 +16,10 @@ import { FailureReport } from './failure-report.ts'
 import { commandsFor } from './failure-text.ts'
 import { loadPlan, save } from './files.ts'
 import { declaration, isOfOneRun, parseFlags, type SimulateFlags } from './flags.ts'
+import { type StoppableLaboratory, showMutations } from './mutations.ts'
 import { describeOutcome, runOne } from './one-run.ts'
 import { plansFor } from './plans.ts'
+import { ProcessLaboratory } from './process-laboratory.ts'
 import { OnceRunner, type Runner, TwiceRunner } from './runner.ts'
 import { onSignal } from './signals.ts'
 import { describeSummary, Tally } from './tally.ts'
@@ -28,12 +30,17 @@ export interface MainOptions {
   readonly makeOutput?: (json: boolean) => Output
   /** Of what is run in processes of its own. */
   readonly makeRunner?: () => Runner
+  readonly makeLaboratory?: () => StoppableLaboratory
 }
 
 /** Runs one command line (without node, the script and `simulate`) and returns the exit code. Never rejects. */
 export async function main(
   words: readonly string[],
-  { makeOutput = standardOutput, makeRunner = () => new OnceRunner() }: MainOptions = {},
+  {
+    makeOutput = standardOutput,
+    makeRunner = () => new OnceRunner(),
+    makeLaboratory = () => new ProcessLaboratory(),
+  }: MainOptions = {},
 ): Promise<number> {
   const output = makeOutput(words.includes('--json'))
   try {
@@ -41,7 +48,8 @@ export async function main(
       output.text(commandHelp('simulate', declaration))
       return 0
     }
-    const flags = parseFlags(words)
+    const { flags, names } = parseFlags(words)
+    if (flags.mutations) return await showMutations({ flags, names, output, makeLaboratory })
     const tally = new Tally()
     const makeOne = flags['check-determinism'] ? () => new TwiceRunner() : makeRunner
     const report = new FailureReport({ flags, output, tally, makeRunner: makeOne })

@@ -21,9 +21,18 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'accept-append-of-older-term',
     file: ACCEPTOR,
-    find: "if (frame.term < state.term)\n        return 'fenced';",
-    replace: '',
-    about: 'Frames of a writer that has been succeeded are taken if they join on.',
+    find: "if (frame.term < state.term)\n        return 'fenced';\n    if (frame.term > state.term || !isElected(state))",
+    replace: 'if (frame.term > state.term)',
+    also: [
+      {
+        file: 'runtime/safekeeper/append-path.ts',
+        find: 'const flushed = isElected(state) ? state.flushed : 0;\n        bus.publish(reply, encodeAck({ zone, term: state.term, flushed,',
+        replace:
+          'const { flushed } = state;\n        bus.publish(reply, encodeAck({ zone, term: this.#writerTerm || state.term, flushed,',
+      },
+    ],
+    about:
+      'Frames of a writer that has been succeeded are taken if they join on, and acknowledged as if it had not been.',
   },
   {
     name: 'accept-append-before-election',
@@ -140,7 +149,7 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     name: 'forget-fresh',
     file: 'runtime/safekeeper/safekeeper.ts',
     find: 'await rememberTerm(keeper, ports);',
-    replace: '',
+    replace: '{ }',
     about: 'A disk without a memory votes as if it had promised nothing before.',
     needs: { faults: ['lose-disk', 'lose-everything'] },
   },
