@@ -96,6 +96,8 @@ describe('loch simulate', () => {
     [['--seed', '1', '--save-plan', '/no/such/file'], '--save-plan', 'ENOENT'],
     [['--seed', '1', '--report', '/no/such/file'], '--report', 'ENOENT'],
     [['word'], 'word', 'one too many'],
+    [['--mutations', '--plan', 'a'], '--plan', 'does not go with it'],
+    [['--mutations', 'choose-longest-tale'], 'choose-longest-tale', 'Did you mean choose-longest-tail?'],
   ])('refuses %j', async (words, value, hint) => {
     const { code, stdout, stderr } = await simulate(...words)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })

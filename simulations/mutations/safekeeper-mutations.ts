@@ -54,14 +54,8 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     file: ELECTIONS,
     find: 'return { response: voteResponse(state, false), unsaved: undefined };',
     replace: 'return { response: { ...voteResponse(state, true), term: request.term }, unsaved: undefined };',
-    about: 'A vote is given for a term that is not higher than the one promised.',
-  },
-  {
-    name: 'follow-election-of-older-term',
-    file: ACCEPTOR,
-    find: "if (message.term < state.term)\n        return { type: 'ignore' };",
-    replace: '',
-    about: 'An election is followed although a higher term was promised.',
+    also: [{ file: ACCEPTOR, find: "if (message.term < state.term)\n        return { type: 'ignore' };", replace: '' }],
+    about: 'A vote is given for a term that is not higher than the one promised, and its election is followed.',
   },
   {
     name: 'last-term-is-the-promised-one',
@@ -86,13 +80,6 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     about: 'A tail that is not of the new term stays in the log.',
   },
   {
-    name: 'cut-settled-log',
-    file: ACCEPTOR,
-    find: 'if (truncateTo >= state.settled)',
-    replace: 'if (truncateTo >= 0)',
-    about: 'A log is cut below what is settled, if an election asks for it.',
-  },
-  {
     name: 'cut-one-byte-too-many',
     file: ELECTIONS,
     find: 'keeper.cut(decision.truncateTo);',
@@ -105,13 +92,6 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     find: 'if (position > header.begin)',
     replace: 'if (false)',
     about: 'A cut inside of a frame drops the part of it that should stay.',
-  },
-  {
-    name: 'skip-chain-check-at-append',
-    file: ACCEPTOR,
-    find: "return frame.chainBefore === state.chain ? 'append' : 'diverged';",
-    replace: "return 'append';",
-    about: 'A frame is appended without a look at whether it continues the log.',
   },
   {
     name: 'trust-overlap',
@@ -156,8 +136,8 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'vouch-though-fresh',
     file: ACCEPTOR,
-    find: 'chain, history, diskId, fresh };',
-    replace: 'chain, history, diskId, fresh: false };',
+    find: 'incarnation, fresh };',
+    replace: 'incarnation, fresh: false };',
     about: 'A disk that has forgotten does not say so in its votes.',
     needs: { faults: ['lose-disk', 'lose-everything'] },
   },
