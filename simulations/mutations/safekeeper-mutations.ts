@@ -144,7 +144,7 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'trim-before-archived',
     file: 'runtime/safekeeper/append-path.ts',
-    find: 'log.trim(Math.min(state.settled, this.#archiver.next))',
+    find: 'log.trim(Math.min(state.settled, this.#archiver.needed))',
     replace: 'log.trim(state.flushed)',
     about: 'The local log is trimmed up to what is flushed, archived or not.',
   },
