@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { generatePlan } from '../plan/generate.ts'
 import type { Plan } from '../plan/plan.ts'
 import { Campaign } from './campaign.ts'
-import { commandsFor, describeFailure } from './failure-text.ts'
+import { commandsFor, describePlanOf, describeViolation } from './failure-text.ts'
 import { differenceOf, OnceRunner, type Runner, TwiceRunner, type Verdict } from './runner.ts'
 import { describeSummary, Tally } from './tally.ts'
 import type { Result } from './worker-messages.ts'
@@ -158,12 +158,13 @@ describe('a tally', () => {
     const commands = commandsFor(PLAN, undefined, true)
     expect(commands).toEqual([
       'npx loch simulate --seed 7',
-      'npx loch simulate --seed 7 --report seed-7.html',
+      'npx loch simulate --seed 7 --report loch-seed-7.html',
       'npx loch simulate --seed 7 --seeds 1 --check-determinism',
     ])
     expect(commandsFor(PLAN, "a 'b'.json", false)[0]).toBe("npx loch simulate --plan 'a '\\''b'\\''.json'")
-    const text = describeFailure(new Tally().add(PLAN, { violation: 'lost-commit: x' }, commands)!, PLAN)
-    expect(text).toContain('FAILED: seed 7\n  lost-commit: x\n')
+    const failure = new Tally().add(PLAN, { violation: 'lost-commit: x' }, commands)!
+    expect(describeViolation(failure)).toBe('FAILED: seed 7\n  lost-commit: x')
+    const text = describePlanOf(failure, PLAN)
     for (const { kind } of PLAN.faults) expect(text).toContain(kind)
     for (const command of commands) expect(text).toContain(command)
   })

@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { formatPlan } from '../plan/read.ts'
-import { FAILING_PLAN } from './testing/failing-plan.ts'
+import { formatPlan, readPlan } from '../plan/read.ts'
+import { FAILING_PLAN, FAULTED_PLAN } from './testing/failing-plan.ts'
 
 const launcher = fileURLToPath(new URL('../../bin/loch.mjs', import.meta.url))
 
@@ -27,7 +27,10 @@ interface Ended {
 
 /** `begun` may do something to the program while it runs, by its pid. */
 function simulate(words: readonly string[], begun: (pid: number) => void = () => {}): Promise<Ended> {
-  const child = spawn(process.execPath, [launcher, 'simulate', ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [launcher, 'simulate', ...words], {
+    cwd: directory,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const ended = { stdout: '', stderr: '' }
   child.stdout.on('data', (chunk) => {
     ended.stdout += chunk
@@ -80,7 +83,7 @@ describe('in processes of their own', () => {
     const { code, stdout } = await simulate(['--plan', path, '--check-determinism'])
     expect(code).toBe(1)
     expect(stdout).toContain('FAILED: seed 3')
-    expect(stdout).toContain(`npx loch simulate --plan ${path} --check-determinism`)
+    expect(stdout).toContain('npx loch simulate --plan loch-seed-3.json --check-determinism\n')
     expect(stdout).toMatch(/1 seed in .* 1 failure\n$/)
   })
 
@@ -95,6 +98,18 @@ describe('in processes of their own', () => {
     const { failures } = JSON.parse(stdout)
     expect(failures).toMatchObject([{ violation: 'its process was ended by SIGKILL' }])
     expect(failures[0].commands[0]).toBe(`npx loch simulate --seed ${failures[0].seed}`)
+  })
+
+  test('an interrupt ends shrinking with what it has found', async () => {
+    const path = join(directory, 'plan.json')
+    writeFileSync(path, formatPlan(FAULTED_PLAN))
+    const { code, stdout, stderr } = await simulate(['--plan', path], (pid) => {
+      untilWorks(pid).then(() => process.kill(pid, 'SIGINT'))
+    })
+    expect(code, stderr).toBe(1)
+    expect(stdout).toContain('seed 3: the shortest plan found until the search was ended')
+    expect(stdout).toContain('npx loch simulate --plan loch-seed-3.json\n')
+    expect(readPlan(readFileSync(join(directory, 'loch-seed-3.json'), 'utf8')).seed).toBe(3)
   })
 
   test('an interrupt ends it with its summary, and leaves no process', async () => {

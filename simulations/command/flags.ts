@@ -9,6 +9,8 @@ import { bad, count, type Flag, text, toggle, type ValuesOf } from '../../runtim
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
 const DURATION_MS_MAX = 7 * 24 * 3_600_000
 const PROCESSES_MAX = 256
+/** Of mutations. */
+const NAMES_MAX = 1_000
 
 /** `30s`, `10m`, `2h`; in milliseconds. */
 function duration(help: string): Flag<number | undefined> {
@@ -39,32 +41,57 @@ const flags = {
   plan: text('FILE', undefined, 'Run the plan in this file instead of a seed'),
   'save-plan': text('FILE', undefined, 'Write the plan of the one seed to this file'),
   report: text('FILE.html', undefined, 'Write a page that shows the one run, moment by moment'),
+  'no-shrink': toggle('Do not look for the shortest plan that fails alike'),
   processes: count(undefined, 1, PROCESSES_MAX, 'At most so many at once (default: one for each core)'),
+  mutations: toggle(
+    'Put deliberate errors into the code, all or those named, and show how many seeds each takes to be caught',
+  ),
   json: toggle('Print nothing but one JSON object at the end'),
   help: toggle('Show this page'),
 }
 
-export const declaration = { ...SIMULATE, flags }
+export const declaration = { ...SIMULATE, operands: '[--mutations [NAME ...]]', operandsMax: NAMES_MAX, flags }
 
 export type SimulateFlags = ValuesOf<typeof flags>
 
+export interface SimulateArguments {
+  readonly flags: SimulateFlags
+  /** Of mutations. */
+  readonly names: readonly string[]
+}
+
 /** @throws BadArgument */
-export function parseFlags(words: readonly string[]): SimulateFlags {
-  const { values } = parseArguments('simulate', declaration, words)
-  const given = (name: keyof SimulateFlags) => values[name] !== undefined && values[name] !== false
+export function parseFlags(words: readonly string[]): SimulateArguments {
+  const { values, operands } = parseArguments('simulate', declaration, words)
+  if (values.mutations) refuseBesideMutations(values)
+  else if (operands.length > 0) {
+    throw bad('loch simulate', operands[0]!, 'this word is one too many', 'Write names after --mutations only.')
+  }
   for (const name of ['seed', 'seeds', 'for'] as const) {
-    if (!given('plan') || !given(name)) continue
+    if (!isGiven(values, 'plan') || !isGiven(values, name)) continue
     throw bad('--plan', values.plan!, `it says what is run, and --${name} does too`, 'Leave one of them out.')
   }
   for (const name of ['report', 'save-plan'] as const) {
-    if (!given(name) || isOfOneRun(values)) continue
+    if (!isGiven(values, name) || isOfOneRun(values)) continue
     throw bad(`--${name}`, values[name]!, 'it is of one run, and many were asked for', 'Write --seed N with it, alone.')
   }
-  return values
+  return { flags: values, names: operands }
+}
+
+function refuseBesideMutations(values: SimulateFlags): void {
+  for (const name of ['for', 'keep-going', 'check-determinism', 'plan', 'save-plan', 'report', 'no-shrink'] as const) {
+    if (!isGiven(values, name)) continue
+    throw bad('--mutations', `--${name}`, 'this does not go with it', 'Write --seed, --seeds, --processes, --json.')
+  }
+}
+
+function isGiven(values: SimulateFlags, name: keyof SimulateFlags): boolean {
+  return values[name] !== undefined && values[name] !== false
 }
 
 /** Whether just one run was asked for, which is then told of in full. */
 export function isOfOneRun(values: SimulateFlags): boolean {
-  if (values['check-determinism'] || values.seeds !== undefined || values.for !== undefined) return false
+  if (values.mutations || values['check-determinism'] || values.seeds !== undefined || values.for !== undefined)
+    return false
   return values.plan !== undefined || values.seed !== undefined
 }

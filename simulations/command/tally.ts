@@ -4,6 +4,7 @@
  */
 import type { Fault } from '../faults/fault.ts'
 import type { Plan } from '../plan/plan.ts'
+import type { Explanation } from './explain.ts'
 import type { Verdict } from './runner.ts'
 
 export interface Failure {
@@ -12,6 +13,8 @@ export interface Failure {
   readonly faults: readonly Fault[]
   /** Words for a shell that show it again. */
   readonly commands: readonly string[]
+  /** Absent if nobody has looked for one. */
+  readonly explanation?: Explanation & { readonly file?: string }
 }
 
 export interface Summary {
@@ -59,6 +62,11 @@ export class Tally {
     const failure = { seed: plan.seed, violation, faults: plan.faults, commands }
     this.failures.push(failure)
     return failure
+  }
+
+  /** `explained` takes the place of `failure`, with what is known of it now. */
+  replace(failure: Failure, explained: Failure): void {
+    this.failures[this.failures.indexOf(failure)] = explained
   }
 
   summary(elapsedMs: number): Summary {
