@@ -136,8 +136,8 @@ class SimVolume implements VolumeBody {
 
   async launch(): Promise<PostgresBody> {
     const { kernel, process, settings, observer, address } = this.#ports
-    const mount = this.#door.mount!
-    const server = new SimPostgres({ kernel, process, mount, name: process.name, settings, observer })
+    const mount: VolumeMount = this.#door.mount!.forCaller(() => server.isOver)
+    const server: SimPostgres = new SimPostgres({ kernel, process, mount, name: process.name, settings, observer })
     this.#server = server
     address.launched(process, server)
     const started = new Promise<void>((resolve, reject) => {

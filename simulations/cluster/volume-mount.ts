@@ -16,6 +16,8 @@ export interface VolumeMountPorts {
   readonly thread: KernelThread
   readonly syncs: PendingSyncs
   readonly nowMs: () => number
+  /** Whoever calls is dead: what it still waits for must not happen any more, as the kernel withdraws a dead process's requests. */
+  readonly isCallerGone?: () => boolean
 }
 
 const ROOT = 1
@@ -28,17 +30,27 @@ const RING_POLL_MS = 5
 export class VolumeMount implements SimMount {
   readonly #ports: VolumeMountPorts
   readonly #volume: Volume
-  #isMounted = true
+  readonly #state: { isMounted: boolean }
 
-  constructor(ports: VolumeMountPorts) {
+  constructor(ports: VolumeMountPorts, state = { isMounted: true }) {
     this.#ports = ports
+    this.#state = state
     this.#volume = ports.thread.volume
   }
 
   /** Whatever is asked from now on fails, and so does what still waits. */
   unmount(): void {
-    this.#isMounted = false
+    this.#state.isMounted = false
     this.#ports.syncs.failAll()
+  }
+
+  /** The same mount for a caller that may die. */
+  forCaller(isCallerGone: () => boolean): VolumeMount {
+    return new VolumeMount({ ...this.#ports, isCallerGone }, this.#state)
+  }
+
+  get #isMounted(): boolean {
+    return this.#state.isMounted
   }
 
   async lookup(path: string): Promise<number> {
@@ -125,7 +137,8 @@ export class VolumeMount implements SimMount {
     return new Promise((resolve, reject) => {
       const fail = (errno: number) => reject(new MountFailed(operation, errno))
       const perform = () => {
-        const { kernel, process, thread } = this.#ports
+        const { kernel, process, thread, isCallerGone } = this.#ports
+        if (isCallerGone?.()) return
         const { serving } = thread
         if (!this.#isMounted || !serving) return fail(ENODEV)
         const { service, log } = serving

@@ -33,10 +33,11 @@ export class Life {
     this.#resolve(exit)
   }
 
-  /** Settles like `promise`, unless life is over by then. */
-  guard<A>(promise: Promise<A>): Promise<A> {
+  /** Begins `work`, and settles like it, unless life is over by then: a timer may still call into code that is dead. */
+  run<A>(work: () => Promise<A>): Promise<A> {
     return new Promise((resolve, reject) => {
-      promise.then(
+      if (this.isOver) return
+      work().then(
         (value) => this.isOver || resolve(value),
         (error) => this.isOver || reject(error),
       )
@@ -55,46 +56,46 @@ export class LivingMount implements SimMount {
   }
 
   lookup(path: string): Promise<number> {
-    return this.#life.guard(this.#mount.lookup(path))
+    return this.#life.run(() => this.#mount.lookup(path))
   }
 
   create(path: string): Promise<number> {
-    return this.#life.guard(this.#mount.create(path))
+    return this.#life.run(() => this.#mount.create(path))
   }
 
   makeDirectory(path: string): Promise<void> {
-    return this.#life.guard(this.#mount.makeDirectory(path))
+    return this.#life.run(() => this.#mount.makeDirectory(path))
   }
 
   list(path: string): Promise<readonly string[]> {
-    return this.#life.guard(this.#mount.list(path))
+    return this.#life.run(() => this.#mount.list(path))
   }
 
   size(ino: number): Promise<number> {
-    return this.#life.guard(this.#mount.size(ino))
+    return this.#life.run(() => this.#mount.size(ino))
   }
 
   read(ino: number, offset: number, length: number): Promise<Buffer> {
-    return this.#life.guard(this.#mount.read(ino, offset, length))
+    return this.#life.run(() => this.#mount.read(ino, offset, length))
   }
 
   write(ino: number, offset: number, bytes: Uint8Array): Promise<void> {
-    return this.#life.guard(this.#mount.write(ino, offset, bytes))
+    return this.#life.run(() => this.#mount.write(ino, offset, bytes))
   }
 
   truncate(ino: number, size: number): Promise<void> {
-    return this.#life.guard(this.#mount.truncate(ino, size))
+    return this.#life.run(() => this.#mount.truncate(ino, size))
   }
 
   unlink(path: string): Promise<void> {
-    return this.#life.guard(this.#mount.unlink(path))
+    return this.#life.run(() => this.#mount.unlink(path))
   }
 
   rename(from: string, to: string): Promise<void> {
-    return this.#life.guard(this.#mount.rename(from, to))
+    return this.#life.run(() => this.#mount.rename(from, to))
   }
 
   fsync(ino: number): Promise<void> {
-    return this.#life.guard(this.#mount.fsync(ino))
+    return this.#life.run(() => this.#mount.fsync(ino))
   }
 }

@@ -50,6 +50,10 @@ export class SimPostgres {
     return this.#sessions !== undefined && this.#admitsClients && !this.#life.isOver
   }
 
+  get isOver(): boolean {
+    return this.#life.isOver
+  }
+
   /** Recovers and serves. Rejects with `Corruption`, or with `PostgresEnded` if it ended before it served. */
   start(): Promise<void> {
     return new Promise((resolve, reject) => {
