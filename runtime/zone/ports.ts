@@ -23,7 +23,7 @@ export interface ZoneWorld {
   /** Unique strings. */
   readonly newId: () => string
   /** Is shown what the zone's actors take. */
-  readonly recorder?: Recorder
+  readonly recorder?: Recorder | undefined
   readonly report: SystemPorts['report']
 }
 

@@ -22,6 +22,11 @@ import type { SimBus } from '../world/sim-bus.ts'
 import { SimBucket } from '../world/sim-s3.ts'
 import { type SimProject, type SimWorld, SimZone } from './sim-zone.ts'
 
+/** Who is told of what happens; none of them may change it. */
+export interface Onlookers extends Pick<SimWorld, 'report' | 'recorderOf'> {
+  readonly tell?: ((happening: Happening) => void) | undefined
+}
+
 export class SimCluster {
   readonly kernel: Kernel
   readonly network: Network
@@ -41,8 +46,7 @@ export class SimCluster {
   servings = 0
   readonly #tell: ((happening: Happening) => void) | undefined
 
-  /** `tell` is for whoever looks on. */
-  constructor(kernel: Kernel, plan: Plan, report: SimWorld['report'], tell?: (happening: Happening) => void) {
+  constructor(kernel: Kernel, plan: Plan, { report, tell, recorderOf }: Onlookers) {
     this.kernel = kernel
     this.#tell = tell
     this.network = new Network(kernel, plan.network)
@@ -84,7 +88,7 @@ export class SimCluster {
         for (const observer of this.reignObservers) observer.guarded?.()
       },
     }
-    const world: SimWorld = { kernel, network, bucket, address, observer, reigns, died, report }
+    const world: SimWorld = { kernel, network, bucket, address, observer, reigns, died, report, recorderOf }
     this.zones = names.map((name, at) => new SimZone(world, this.project, name, new HostClock(kernel, plan.clocks[at])))
     this.#outside = network.connect(WORLD, 'outside')
     const connect = () => (this.#server?.isServing ? this.#server : undefined)

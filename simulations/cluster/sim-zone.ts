@@ -11,7 +11,7 @@ import { problemOf } from '../../runtime/errors.ts'
 import type { LogLimits } from '../../runtime/safekeeper/disk-log.ts'
 import { SafekeeperService } from '../../runtime/safekeeper/safekeeper.ts'
 import { timelineSoFar } from '../../runtime/safekeeper/so-far.ts'
-import type { ActorInspection } from '../../runtime/system/ports.ts'
+import type { ActorInspection, Recorder } from '../../runtime/system/ports.ts'
 import { zonePorts } from '../../runtime/zone/ports.ts'
 import { ZoneHost } from '../../runtime/zone/zone-host.ts'
 import { type Kernel, NEVER_PAUSED, type Process } from '../kernel/kernel.ts'
@@ -33,6 +33,7 @@ export interface SimWorld {
   readonly died: (process: Process) => void
   readonly reigns: ReignObserver
   readonly report: (process: string, line: string) => void
+  readonly recorderOf?: ((host: string) => Recorder) | undefined
 }
 
 export interface SimProject {
@@ -169,6 +170,7 @@ export class SimZone {
       nowMs,
       timers,
       newId,
+      recorder: this.#world.recorderOf?.(this.name),
       report: (actor, doing, error) => say(`${actor}: ${doing}: ${problemOf(error)}`),
     })
     const { address, observer, reigns } = this.#world
@@ -217,6 +219,7 @@ export class SimZone {
       after: (ms, fire) => kernel.after(process, ms, fire),
       soFar: () => timelineSoFar(store, timeline),
       report: (line) => report(this.name, line),
+      recorder: this.#world.recorderOf?.(this.name),
     })
   }
 

@@ -1,12 +1,13 @@
 /** Campaigns, runners and what they add up to, without real runs. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { generatePlan } from '../plan/generate.ts'
 import type { Plan } from '../plan/plan.ts'
 import { Campaign } from './campaign.ts'
-import { commandsFor, describeFailure } from './failure-text.ts'
+import { leaveLogs } from './failure-logs.ts'
+import { commandsFor, describeFailure, failureLog } from './failure-text.ts'
 import { differenceOf, OnceRunner, type Runner, TwiceRunner, type Verdict } from './runner.ts'
 import { describeSummary, Tally } from './tally.ts'
 import type { Result } from './worker-messages.ts'
@@ -155,16 +156,45 @@ describe('a tally', () => {
   })
 
   test('a failure says how to see it again', () => {
-    const commands = commandsFor(PLAN, undefined, true)
+    const commands = commandsFor(PLAN, undefined, true, failureLog(PLAN, undefined))
     expect(commands).toEqual([
       'npx loch simulate --seed 7',
       'npx loch simulate --seed 7 --report seed-7.html',
       'npx loch simulate --seed 7 --seeds 1 --check-determinism',
+      'npx loch replay loch-seed-7.loch',
     ])
-    expect(commandsFor(PLAN, "a 'b'.json", false)[0]).toBe("npx loch simulate --plan 'a '\\''b'\\''.json'")
+    expect(commandsFor(PLAN, "a 'b'.json", false, 'x')[0]).toBe("npx loch simulate --plan 'a '\\''b'\\''.json'")
     const text = describeFailure(new Tally().add(PLAN, { violation: 'lost-commit: x' }, commands)!, PLAN)
     expect(text).toContain('FAILED: seed 7\n  lost-commit: x\n')
     for (const { kind } of PLAN.faults) expect(text).toContain(kind)
     for (const command of commands) expect(text).toContain(command)
   })
+})
+
+test('failures leave logs: of the first few, and what a crash leaves may not be whole', async () => {
+  const complaints: string[] = []
+  const output = {
+    json: false,
+    text() {},
+    line() {},
+    bytes() {},
+    complain: (line: string) => void complaints.push(line),
+  }
+  const failed = Array.from({ length: 12 }, (_, seed) => ({
+    plan: generatePlan(seed),
+    log: join(directory, `${seed}`),
+  }))
+  const crashing = 'if (job.plan.seed === 3) process.exit(9); require("node:fs").writeFileSync(job.log, ""); answer()'
+  await leaveLogs(
+    failed,
+    output,
+    worker(`const require = process.getBuiltinModule("module").createRequire("/"); ${crashing}`),
+  )
+  expect(
+    readdirSync(directory)
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number)
+      .sort((a, b) => a - b),
+  ).toEqual([0, 1, 2, 4, 5, 6, 7, 8, 9])
+  expect(complaints).toEqual([`${join(directory, '3')} may not be whole: its process ended with code 9`])
 })

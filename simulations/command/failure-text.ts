@@ -6,8 +6,14 @@ import type { Failure } from './tally.ts'
 /** Of faults; the commands show them all. */
 const FAULTS_SHOWN_MAX = 60
 
+/** The run log that a failure leaves; a plan from a file is not that of its seed. */
+export function failureLog({ seed }: Plan, file: string | undefined): string {
+  return file === undefined ? `loch-seed-${seed}.loch` : `loch-plan-${seed}.loch`
+}
+
 /** How to run a plan again that came from a seed, or from `file`. */
-export function commandsFor({ seed }: Plan, file: string | undefined, twice: boolean): readonly string[] {
+export function commandsFor(plan: Plan, file: string | undefined, twice: boolean, log: string): readonly string[] {
+  const { seed } = plan
   const which = file === undefined ? `--seed ${seed}` : `--plan ${quote(file)}`
   const name = file === undefined ? `seed-${seed}` : `plan-${seed}`
   const twiceAgain = `npx loch simulate ${which}${file === undefined ? ' --seeds 1' : ''} --check-determinism`
@@ -15,6 +21,7 @@ export function commandsFor({ seed }: Plan, file: string | undefined, twice: boo
     `npx loch simulate ${which}`,
     `npx loch simulate ${which} --report ${name}.html`,
     ...(twice ? [twiceAgain] : []),
+    `npx loch replay ${quote(log)}`,
   ]
 }
 

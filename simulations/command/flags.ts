@@ -38,6 +38,7 @@ const flags = {
   'check-determinism': toggle('Run each seed in two processes, and compare all that happened'),
   plan: text('FILE', undefined, 'Run the plan in this file instead of a seed'),
   'save-plan': text('FILE', undefined, 'Write the plan of the one seed to this file'),
+  log: text('FILE', undefined, 'Write all that happens in the one run to this file, for `loch replay`'),
   report: text('FILE.html', undefined, 'Write a page that shows the one run, moment by moment'),
   processes: count(undefined, 1, PROCESSES_MAX, 'At most so many at once (default: one for each core)'),
   json: toggle('Print nothing but one JSON object at the end'),
@@ -56,7 +57,7 @@ export function parseFlags(words: readonly string[]): SimulateFlags {
     if (!given('plan') || !given(name)) continue
     throw bad('--plan', values.plan!, `it says what is run, and --${name} does too`, 'Leave one of them out.')
   }
-  for (const name of ['report', 'save-plan'] as const) {
+  for (const name of ['report', 'log', 'save-plan'] as const) {
     if (!given(name) || isOfOneRun(values)) continue
     throw bad(`--${name}`, values[name]!, 'it is of one run, and many were asked for', 'Write --seed N with it, alone.')
   }

@@ -18,7 +18,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
 async function simulate(...words: readonly string[]) {
-  return printed((makeOutput) => main(words, makeOutput))
+  return printed((makeOutput) => main(words, makeOutput, directory))
 }
 
 async function printed(work: (makeOutput: (json: boolean) => Output) => Promise<number>) {
@@ -78,6 +78,8 @@ describe('loch simulate', () => {
     [['--plan', '/'], '--plan', 'EISDIR'],
     [['--seed', '1', '--save-plan', '/no/such/file'], '--save-plan', 'ENOENT'],
     [['--seed', '1', '--report', '/no/such/file'], '--report', 'ENOENT'],
+    [['--seed', '1', '--log', '/no/such/file'], '--log', 'ENOENT'],
+    [['--seeds', '2', '--log', 'x'], '--log', '--seed N'],
     [['word'], 'word', 'one too many'],
   ])('refuses %j', async (words, value, hint) => {
     const { code, stdout, stderr } = await simulate(...words)
@@ -130,6 +132,23 @@ describe('one run', () => {
     expect(stdout).toMatch(/FAILED: seed 3\n {2}.*(?:stale-read|lost-commit|recovered from the log up to \d+, key)/)
     expect(stdout).toContain('kill-postgres')
     expect(stdout).toContain(`npx loch simulate --plan ${path} --report plan-3.html`)
+    const log = file('loch-plan-3.loch')
+    expect(stdout).toContain(`npx loch replay ${log}`)
+    const words = ['replay', log, '--type', 'verdict', '--json']
+    const verdict = await printed((makeOutput) => loch(words, makeOutput))
+    const { payload } = JSON.parse(verdict.stdout)
+    expect(stdout).toContain(payload.violation.split('\n')[0])
+    expect(verdict.code).toBe(0)
+  })
+
+  test('leaves its log where it is told to, one that can be decided again', async () => {
+    const { code } = await simulate('--plan', planFile(SHORT), '--log', file('run.loch'))
+    expect(code).toBe(0)
+    const again = await printed((makeOutput) => loch(['replay', file('run.loch'), '--re-execute'], makeOutput))
+    expect(again).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('as it was recorded') })
+    const failing = await simulate('--plan', planFile(FAILING_PLAN), '--log', file('other.loch'))
+    expect(failing.stdout).toContain(`npx loch replay ${file('other.loch')}`)
+    expect(existsSync(file('loch-plan-3.loch'))).toBe(false)
   })
 
   test('prints nothing but one object with --json', async () => {

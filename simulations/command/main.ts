@@ -4,6 +4,7 @@
  * held, 1 something failed, 2 not understood.
  */
 import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 import { commandHelp } from '../../runtime/control/arguments.ts'
 import { explainError } from '../../runtime/control/cli.ts'
 import { type Output, standardOutput } from '../../runtime/control/output.ts'
@@ -12,10 +13,13 @@ import type { Plan } from '../plan/plan.ts'
 import { formatPlan } from '../plan/read.ts'
 import { reportPage } from '../report/page.ts'
 import { Recorder } from '../report/recorder.ts'
+import { SimulationLog } from '../report/simulation-log.ts'
 import { Campaign } from './campaign.ts'
-import { commandsFor, describeFailure } from './failure-text.ts'
-import { loadPlan, save } from './files.ts'
+import { type FailedPlan, leaveLogs } from './failure-logs.ts'
+import { commandsFor, describeFailure, failureLog } from './failure-text.ts'
+import { LogFile, loadPlan, save } from './files.ts'
 import { declaration, isOfOneRun, parseFlags, type SimulateFlags } from './flags.ts'
+import { runLogged } from './logged-run.ts'
 import { describeOutcome, runOne } from './one-run.ts'
 import { ProgressLine } from './progress-line.ts'
 import { OnceRunner, type Runner, TwiceRunner } from './runner.ts'
@@ -24,10 +28,12 @@ import { describeSummary, Tally } from './tally.ts'
 const EXIT_FAILED = 1
 const EXIT_IMPATIENT = 130
 
-/** Runs one command line (without node, the script and `simulate`) and returns the exit code. Never rejects. */
+/** Runs one command line (without node, the script and `simulate`); failures leave their logs in `directory`. Returns the exit
+ * code, and never rejects. */
 export async function main(
   words: readonly string[],
   makeOutput: (json: boolean) => Output = standardOutput,
+  directory = '.',
 ): Promise<number> {
   const output = makeOutput(words.includes('--json'))
   try {
@@ -36,30 +42,36 @@ export async function main(
       return 0
     }
     const flags = parseFlags(words)
-    return isOfOneRun(flags) ? await one(flags, output) : await many(flags, output)
+    return isOfOneRun(flags) ? await one(flags, output, directory) : await many(flags, output, directory)
   } catch (error) {
     return explainError(error, output)
   }
 }
 
-async function one(flags: SimulateFlags, output: Output): Promise<number> {
+async function one(flags: SimulateFlags, output: Output, directory: string): Promise<number> {
   const plan = flags.plan === undefined ? generatePlan(flags.seed!) : loadPlan(flags.plan)
   const savedPlan = flags['save-plan']
   if (savedPlan !== undefined) save('--save-plan', savedPlan, formatPlan(plan))
   const recorder = flags.report === undefined ? undefined : new Recorder(plan)
   // Refused before the run, and not after it.
   if (flags.report !== undefined) save('--report', flags.report, '')
+  const file = flags.log === undefined ? undefined : new LogFile('--log', flags.log)
+  const log = file && new SimulationLog(plan, file.write)
   const beganMs = performance.now()
-  const run = await runOne(plan, output, recorder)
+  const run = await runOne(plan, output, [recorder, log])
   const elapsedMs = performance.now() - beganMs
+  log?.end(run.outcome)
+  file?.close()
   const tally = new Tally()
   const { violation } = run.outcome
-  const commands = commandsFor(plan, flags.plan, false)
+  const leftLog = join(directory, failureLog(plan, flags.plan))
+  const commands = commandsFor(plan, flags.plan, false, flags.log ?? leftLog)
   const verdict = violation === undefined ? { outcome: run.outcome } : { outcome: run.outcome, violation }
   const failure = tally.add(plan, verdict, commands)
   if (flags.report !== undefined) {
     save('--report', flags.report, reportPage(recorder!.recording(run.outcome, run.digest, commands[0]!)))
   }
+  if (failure !== undefined && log === undefined) await runLogged(plan, leftLog)
   if (output.json) output.line(JSON.stringify(tally.summary(elapsedMs)))
   else {
     if (failure !== undefined) output.text(`\n${describeFailure(failure, plan)}\n`)
@@ -68,10 +80,11 @@ async function one(flags: SimulateFlags, output: Output): Promise<number> {
   return failure === undefined ? 0 : EXIT_FAILED
 }
 
-async function many(flags: SimulateFlags, output: Output): Promise<number> {
+async function many(flags: SimulateFlags, output: Output, directory: string): Promise<number> {
   const beganMs = performance.now()
   const elapsedMs = () => performance.now() - beganMs
   const tally = new Tally()
+  const failed: FailedPlan[] = []
   const progress = new ProgressLine({
     isTerminal: process.stderr.isTTY === true,
     columns: process.stderr.columns ?? 80,
@@ -83,8 +96,11 @@ async function many(flags: SimulateFlags, output: Output): Promise<number> {
     next: plansFor(flags, elapsedMs),
     keepGoing: flags['keep-going'],
     judged: (plan, verdict) => {
-      const failure = tally.add(plan, verdict, commandsFor(plan, flags.plan, flags['check-determinism']))
-      if (failure === undefined || output.json) return
+      const log = join(directory, failureLog(plan, flags.plan))
+      const failure = tally.add(plan, verdict, commandsFor(plan, flags.plan, flags['check-determinism'], log))
+      if (failure === undefined) return
+      failed.push({ plan, log })
+      if (output.json) return
       progress.clear()
       output.text(`${describeFailure(failure, plan)}\n\n`)
     },
@@ -93,6 +109,7 @@ async function many(flags: SimulateFlags, output: Output): Promise<number> {
   await campaign.run()
   takeSignalsBack()
   progress.stop()
+  await leaveLogs(failed, output)
   const summary = tally.summary(elapsedMs())
   output.line(output.json ? JSON.stringify(summary) : describeSummary(summary))
   return summary.failures.length === 0 ? 0 : EXIT_FAILED

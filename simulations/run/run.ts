@@ -13,7 +13,7 @@ import { audit, awaitService } from '../oracles/liveness.ts'
 import { Oracles } from '../oracles/oracles.ts'
 import type { Probe } from '../oracles/sometimes.ts'
 import type { Plan } from '../plan/plan.ts'
-import type { Happening, RunObserver } from './observer.ts'
+import { EPOCH_MS, type Happening, type RunObserver } from './observer.ts'
 
 export interface Outcome {
   readonly seed: number
@@ -31,7 +31,6 @@ export interface Outcome {
   readonly probes: readonly Probe[]
 }
 
-const EPOCH_MS = Date.UTC(2026, 0, 1)
 /** Of the reports of zones, the last are kept. */
 const REPORTS_MAX = 400
 
@@ -48,7 +47,9 @@ export async function runPlan(plan: Plan, observer?: RunObserver): Promise<Outco
     oracles.reported(line)
     tell?.({ kind: 'report', lane: process, text: line })
   }
-  const cluster = new SimCluster(kernel, plan, report, tell)
+  observer?.begins?.(() => kernel.nowMs)
+  const recorderOf = observer?.recorderOf && ((host: string) => observer.recorderOf!(host))
+  const cluster = new SimCluster(kernel, plan, { report, tell, recorderOf })
   if (observer?.stepped) kernel.watch = () => observer.stepped?.(cluster, kernel.nowMs - EPOCH_MS)
   useScheduler(new KernelScheduler(kernel))
   let violation: string | undefined

@@ -20,6 +20,8 @@ export type NetworkWatch = (message: {
   /** The subject. */
   readonly text: string
   readonly bytes: number
+  /** Of a message that is forwarded. */
+  readonly data?: Uint8Array
 }) => void
 
 export class Network {
@@ -205,6 +207,7 @@ export class Network {
       to: session.client.name,
       text: subject,
       bytes: data.length,
+      data,
     })
     session.down.send({ kind: 'message', sid, publication }, data.length + ENVELOPE_BYTES)
     if (session.down.pendingBytes > this.settings.pendingBytesMax) this.#cutOff(session)
