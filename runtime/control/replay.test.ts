@@ -2,10 +2,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import type { RunEvent } from '../../events/run-log.ts'
 import { memorySource } from '../replay/byte-source.ts'
 import { RunLog } from '../replay/open-log.ts'
 import { reExecute } from '../replay/re-execute.ts'
-import { recordedRun } from '../replay/testing.ts'
+import { recordedRun, rewritten } from '../replay/testing.ts'
 import { main } from './cli.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'loch-replay-'))
@@ -95,6 +96,27 @@ describe('loch replay', () => {
     expect(await replay('--re-execute')).toMatchObject({
       code: 0,
       stdout: ['11 inputs were decided again.', 'Everything came out as it was recorded.'],
+    })
+  })
+
+  test('re-executes: 1, and what differs field by field, if something comes out otherwise', async () => {
+    const other = join(directory, 'other.loch')
+    const change = (event: RunEvent) =>
+      event.sequence === 18 ? { ...event, outcome: 'taken' as const, reason: '' } : event
+    writeFileSync(other, rewritten(bytes, change))
+    const { code, stdout, stderr } = await loch('replay', other, '--re-execute')
+    expect(code).toBe(1)
+    expect(stdout.slice(1)).toEqual([
+      'Event 18, StartTerm at timeline.main@zone-1, comes out differently (recorded → now):',
+      '  outcome: taken → refused',
+      '  reason:  → the timeline is being deleted',
+    ])
+    expect(stderr).toContain('diverges from the log at event 18')
+    expect(stderr).toContain('--at 18 --microsteps')
+    const asJson = await loch('replay', other, '--re-execute', '--json')
+    expect({ code: asJson.code, ...(JSON.parse(asJson.stdout[0]!) as object) }).toMatchObject({
+      code: 1,
+      divergence: { sequence: 18, differences: [{ path: 'outcome', before: 'taken', after: 'refused' }, {}] },
     })
   })
 

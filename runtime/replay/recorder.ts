@@ -13,7 +13,7 @@ import { changesBetween } from './changes.ts'
 /** Inputs of an actor between two whole snapshots of it: what a reader folds at most to know a state. */
 export const SNAPSHOT_INTERVAL_INPUTS = 256
 
-type MessageCause = Partial<Pick<Envelope, 'causationId' | 'correlationId'>>
+export type MessageCause = Partial<Pick<Envelope, 'causationId' | 'correlationId'>>
 type AnySnapshot = Snapshot<string, unknown>
 
 interface Lane {

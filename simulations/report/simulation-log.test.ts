@@ -2,10 +2,10 @@
 import { crc32 } from 'node:zlib'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { useChecksum } from '../../events/checksum.ts'
-import { memorySource } from '../../runtime/replay/byte-source.ts'
-import { Cursor } from '../../runtime/replay/cursor.ts'
-import { RunLog } from '../../runtime/replay/open-log.ts'
+import type { RunEvent } from '../../events/run-log.ts'
+import type { Cursor } from '../../runtime/replay/cursor.ts'
 import { reExecute } from '../../runtime/replay/re-execute.ts'
+import { openBytes, rewritten } from '../../runtime/replay/testing.ts'
 import { generatePlan } from '../plan/generate.ts'
 import type { Plan } from '../plan/plan.ts'
 import { type Outcome, runPlan } from '../run/run.ts'
@@ -17,6 +17,8 @@ useChecksum((bytes, before) => crc32(bytes, before))
 const PLAN: Plan = {
   ...generatePlan(3),
   durationMs: 9_000,
+  store: {},
+  network: {},
   durability: 'archived',
   clocks: [
     { skewMs: 4_000, driftPpm: 0 },
@@ -38,7 +40,7 @@ beforeAll(async () => {
   outcome = await runPlan(PLAN, log)
   log.end(outcome)
   bytes = Buffer.concat(chunks)
-  cursor = new Cursor(new RunLog(memorySource(bytes)))
+  cursor = openBytes(bytes)
 })
 
 const placesOf = (where: string): readonly number[] => {
@@ -83,6 +85,15 @@ test('today’s code decides all of it again as it was', () => {
   expect(executed).toBeGreaterThan(300)
 })
 
+test('what other code had decided differs, and is shown', () => {
+  const [place] = placesOf('type = TermGranted')
+  const { sequence, source, term } = cursor.log.event(place!)
+  const change = (event: RunEvent) => (event.sequence === sequence ? { ...event, effects: [] } : event)
+  const { divergence } = reExecute(openBytes(rewritten(bytes, change)).log)
+  expect(divergence).toMatchObject({ sequence, actor: source })
+  expect(divergence?.differences[0]).toMatchObject({ path: expect.stringMatching(/^effects\.0/), after: { term } })
+})
+
 test('a time is found though clocks are wrong', () => {
   expect(cursor.log.table.isInOrderOfTime).toBe(false)
   cursor.seek('+4s')
@@ -90,4 +101,40 @@ test('a time is found though clocks are wrong', () => {
   const [fault] = placesOf('type = kill-zone')
   expect(cursor.log.event(fault!).sequence - next).toBeGreaterThanOrEqual(0)
   expect(cursor.log.event(fault!).sequence - next).toBeLessThan(5)
+})
+
+describe('causes', () => {
+  const chainOf = (place: number) => {
+    const { places, missing } = cursor.why(place)
+    expect(missing).toBeUndefined()
+    return places.map((one) => cursor.log.event(one)).map(({ source, type }) => `${source.split('.')[0]} ${type}`)
+  }
+
+  test('lead from a term to the order of whoever enabled the endpoint', () => {
+    const [first] = placesOf("type = StartTerm and actor = 'timeline.main'")
+    expect(chainOf(first!)).toEqual(['endpoint Enable', 'compute Start', 'timeline StartTerm'])
+  })
+
+  test('lead from a message to the event that it came of, and on', () => {
+    const [placement] = placesOf('kind = message and type ~ /place$/')
+    expect(chainOf(placement!).at(0)).toBe('endpoint Enable')
+    const [began] = placesOf('type = RecordTermBegan')
+    expect(chainOf(began!).slice(-2)).toEqual(['compute FenceGranted', 'timeline RecordTermBegan'])
+    const beats = placesOf('type = Heartbeat').slice(3)
+    expect(chainOf(beats[0]!)).toEqual(['zone Tick', 'zone Heartbeat'])
+  })
+
+  test('lead from the beginning to all that came of it', () => {
+    const [ready] = placesOf('type = PostgresReady')
+    const order = cursor.why(ready!).places[0]!
+    const types = cursor.effectsOf(order).map(({ place }) => cursor.log.event(place).type)
+    for (const type of ['Start', 'StartTerm', 'FenceGranted', 'Attached', 'PostgresReady']) {
+      expect(types).toContain(type)
+    }
+  })
+
+  test('are known of all messages that carry one, be it after a failover', () => {
+    const unexplained = placesOf('kind = took').filter((place) => cursor.why(place).missing !== undefined)
+    expect(unexplained.map((place) => cursor.log.event(place))).toEqual([])
+  })
 })

@@ -3,10 +3,11 @@
  * it the plan, faults, messages, reports, clients and the verdict. A run is a function of its plan, and so are these bytes:
  * nothing may get into them that differs between two processes.
  */
-import { decodeEnvelope, type Envelope, isFault } from '../../events/envelope.ts'
+import { decodeEnvelope, isFault } from '../../events/envelope.ts'
 import { RunLogEncoder } from '../../events/run-log.ts'
-import { RunRecorder } from '../../runtime/replay/recorder.ts'
+import { type MessageCause, RunRecorder } from '../../runtime/replay/recorder.ts'
 import type { Recorder } from '../../runtime/system/ports.ts'
+import { parsePlacement } from '../../runtime/zone/compute-placement.ts'
 import type { Fault } from '../faults/fault.ts'
 import type { Plan } from '../plan/plan.ts'
 import { EPOCH_MS, type RunEvent, type RunObserver } from '../run/observer.ts'
@@ -16,8 +17,10 @@ import type { Outcome } from '../run/run.ts'
 export const PLAN_NOTE = 'plan'
 export const VERDICT_NOTE = 'verdict'
 const WORLD = 'world'
-/** Subjects that carry envelopes: what is said to actors, and what happened to them. */
-const ENVELOPES = /^loch\.[^.]+\.(?:actor|events|heartbeat)\b/
+/** Subjects that carry envelopes: what is said to actors and what happened to them, answers, heartbeats. */
+const ENVELOPES = /^(?:_INBOX\b|loch\.[^.]+\.(?:actor|events|heartbeat)\b)/
+const EVENTS = /^loch\.[^.]+\.events\./
+const PLACEMENTS = /^loch\.[^.]+\.zone\.[^.]+\.place$/
 
 export class SimulationLog implements RunObserver {
   readonly #runs: RunRecorder
@@ -59,9 +62,7 @@ export class SimulationLog implements RunObserver {
   }
 
   #message({ lane, to, text }: RunEvent, data: Uint8Array): void {
-    const envelope = ENVELOPES.test(text) ? decodeEnvelope(data) : undefined
-    const cause = envelope === undefined || isFault(envelope) ? undefined : originOf(envelope)
-    this.#runs.message(lane, to!, text, data, cause)
+    this.#runs.message(lane, to!, text, data, originOf(text, data))
   }
 }
 
@@ -70,8 +71,17 @@ const LEFT_OUT: readonly string[] = ['published']
 /** Reported beside events of their own. */
 const REPORTS_OF_THE_WORLD = ['FAULT', 'WORLD']
 
-/** A message is what somebody's event led to. It has no id: that is of the event which it becomes where it is heard. */
-function originOf({ id, causationId, correlationId, sequence }: Envelope) {
-  // A fact, published: it is itself in the log.
-  return { causationId: sequence > 0 ? id : causationId, correlationId }
+/**
+ * The event that led to a message, if the message says so. It gets no id itself: an envelope's is that of the event which it
+ * becomes where it is heard.
+ */
+function originOf(subject: string, data: Uint8Array): MessageCause | undefined {
+  const placement = PLACEMENTS.test(subject) ? parsePlacement(data)?.cause : undefined
+  if (placement) return { causationId: placement.id, correlationId: placement.correlationId }
+  const envelope = ENVELOPES.test(subject) ? decodeEnvelope(data) : undefined
+  if (envelope === undefined || isFault(envelope)) return undefined
+  const { id, causationId, correlationId } = envelope
+  // One that is published stands in the log already; one that nothing led to is where a chain begins.
+  if (EVENTS.test(subject)) return { causationId: id, correlationId }
+  return causationId === id ? { correlationId } : { causationId, correlationId }
 }
