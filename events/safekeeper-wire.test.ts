@@ -46,17 +46,20 @@ const voteResponse = {
   chain: 0xdead_beef,
   history,
   diskId: 'disk',
+  incarnation: 'disk-2',
   fresh: false,
 }
 const elected = {
   term: 3,
   compute: 'main-zone-1',
+  incarnation: 'disk-2',
   history,
   truncateTo: far,
   start: far + 1,
   startChain: 0xdead_beef,
   archivedFrom: far + 2,
   dutyZone: 'zone-2',
+  written: far + 3,
 }
 const electedResponse = { zone: 'zone-1', ok: true, term: 3, flushed: far, chain: 5, fault: undefined }
 const read = { from: far, bytesMax: 65_536 }

@@ -39,13 +39,17 @@ export interface VoteResponse {
   readonly history: TermHistory
   /** Changes when the disk is replaced or wiped. */
   readonly diskId: string
+  /** Changes whenever the disk is opened. */
+  readonly incarnation: string
   /** This disk may hold less than its zone has acknowledged: new, or found damaged, and not yet caught up. */
   readonly fresh: boolean
 }
 
+/** The election of a writer, as one safekeeper must hear of it: computed from a vote of that very incarnation. */
 export interface Elected {
   readonly term: number
   readonly compute: string
+  readonly incarnation: string
   /** The new term's history, itself included as the last entry. */
   readonly history: TermHistory
   /** Highest position at which the receiver's log and the new history agree, as the proposer computed it. */
@@ -61,6 +65,8 @@ export interface Elected {
   readonly archivedFrom: number
   /** Zone that is to archive from `archivedFrom` on; '' for none. */
   readonly dutyZone: string
+  /** Where the writer's log ended after the vote: the zone cannot have acknowledged more before that. */
+  readonly written: number
 }
 
 export interface ElectedResponse {
@@ -141,7 +147,18 @@ export const decodeVote = (bytes: Uint8Array) =>
   decoded<VoteRequest>(bytes, (fields) => ({ term: fields.count(), compute: fields.text() }))
 
 export const encodeVoteResponse = (r: VoteResponse) =>
-  message(r.zone, r.granted, r.term, r.lastTerm, r.flushed, r.chain, packed(r.history), r.diskId, r.fresh)
+  message(
+    r.zone,
+    r.granted,
+    r.term,
+    r.lastTerm,
+    r.flushed,
+    r.chain,
+    packed(r.history),
+    r.diskId,
+    r.incarnation,
+    r.fresh,
+  )
 export const decodeVoteResponse = (bytes: Uint8Array) =>
   decoded<VoteResponse>(bytes, (fields) => ({
     zone: fields.text(),
@@ -152,21 +169,27 @@ export const decodeVoteResponse = (bytes: Uint8Array) =>
     chain: fields.count(),
     history: fields.history(),
     diskId: fields.text(),
+    incarnation: fields.text(),
     fresh: fields.flag(),
   }))
 
-export const encodeElected = (e: Elected) =>
-  message(e.term, e.compute, packed(e.history), e.truncateTo, e.start, e.startChain ?? null, e.archivedFrom, e.dutyZone)
+export const encodeElected = (e: Elected) => {
+  const { term, compute, incarnation, truncateTo, start, startChain = null, archivedFrom, dutyZone, written } = e
+  const history = packed(e.history)
+  return message(term, compute, incarnation, history, truncateTo, start, startChain, archivedFrom, dutyZone, written)
+}
 export const decodeElected = (bytes: Uint8Array) =>
   decoded<Elected>(bytes, (fields) => ({
     term: fields.count(),
     compute: fields.text(),
+    incarnation: fields.text(),
     history: fields.history(),
     truncateTo: fields.count(),
     start: fields.count(),
     startChain: fields.optional(() => fields.count()),
     archivedFrom: fields.count(),
     dutyZone: fields.text(),
+    written: fields.count(),
   }))
 
 export const encodeElectedResponse = (r: ElectedResponse) =>

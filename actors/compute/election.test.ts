@@ -22,7 +22,8 @@ function vote(zone: string, of: TermHistory, flushed: number, more: Partial<Vote
   const cut = cutHistory(of, flushed)
   const lastTerm = lastTermOf(cut)
   const chain = lastTerm * 1_000_003 + flushed
-  return { zone, granted: true, term: 9, lastTerm, flushed, chain, history: cut, diskId: zone, fresh: false, ...more }
+  const log = { lastTerm, flushed, chain, history: cut }
+  return { zone, granted: true, term: 9, ...log, diskId: zone, incarnation: `${zone}-1`, fresh: false, ...more }
 }
 
 function archived(of: TermHistory, end: number): ArchiveTail {

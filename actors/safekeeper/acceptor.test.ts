@@ -12,6 +12,7 @@ import {
   noteSettled,
   openAcceptor,
   raiseTerm,
+  repeat,
   vote,
   voteResponse,
 } from './acceptor.ts'
@@ -20,13 +21,15 @@ const history = (...entries: ReadonlyArray<readonly [term: number, begin: number
   entries.map(([term, begin]) => ({ term, begin }))
 
 function opened(more: Partial<Acceptor> = {}): Acceptor {
-  const base = { zone: 'a', diskId: 'd', term: 2, history: history([1, 0], [2, 100]), begin: 0, chain: 7, settled: 0 }
-  return { ...openAcceptor({ ...base, end: 150, fresh: false }), ...more }
+  const identity = { zone: 'a', diskId: 'd', incarnation: 'i' }
+  const log = { history: history([1, 0], [2, 100]), begin: 0, end: 150, chain: 7, settled: 0 }
+  return { ...openAcceptor({ ...identity, ...log, term: 2, fresh: false }), ...more }
 }
 
 function election(term: number, of: TermHistory, truncateTo: number, more: Partial<Elected> = {}): Elected {
-  const plain = { term, compute: 'c', history: of, truncateTo, start: truncateTo, startChain: undefined }
-  return { ...plain, archivedFrom: 0, dutyZone: '', ...more }
+  const plain = { term, compute: 'c', incarnation: 'i', history: of, truncateTo, start: truncateTo }
+  const written = of.at(-1)?.begin ?? 0
+  return { ...plain, startChain: undefined, archivedFrom: 0, dutyZone: '', written, ...more }
 }
 
 function frame(begin: number, length: number, more: Partial<FrameHeader> = {}): FrameHeader {
@@ -176,6 +179,29 @@ describe('a fresh disk', () => {
     expect(flushedTo(state, 200)).toBe(true)
     expect(state.fresh).toBe(false)
     expect(flushedTo(state, 210)).toBe(false)
+  })
+
+  test('within a term it must hold what the writer had written when the disk was opened', () => {
+    const state = opened({ fresh: true, term: 3, history: [], end: 0, flushed: 0 })
+    adopt(state, election(3, next, 0, { written: 250 }), { begin: 0, end: 0, chain: 1 })
+    expect(flushedTo(state, 249)).toBe(false)
+    expect(flushedTo(state, 250)).toBe(true)
+    expect(state.fresh).toBe(false)
+  })
+
+  test('that was opened anew must hear of the election again, and of it as it then stands', () => {
+    const state = opened({ fresh: true, term: 3, history: next, end: 210, flushed: 210 })
+    expect(isElected(state)).toBe(false)
+    const before = election(3, next, 200, { incarnation: 'earlier' })
+    expect(elected(state, before)).toEqual({ type: 'refuse', problem: 'this disk was opened anew since its vote' })
+    const message = election(3, next, 210, { written: 250 })
+    expect(elected(state, message)).toEqual({ type: 'known' })
+    repeat(state, message)
+    expect(isElected(state)).toBe(true)
+    expect(flushedTo(state, 220)).toBe(false)
+    // Said again later: what was to be held then is enough.
+    repeat(state, election(3, next, 220, { written: 400 }))
+    expect(flushedTo(state, 250)).toBe(true)
   })
 
   test('is not while a newer term has not been heard of', () => {

@@ -17,6 +17,8 @@ import { commonPoint, cutHistory, lastTermOf } from '../compute/election.ts'
 export interface Acceptor {
   readonly zone: string
   readonly diskId: string
+  /** Of this opening of the disk: what was said to an earlier one is not for this one. */
+  readonly incarnation: string
   /** Highest term seen; on disk. */
   term: number
   /** As adopted from the last election heard of; on disk. */
@@ -36,17 +38,19 @@ export interface Acceptor {
   dutyTerm: number
   /** May hold less than was acknowledged from here: see VoteResponse. On disk. */
   fresh: boolean
+  /** While fresh: the log up to here is all that can have been acknowledged. Known once an elected writer has said so. */
+  mustHold: number | undefined
 }
 
 /** What a disk says of itself when it is opened. */
 export type Opened = Pick<
   Acceptor,
-  'zone' | 'diskId' | 'term' | 'history' | 'begin' | 'end' | 'chain' | 'settled' | 'fresh'
+  'zone' | 'diskId' | 'incarnation' | 'term' | 'history' | 'begin' | 'end' | 'chain' | 'settled' | 'fresh'
 >
 
 /** The state for a log that was opened and checked, all of it flushed. */
 export function openAcceptor(opened: Opened): Acceptor {
-  return { ...opened, flushed: opened.end, archived: 0, dutyTerm: 0 }
+  return { ...opened, flushed: opened.end, archived: 0, dutyTerm: 0, mustHold: undefined }
 }
 
 /**
@@ -60,20 +64,24 @@ export function vote(state: Acceptor, request: VoteRequest): boolean {
 /** The answer to a vote request, whatever the verdict. */
 export function voteResponse(state: Acceptor, granted: boolean): VoteResponse {
   const history = cutHistory(state.history, state.flushed)
-  const { zone, term, flushed, chain, diskId, fresh } = state
-  return { zone, granted, term, lastTerm: lastTermOf(history), flushed, chain, history, diskId, fresh }
+  const { zone, term, flushed, chain, diskId, incarnation, fresh } = state
+  return { zone, granted, term, lastTerm: lastTermOf(history), flushed, chain, history, diskId, incarnation, fresh }
 }
 
-/** True once the election of the present term has been heard of: frames of it are taken, and `flushed` counts for it. */
+/**
+ * True once the election of the present term has been heard of: frames of it are taken, and `flushed` counts for it. A
+ * fresh disk must hear of it whenever it is opened, because only so it learns what it must hold.
+ */
 export function isElected(state: Acceptor): boolean {
-  return state.term > 0 && lastTermOf(state.history) === state.term
+  const isAware = !state.fresh || state.mustHold !== undefined
+  return isAware && state.term > 0 && lastTermOf(state.history) === state.term
 }
 
 export type ElectedDecision =
   /** My term is higher: answer with it. */
   | { readonly type: 'ignore' }
   | { readonly type: 'refuse'; readonly problem: string }
-  /** A repetition: nothing changes, answer as after the first. */
+  /** A repetition: `repeat`, and answer as after the first. */
   | { readonly type: 'known' }
   /** Put the term on disk, cut the log to `truncateTo`, put the history on disk, then `adopt`. */
   | { readonly type: 'cut'; readonly truncateTo: number }
@@ -83,6 +91,7 @@ export type ElectedDecision =
 /** Decides on an election; flush first. Changes nothing. */
 export function elected(state: Acceptor, message: Elected): ElectedDecision {
   if (message.term < state.term) return { type: 'ignore' }
+  if (message.incarnation !== state.incarnation) return refuse('this disk was opened anew since its vote')
   if (lastTermOf(message.history) !== message.term) return refuse(`its history does not end with term ${message.term}`)
   if (isKnown(state, message)) return { type: 'known' }
   const common = commonPoint(message.history, Number.POSITIVE_INFINITY, state.history, state.end) ?? 0
@@ -97,11 +106,17 @@ export function elected(state: Acceptor, message: Elected): ElectedDecision {
 /** Takes the election in, after the log on disk has been made what was decided: `log` is how it now stands. */
 export function adopt(state: Acceptor, message: Elected, log: Pick<Acceptor, 'begin' | 'end' | 'chain'>): void {
   raiseTerm(state, message.term)
+  state.mustHold = message.written
   state.history = message.history
   state.begin = log.begin
   state.end = log.end
   state.flushed = log.end
   state.chain = log.chain
+}
+
+/** Takes in an election that is known: to a fresh disk that was opened since, it says what it must hold. */
+export function repeat(state: Acceptor, message: Elected): void {
+  state.mustHold ??= message.written
 }
 
 /** Takes note of a higher term, which ends archive duty. Put it on disk before anything is done under it. */
@@ -144,8 +159,8 @@ export function noteSettled(state: Acceptor, position: number): void {
 export function flushedTo(state: Acceptor, position: number): boolean {
   if (position > state.flushed) state.flushed = position
   if (!state.fresh || !isElected(state)) return false
-  // From its start on, a term's log holds all that was acknowledged before it.
-  if (state.flushed < state.history[state.history.length - 1]!.begin) return false
+  // An elected writer's log holds all that was acknowledged before its term, and nothing else was acknowledged in it.
+  if (state.mustHold === undefined || state.flushed < state.mustHold) return false
   state.fresh = false
   return true
 }

@@ -107,21 +107,26 @@ function chooseDutyZone(ports: ReignPorts, votes: readonly VoteResponse[]): stri
   return (sorted.find(({ zone }) => zone !== ports.zone) ?? sorted[0])?.zone ?? ports.zone
 }
 
-/** Where a safekeeper's log is to be cut or begun so that it continues as the reign's. */
-export function orderFor(reign: Reign, vote: VoteResponse, dutyZone: string): ElectionOrder {
+/**
+ * Where a safekeeper's log is to be cut or begun so that it continues as the reign's. `written` is where the reign's log
+ * ended after the vote came.
+ */
+export function orderFor(reign: Reign, vote: VoteResponse, dutyZone: string, written: number): ElectionOrder {
   const truncateTo = commonPoint(reign.history, Number.POSITIVE_INFINITY, vote.history, vote.flushed) ?? 0
   const { archived, base } = reign
+  const { incarnation } = vote
   // Of the log before the snapshot the archive is not asked who wrote it, so it could not be read to be sent again.
   const beginsAnew = truncateTo < base.position || archived.position - truncateTo > RESEND_BYTES_MAX
   const place = beginsAnew ? { start: archived.position, startChain: archived.chain } : { start: truncateTo }
-  return { truncateTo, startChain: undefined, ...place, archivedFrom: archived.position, dutyZone }
+  const archivedFrom = archived.position
+  return { incarnation, truncateTo, startChain: undefined, ...place, archivedFrom, dutyZone, written }
 }
 
 /** Every voter hears of the election and gets what it lacks of the tail; enough of them must then hold it. */
 async function fence(ports: ReignPorts, reign: Reign, votes: readonly VoteResponse[]): Promise<void> {
   const needed = majorityOf(reign.grant.zones.length)
   const outcomes = votes.map(async (vote) => {
-    const order = orderFor(reign, vote, reign.dutyZone)
+    const order = orderFor(reign, vote, reign.dutyZone, reign.tail.position)
     const answer = await elect(ports, reign, vote.zone, order)
     if (answer.flushed >= reign.tail.position) return
     await bringUpToTail(ports, reign, vote.zone, { position: answer.flushed, chain: answer.chain })

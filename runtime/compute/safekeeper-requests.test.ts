@@ -31,7 +31,9 @@ const nonsense = (zone: string, verb: 'vote' | 'elected' | 'read' | 'duty' | 'st
   world.bus.subscribe(SUBJECTS[verb](zone), ({ respond }) => respond(Buffer.from('nonsense')))
 }
 
-const order = { truncateTo: log.length, start: log.length, startChain: undefined, archivedFrom: 0, dutyZone: 'zone-2' }
+const end = log.length
+const place = { truncateTo: end, start: end, startChain: undefined, archivedFrom: 0, dutyZone: 'zone-2', written: end }
+const order = { incarnation: 'zone-1-1', ...place }
 const reign = { term: 2, history: [...HISTORY, { term: 2, begin: log.length }] }
 
 describe('a vote', () => {
@@ -126,7 +128,7 @@ describe('an election', () => {
 
   test('that is not answered, or with nonsense, is NoAnswer', async () => {
     nonsense('zone-2', 'elected')
-    await expect(elect(world.ports, reign, 'zone-2', order)).rejects.toThrow(NoAnswer)
+    await expect(elect(world.ports, reign, 'zone-2', { ...order, incarnation: 'zone-2-1' })).rejects.toThrow(NoAnswer)
     safekeepers[0]!.before = () => 'silent'
     const elected = elect(world.ports, reign, 'zone-1', order)
     elected.catch(() => {})

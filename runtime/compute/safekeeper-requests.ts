@@ -34,11 +34,13 @@ const READ_BYTES_MAX = 640 * 1024
 
 /** Whom an election is announced to, and how that log shall continue. See `Elected` in events/safekeeper-wire.ts. */
 export interface ElectionOrder {
+  readonly incarnation: string
   readonly truncateTo: number
   readonly start: number
   readonly startChain: number | undefined
   readonly archivedFrom: number
   readonly dutyZone: string
+  readonly written: number
 }
 
 export async function requestVote(ports: ReignPorts, zone: string, term: number): Promise<VoteResponse> {

@@ -27,11 +27,13 @@ beforeEach(async () => {
   reign = world.reign(TERM, log, HISTORY, ['zone-2', 'zone-1'])
   behind = safekeepers[2]!
   await elect(world.ports, reign, 'zone-3', {
+    incarnation: 'zone-3-1',
     truncateTo: HAS,
     start: HAS,
     startChain: undefined,
     archivedFrom: 0,
     dutyZone: '',
+    written: reign.tail.position,
   })
 })
 afterEach(() => {

@@ -14,6 +14,7 @@ import {
   isElected,
   openAcceptor,
   raiseTerm,
+  repeat,
   vote,
   voteResponse,
 } from '../../actors/safekeeper/acceptor.ts'
@@ -186,7 +187,19 @@ export class FakeSafekeeper {
     const { term, history, fresh = false } = disk
     const end = disk.bytes.length
     const chain = chainOver(disk.bytes, SEED)
-    this.state = openAcceptor({ zone, diskId: zone, term, history, begin: 0, end, chain, settled: 0, fresh })
+    const incarnation = `${zone}-1`
+    this.state = openAcceptor({
+      zone,
+      diskId: zone,
+      incarnation,
+      term,
+      history,
+      begin: 0,
+      end,
+      chain,
+      settled: 0,
+      fresh,
+    })
     const serve = (verb: string, subject: string, handle: (data: Uint8Array) => Uint8Array) =>
       bus.subscribe(subject, ({ data, respond }) => {
         if (this.before(verb) !== 'silent') respond(handle(data))
@@ -233,6 +246,7 @@ export class FakeSafekeeper {
     this.elections.push(message)
     const decision = elected(state, message)
     if (decision.type !== 'ignore') raiseTerm(state, message.term)
+    if (decision.type === 'known') repeat(state, message)
     if (decision.type === 'cut') this.#stand(message, state.begin, this.#beginChain, decision.truncateTo)
     if (decision.type === 'restart') this.#stand(message, decision.start, decision.chain, decision.start)
     const ok = decision.type !== 'ignore' && decision.type !== 'refuse'

@@ -114,7 +114,7 @@ export class WritingLog {
     try {
       const vote = await requestVote(this.#ports, zone, this.#reign.term)
       if (vote.term > this.#reign.term) return this.#fence(vote.term)
-      const order = orderFor(this.#reign, vote, this.writer.proposer.dutyZone)
+      const order = orderFor(this.#reign, vote, this.writer.proposer.dutyZone, this.shared.end)
       const { flushed } = await elect(this.#ports, this.#reign, zone, order)
       // The ring begins with the term: what lies before it, a disk that was lost meanwhile has to fetch.
       if (flushed >= this.shared.base && this.writer.resend(zone, flushed)) return

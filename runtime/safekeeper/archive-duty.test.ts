@@ -116,8 +116,9 @@ for (const synchronous of [true, false]) {
       await writer.reign({ asked: ['zone-1', 'zone-2'], duty: 'zone-1' })
       await writer.append('one,')
       const order = { term: 1, compute: 'c', history: [{ term: 1, begin: 0 }], truncateTo: 0, start: 4 }
-      await writer.vote('zone-3')
-      await writer.elected('zone-3', { ...order, startChain: writer.frames.chain, archivedFrom: 4, dutyZone: '' })
+      const { incarnation } = await writer.vote('zone-3')
+      const place = { startChain: writer.frames.chain, archivedFrom: 4, written: 4 }
+      await writer.elected('zone-3', { ...order, ...place, incarnation, dutyZone: '' })
       expect(await writer.moveDuty('zone-3', 'zone-3', 2)).toMatchObject({ held: false })
       expect(await writer.moveDuty('zone-3', 'zone-3', 4)).toMatchObject({ held: true })
       expect(await cluster.writer(2).moveDuty('zone-2', 'zone-2', 4)).toMatchObject({ held: false, term: 1 })
@@ -367,7 +368,7 @@ test('the log survives the loss of all disks', async () => {
   for (const zone of ZONES) cluster.stop(zone)
   const rest = new Cluster({ synchronous: true })
   for (const [key, bytes] of cluster.world.store.objects) rest.world.store.objects.set(key, bytes)
-  rest.world.soFar = { term: 1, vouched: 1 }
+  rest.world.highestTerm = 1
   cluster = rest
   await cluster.start()
   const second = cluster.writer(2)

@@ -24,16 +24,18 @@ async function behind(options: { readonly duty: string }): Promise<TestWriter> {
   }
   return writer
 }
-const again = (writer: TestWriter, start: number) =>
+const again = async (writer: TestWriter, start: number) =>
   writer.elected('zone-3', {
     term: 1,
     compute: 'c',
+    incarnation: (await writer.vote('zone-3')).incarnation,
     history: [{ term: 1, begin: 0 }],
     truncateTo: 0,
     start,
     startChain: undefined,
     archivedFrom: 0,
     dutyZone: '',
+    written: start,
   })
 
 test('what the writer no longer has is fetched from the archive', async () => {
@@ -110,7 +112,7 @@ test('a new disk is filled within the term', async () => {
   const writer = cluster.writer(1)
   await writer.reign({ duty: 'zone-1' })
   cluster.disks.set('zone-3', new MemoryDisk())
-  world.soFar = { term: 1, vouched: 1 }
+  world.highestTerm = 1
   await longAway(writer, 'zone-3')
   await writer.announce(await writer.vote('zone-3'), 0, 'zone-1')
   writer.send(frameOf(writer, 'next'))

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { BELIEVED, type Control, loadControl, saveControl } from './control-file.ts'
+import { type Control, loadControl, saveControl } from './control-file.ts'
 import { newRecordHead, writeRecordHead } from './log-record.ts'
 import { MemoryDisk } from './testing.ts'
 
@@ -10,7 +10,7 @@ const control: Control = {
     { term: 3, begin: 0 },
     { term: 7, begin: 0x1_0000_0040 },
   ],
-  distrustedTerm: BELIEVED,
+  fresh: false,
   base: { position: 0x1_0000_0000, chain: 0xdead_beef },
 }
 
@@ -26,10 +26,10 @@ function saved(of: Control): MemoryDisk {
 
 describe('the control file', () => {
   test('is read back, after a power failure too', () => {
-    for (const distrustedTerm of [BELIEVED, 0, 7]) {
-      const disk = saved({ ...control, distrustedTerm })
+    for (const fresh of [false, true]) {
+      const disk = saved({ ...control, fresh })
       disk.powerFailure()
-      expect(loadControl(disk, '/z')).toEqual({ ...control, distrustedTerm })
+      expect(loadControl(disk, '/z')).toEqual({ ...control, fresh })
     }
   })
 

@@ -17,9 +17,6 @@ const FORMAT_VERSION = 1
 const HEADER_BYTES = 16
 const NAME = 'control'
 
-/** All that was acknowledged here is on the disk. */
-export const BELIEVED = -1
-
 /** A place in the log and the chain up to it. */
 export interface Place {
   readonly position: number
@@ -30,11 +27,8 @@ export interface Control {
   readonly diskId: string
   readonly term: number
   readonly history: TermHistory
-  /**
-   * BELIEVED, or the highest term in which this zone may have acknowledged what is not on this disk (`fresh` in votes). An
-   * election of a later term tells what was acknowledged before it; one of the same term does not.
-   */
-  readonly distrustedTerm: number
+  /** This zone may have acknowledged what is not on this disk: see Acceptor. */
+  readonly fresh: boolean
   /** Where the log begins, for as long as no frame says so. */
   readonly base: Place
 }
@@ -44,9 +38,9 @@ export class NotSaved extends DiskFailed {}
 
 /** Replaces the file durably. Throws NotSaved; any other DiskFailed leaves open which of the two a crash would leave. */
 export function saveControl(files: DiskFiles, directory: string, control: Control): void {
-  const { diskId, term, history, distrustedTerm, base } = control
+  const { diskId, term, history, fresh, base } = control
   const entries = history.map((entry) => [entry.term, entry.begin])
-  const body = encode([diskId, term, entries, distrustedTerm + 1, base.position, base.chain])
+  const body = encode([diskId, term, entries, fresh ? 1 : 0, base.position, base.chain])
   const bytes = Buffer.alloc(HEADER_BYTES + body.length)
   bytes.writeUInt32LE(MAGIC, 0)
   bytes.writeUInt32LE(FORMAT_VERSION, 8)
@@ -81,7 +75,7 @@ export function loadControl(files: DiskFiles, directory: string): Control | unde
 function parse(path: string, body: unknown): Control {
   if (!Array.isArray(body) || body.length !== 6) throw damaged(path, 'its fields are not those of its version')
   // The checksum says that we wrote it, so the types are ours.
-  const [diskId, term, entries, distrusted, position, chain] = body as [
+  const [diskId, term, entries, fresh, position, chain] = body as [
     string,
     number,
     ReadonlyArray<readonly [number, number]>,
@@ -93,7 +87,7 @@ function parse(path: string, body: unknown): Control {
     diskId,
     term,
     history: entries.map(([ofTerm, begin]) => ({ term: ofTerm, begin })),
-    distrustedTerm: distrusted - 1,
+    fresh: fresh !== 0,
     base: { position, chain },
   }
 }

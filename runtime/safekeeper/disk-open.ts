@@ -81,7 +81,7 @@ class Opening {
       this.#damage = problem
       this.#findings.push(problem)
       // Before anything is moved: whoever opens the rest of this log must know that it is a rest.
-      control = { ...control, distrustedTerm: Math.max(control.distrustedTerm, control.term) }
+      control = { ...control, fresh: true }
       saveControl(this.#files, this.#directory, control)
     }
     const log = this.#openLog(control, distrust)
@@ -101,7 +101,7 @@ class Opening {
 
   #newControl(): Control {
     const base = { position: 0, chain: chainSeed(this.#timeline) }
-    return { diskId: this.#newDiskId(), term: 0, history: [], distrustedTerm: 0, base }
+    return { diskId: this.#newDiskId(), term: 0, history: [], fresh: true, base }
   }
 
   #openLog(control: Control, distrust: (problem: string) => void): DiskLog {

@@ -7,6 +7,7 @@ import {
   type ElectedDecision,
   elected,
   isElected,
+  repeat,
   vote,
   voteResponse,
 } from '../../actors/safekeeper/acceptor.ts'
@@ -47,6 +48,8 @@ export function takeElection(keeper: Keeper, message: Elected): ElectionOutcome 
     case 'refuse':
       return { response: answer(keeper, decision.problem), adopted: false }
     case 'known':
+      repeat(state, message)
+      keeper.flush()
       return { response: answer(keeper, undefined), adopted: false }
     case 'cut':
     case 'restart': {

@@ -2,9 +2,8 @@
  * A safekeeper's promises and the disk that makes them true: the acceptor's state, the control file and the log, with the
  * orders that must hold between them. No message is read or sent here.
  */
-import { lastTermOf } from '../../actors/compute/election.ts'
 import { type Acceptor, flushedTo, type Opened, openAcceptor, raiseTerm } from '../../actors/safekeeper/acceptor.ts'
-import { BELIEVED, type Control, NotSaved, saveControl } from './control-file.ts'
+import { type Control, NotSaved, saveControl } from './control-file.ts'
 import type { DiskFiles } from './disk-files.ts'
 import type { DiskLog } from './disk-log.ts'
 import type { OpenedDisk } from './disk-open.ts'
@@ -16,19 +15,20 @@ export class Keeper {
   readonly #directory: string
   #control: Control
 
-  constructor(files: DiskFiles, directory: string, zone: string, disk: OpenedDisk) {
+  constructor(files: DiskFiles, directory: string, zone: string, incarnation: string, disk: OpenedDisk) {
     this.#files = files
     this.#directory = directory
     this.#control = disk.control
     this.log = disk.log
-    const { diskId, term, history, distrustedTerm } = disk.control
+    const { diskId, term, history, fresh } = disk.control
     const { begin, end, chain } = this.log
     const opened: Opened = {
       zone,
       diskId,
+      incarnation,
       term,
       history,
-      fresh: distrustedTerm !== BELIEVED,
+      fresh,
       begin: begin.position,
       end,
       chain,
@@ -42,9 +42,8 @@ export class Keeper {
   save(): void {
     const { term, history, fresh } = this.state
     const { diskId, base, ...before } = this.#control
-    const distrustedTerm = fresh ? before.distrustedTerm : BELIEVED
-    if (term === before.term && history === before.history && distrustedTerm === before.distrustedTerm) return
-    this.#write({ diskId, term, history, distrustedTerm, base })
+    if (term === before.term && history === before.history && fresh === before.fresh) return
+    this.#write({ diskId, term, history, fresh, base })
   }
 
   /** Puts a higher term on disk, and only then into the acceptor: as long as it is not saved, nothing was promised. */
@@ -54,18 +53,21 @@ export class Keeper {
     raiseTerm(this.state, term)
   }
 
-  /** Of a disk without a memory: it may have promised itself to `term`, and have acknowledged in terms up to `vouched`. */
-  remember(term: number, vouched: number): void {
+  /**
+   * Of a disk without a memory: it may have promised itself to `term`, and have acknowledged up to that. Before the first term
+   * nobody can have lost anything, and the disk must not say so later: it would count for no majority.
+   */
+  remember(term: number): void {
     raiseTerm(this.state, term)
-    this.#write({ ...this.#control, term: this.state.term, distrustedTerm: vouched })
+    const fresh = term > 0
+    this.#write({ ...this.#control, term: this.state.term, fresh })
+    this.state.fresh = fresh
   }
 
   /** Flushes the log and takes note of it. */
   flush(): void {
     const { state } = this
     if (!flushedTo(state, this.log.flush())) return
-    // The election of a term in which this disk acknowledged what it has lost does not bring that back.
-    state.fresh = lastTermOf(state.history) <= this.#control.distrustedTerm
     // As long as a full disk still says that it cannot be believed, it is not; the next flush tries again.
     if (trySaving(() => this.save())) state.fresh = true
   }

@@ -7,14 +7,6 @@ import type { ArchiverStore } from './archiver.ts'
 import type { DiskFiles } from './disk-files.ts'
 import type { LogLimits } from './disk-log.ts'
 
-/** What the timeline's journal says about the past. */
-export interface TimelineSoFar {
-  /** The highest term that was ever granted. */
-  readonly term: number
-  /** The highest term in which something may have been acknowledged here. */
-  readonly vouched: number
-}
-
 export interface SafekeeperPorts {
   readonly project: string
   readonly zone: string
@@ -32,14 +24,15 @@ export interface SafekeeperPorts {
   readonly store: ArchiverStore & ArchiveStore
   /** 16 bytes that mark what this safekeeper writes into the archive. */
   readonly writer: Uint8Array
-  readonly newDiskId: () => string
+  /** Another one at each call: for a disk, and for every time that it is opened. */
+  readonly newId: () => string
   readonly nowMs: () => number
   /** Runs `work` after everything that can be received now has been: one flush for all of it. */
   readonly defer: (work: () => void) => void
   /** Calls once, after `ms`; returns what cancels it. */
   readonly after: (ms: number, fire: () => void) => () => void
-  /** Asked for if the disk has forgotten what it promised. */
-  readonly soFar: () => Promise<TimelineSoFar>
+  /** The highest term that was ever granted; asked for if the disk has forgotten what it promised. */
+  readonly highestTerm: () => Promise<number>
   readonly report: (line: string) => void
   readonly recorder?: Recorder | undefined
 }

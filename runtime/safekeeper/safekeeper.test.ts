@@ -199,7 +199,7 @@ describe('voting', () => {
   test('a disk without a memory learns the highest term before it votes', async () => {
     const { world } = await begin()
     await cluster.writer(5).reign()
-    world.soFar = { term: 5, vouched: 5 }
+    world.highestTerm = 5
     cluster.stop('zone-1')
     cluster.disks.set('zone-1', new MemoryDisk())
     await cluster.start('zone-1')
@@ -207,39 +207,64 @@ describe('voting', () => {
     expect(await cluster.writer(5).vote('zone-1')).toMatchObject({ granted: false, term: 5 })
   })
 
-  test('a disk without a memory stays fresh in a term that it may have acknowledged something in', async () => {
+  test('a disk without a memory is believed again within a term, once it holds what was written before it came', async () => {
     const { world } = await begin()
     const writer = cluster.writer(5)
     await writer.reign()
     await writer.append('one')
-    world.soFar = { term: 5, vouched: 5 }
+    await writer.append('two')
+    world.highestTerm = 5
     cluster.stop('zone-1')
     cluster.disks.set('zone-1', new MemoryDisk())
     await cluster.start('zone-1')
-    const vote = await writer.vote('zone-1')
-    await writer.announce(vote, 0, '')
-    writer.send(new FrameWriter(TIMELINE, 5).frame('one'), 'zone-1')
+    const frames = new FrameWriter(TIMELINE, 5)
+    await writer.announce(await writer.vote('zone-1'), 0, '')
+    writer.send(frames.frame('one'), 'zone-1')
     await settle()
     expect(writer.lastAck('zone-1')).toMatchObject({ flushed: 3, status: 'ok' })
+    expect(await writer.vote('zone-1')).toMatchObject({ fresh: true, flushed: 3 })
+    // Opened anew while it is fresh, it must be told again.
     cluster.stop('zone-1')
     await cluster.start('zone-1')
-    expect(await cluster.writer(6).vote('zone-1')).toMatchObject({ fresh: true, flushed: 3 })
-    await cluster.writer(7).reign()
-    expect((await cluster.writer(8).vote('zone-1')).fresh).toBe(false)
+    writer.send(frames.frame('two'), 'zone-1')
+    await settle()
+    expect(writer.lastAck('zone-1')).toMatchObject({ flushed: 0, status: 'not-elected' })
+    await writer.announce(await writer.vote('zone-1'), 0, '')
+    await writer.append('more')
+    expect(writer.lastAck('zone-1')).toMatchObject({ flushed: 3, status: 'gap' })
+    expect(await writer.vote('zone-1')).toMatchObject({ fresh: true, flushed: 3 })
+    const again = new FrameWriter(TIMELINE, 5)
+    for (const payload of ['one', 'two']) writer.send(again.frame(payload), 'zone-1')
+    await settle()
+    expect(await writer.vote('zone-1')).toMatchObject({ fresh: false, flushed: 6 })
+    cluster.stop('zone-1')
+    await cluster.start('zone-1')
+    expect(await cluster.writer(6).vote('zone-1')).toMatchObject({ fresh: false, flushed: 6 })
   })
 
-  test('a disk is fresh until it holds what was acknowledged before an elected term', async () => {
+  test('an election that was meant for the disk as it was before is refused', async () => {
     await begin()
-    const first = cluster.writer(1)
-    expect((await first.vote('zone-1')).fresh).toBe(true)
-    await first.reign({ asked: ['zone-1', 'zone-2'] })
-    await first.append('one')
-    expect((await cluster.writer(2).vote('zone-1')).fresh).toBe(false)
-    // It has not even heard of an election.
-    expect((await cluster.writer(2).vote('zone-3')).fresh).toBe(true)
+    const writer = cluster.writer(1)
+    const before = await writer.vote('zone-1')
+    await writer.reign({ asked: ['zone-2', 'zone-3'] })
     cluster.stop('zone-1')
     await cluster.start('zone-1')
-    expect((await cluster.writer(3).vote('zone-1')).fresh).toBe(false)
+    const refused = { ok: false, fault: 'this disk was opened anew since its vote' }
+    expect(await writer.announce(before, 0, '')).toMatchObject(refused)
+    expect(await writer.announce(await writer.vote('zone-1'), 0, '')).toMatchObject({ ok: true })
+  })
+
+  test('a disk that was there before the first term is never fresh: it cannot have lost anything', async () => {
+    const { world } = await begin()
+    expect((await cluster.writer(1).vote('zone-1')).fresh).toBe(false)
+    const first = cluster.writer(1)
+    await first.reign({ asked: ['zone-1', 'zone-2'] })
+    await first.append('one')
+    world.highestTerm = 1
+    // It has not even heard of an election.
+    cluster.stop('zone-3')
+    await cluster.start('zone-3')
+    expect((await cluster.writer(2).vote('zone-3')).fresh).toBe(false)
   })
 })
 
@@ -283,6 +308,7 @@ describe('elections', () => {
     const message = {
       term: 2,
       compute: 'c',
+      incarnation: vote.incarnation,
       history: [
         { term: 1, begin: 0 },
         { term: 2, begin: 3 },
@@ -295,6 +321,7 @@ describe('elections', () => {
       startChain: undefined,
       archivedFrom: 0,
       dutyZone: '',
+      written: 3,
     })
     expect(answer).toMatchObject({ ok: false, fault: 'the logs part at 3, the proposer says 2' })
     expect((await next.vote('zone-1')).flushed).toBe(vote.flushed)
@@ -316,7 +343,14 @@ describe('elections', () => {
     ]
     const { chain } = second.frames
     const order = { term: 2, compute: 'c', history, truncateTo: 0, start: 200, startChain: chain }
-    const answer = await second.elected('zone-3', { ...order, archivedFrom: 200, dutyZone: '' })
+    const { incarnation } = vote
+    const answer = await second.elected('zone-3', {
+      ...order,
+      incarnation,
+      archivedFrom: 200,
+      dutyZone: '',
+      written: 200,
+    })
     expect(vote.flushed).toBe(0)
     expect(answer).toMatchObject({ ok: true, flushed: 200, chain })
     await second.append('c')
@@ -423,7 +457,8 @@ describe('a disk that fails', () => {
     await cluster.start('zone-1')
     expect(world.reports.join()).toContain('damaged from position 4 on')
     expect(cluster.service('zone-1').status()).toMatchObject({ state: 'following', flushed: 4 })
-    // Its own writer fills it again, but what else it may have acknowledged in this term, nobody knows.
+    // Its own writer fills it again, but only once the disk knows what it may have acknowledged in this term.
+    await writer.announce(await writer.vote('zone-1'), 0, '')
     const again = new FrameWriter(TIMELINE, 1)
     again.frame('one,')
     writer.send(again.frame('two,'), 'zone-1')

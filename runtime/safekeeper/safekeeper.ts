@@ -65,12 +65,12 @@ export class SafekeeperService {
 
   /**
    * Opens the disk, checks all that is on it, and serves the timeline's subjects. Rejects with FormatTooNew, DiskFailed, and
-   * with what `ports.soFar` rejects with.
+   * with what `ports.highestTerm` rejects with.
    */
   static async open(world: SafekeeperPorts): Promise<SafekeeperService> {
     const ports = { ...world, report: (line: string) => world.report(`timeline ${world.timeline}: ${line}`) }
-    const disk = openDisk(ports.files, ports.directory, ports.timeline, ports.newDiskId, ports.logLimits)
-    const keeper = new Keeper(ports.files, ports.directory, ports.zone, disk)
+    const disk = openDisk(ports.files, ports.directory, ports.timeline, ports.newId, ports.logLimits)
+    const keeper = new Keeper(ports.files, ports.directory, ports.zone, ports.newId(), disk)
     if (keeper.state.term === 0 && keeper.state.fresh) await rememberTerm(keeper, ports)
     const service = new SafekeeperService(ports, keeper)
     for (const finding of disk.findings) ports.report(finding)
@@ -368,8 +368,7 @@ export class SafekeeperService {
 
 /** A disk without a memory must not vote as if it had promised nothing: it may have, before it was lost. */
 async function rememberTerm(keeper: Keeper, ports: SafekeeperPorts): Promise<void> {
-  const { term, vouched } = await ports.soFar()
-  keeper.remember(term, vouched)
+  keeper.remember(await ports.highestTerm())
 }
 
 function text(error: unknown): string {

@@ -18,7 +18,7 @@ export interface Opened {
 
 export function open(disk: MemoryDisk, limits = LARGE): Opened {
   const opened = openDisk(disk, DIRECTORY, TIMELINE, () => 'disk-1', limits)
-  return { ...opened, keeper: new Keeper(disk, DIRECTORY, 'zone-1', opened) }
+  return { ...opened, keeper: new Keeper(disk, DIRECTORY, 'zone-1', 'zone-1-1', opened) }
 }
 
 export function append({ log }: Keeper, writer: FrameWriter, payload: string): void {

@@ -100,8 +100,10 @@ export class TestWriter {
   announce(vote: VoteResponse, archivedFrom: number, dutyZone: string): Promise<ElectedResponse> {
     const history = nextHistory(this.tail!, this.term)
     const common = commonPoint(history, Number.POSITIVE_INFINITY, vote.history, vote.flushed) ?? 0
-    const base = { term: this.term, compute: 'c', history, archivedFrom, dutyZone }
-    return this.elected(vote.zone, { ...base, truncateTo: common, start: common, startChain: undefined })
+    const { incarnation } = vote
+    const base = { term: this.term, compute: 'c', incarnation, history, archivedFrom, dutyZone }
+    const written = this.frames.position
+    return this.elected(vote.zone, { ...base, truncateTo: common, start: common, startChain: undefined, written })
   }
 
   /** Sends a frame to all, or to one zone. */

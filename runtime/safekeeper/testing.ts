@@ -9,7 +9,7 @@ import type { BusMessage, BusShape } from '../bus/bus.ts'
 import { NoAnswer, ObjectMissing, StoreUnavailable } from '../errors.ts'
 import type { Creation } from '../object-store/object-store.ts'
 import type { DiskFiles } from './disk-files.ts'
-import type { SafekeeperPorts, TimelineSoFar } from './ports.ts'
+import type { SafekeeperPorts } from './ports.ts'
 import { SafekeeperService } from './safekeeper.ts'
 
 export { MemoryDisk } from './testing-memory-disk.ts'
@@ -187,8 +187,8 @@ export class SafekeeperWorld {
   readonly store: TestStore
   readonly reports: string[] = []
   readonly #timers = new Set<() => void>()
-  soFar: TimelineSoFar = { term: 0, vouched: 0 }
-  #disks = 0
+  highestTerm = 0
+  #ids = 0
 
   constructor(options: { readonly synchronous?: boolean } = {}) {
     this.store = new TestStore({ synchronous: options.synchronous ?? true })
@@ -205,14 +205,14 @@ export class SafekeeperWorld {
       bus: this.bus,
       store: this.store,
       writer: Buffer.from(zone.padEnd(16, '-'), 'latin1'),
-      newDiskId: () => `disk-${++this.#disks}`,
+      newId: () => `id-${++this.#ids}`,
       nowMs: () => 1_000,
       defer: (work) => void setImmediate(work),
       after: (_, fire) => {
         this.#timers.add(fire)
         return () => this.#timers.delete(fire)
       },
-      soFar: async () => this.soFar,
+      highestTerm: async () => this.highestTerm,
       report: (line) => void this.reports.push(line),
     }
   }

@@ -18,8 +18,8 @@ import { openObjectStore } from '../object-store/open.ts'
 import { RECORDINGS, Recording } from '../replay/recording.ts'
 import { run } from '../system/run.ts'
 import { nodeDiskFiles } from './disk-files.ts'
+import { highestTerm } from './highest-term.ts'
 import { SafekeeperService } from './safekeeper.ts'
-import { timelineSoFar } from './so-far.ts'
 import type { FromSafekeepers, SafekeepersConfig, ToSafekeepers } from './worker-messages.ts'
 
 class Safekeepers {
@@ -62,14 +62,14 @@ class Safekeepers {
       lane: this.#lane,
       store,
       writer: randomBytes(WRITER_BYTES),
-      newDiskId: randomUUID,
+      newId: randomUUID,
       nowMs: Date.now,
       defer: setImmediate,
       after: (ms, fire) => {
         const timer = setTimeout(fire, ms)
         return () => clearTimeout(timer)
       },
-      soFar: () => timelineSoFar(store, timeline),
+      highestTerm: () => highestTerm(store, timeline),
       report,
       recorder: this.#recording.recorder,
     })

@@ -9,8 +9,8 @@ import type { SafekeeperStatus } from '../../runtime/control/schemas.ts'
 import type { ZoneConfig } from '../../runtime/control/zone-config.ts'
 import { problemOf } from '../../runtime/errors.ts'
 import type { LogLimits } from '../../runtime/safekeeper/disk-log.ts'
+import { highestTerm } from '../../runtime/safekeeper/highest-term.ts'
 import { SafekeeperService } from '../../runtime/safekeeper/safekeeper.ts'
-import { timelineSoFar } from '../../runtime/safekeeper/so-far.ts'
 import type { ActorInspection, Recorder } from '../../runtime/system/ports.ts'
 import { zonePorts } from '../../runtime/zone/ports.ts'
 import { ZoneHost } from '../../runtime/zone/zone-host.ts'
@@ -213,11 +213,11 @@ export class SimZone {
       lane: network.connect(process, `${this.name}.safekeeper-lane`),
       store,
       writer: writerOf(`${life}.safekeeper`),
-      newDiskId: () => `${life}-disk-${++this.#ids}`,
+      newId: () => `${life}-disk-${++this.#ids}`,
       nowMs: () => this.clock.nowMs(),
       defer: (work) => void kernel.after(process, this.#syncMs(), work),
       after: (ms, fire) => kernel.after(process, ms, fire),
-      soFar: () => timelineSoFar(store, timeline),
+      highestTerm: () => highestTerm(store, timeline),
       report: (line) => report(this.name, line),
       recorder: this.#world.recorderOf?.(this.name),
     })

@@ -110,7 +110,7 @@ class LogOnDisk {
     const files = this.disk.files(this.#process)
     const opened = openDisk(files, DIRECTORY, TIMELINE, () => 'disk-1', SMALL)
     expect(opened.damage).toBeUndefined()
-    return new Keeper(files, DIRECTORY, 'zone-1', opened)
+    return new Keeper(files, DIRECTORY, 'zone-1', 'zone-1-1', opened)
   }
 }
 
