@@ -183,15 +183,29 @@ export class HostedActor<
     // Never inside the caller: who tells an actor something must not be run over by its effects.
     await Promise.resolve()
     for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
-      try {
-        await this.#handle(next)
-      } catch (error) {
-        this.#ports.report(this.actor, next.event.type, error)
-        if (next.answer === nobody && isLochError(error)) this.#tryLater(next)
-        this.#refuse(next, isLochError(error) ? error : defectAt(this.actor, next.event.type, error))
-      }
+      for (const one of this.#ports.edited ? this.#edited(next) : [next]) await this.#take(one)
     }
     this.#draining = undefined
+  }
+
+  async #take(waiting: Waiting<Event>): Promise<void> {
+    try {
+      await this.#handle(waiting)
+    } catch (error) {
+      const { event, answer } = waiting
+      this.#ports.report(this.actor, event.type, error)
+      if (answer === nobody && isLochError(error)) this.#tryLater(waiting)
+      this.#refuse(waiting, isLochError(error) ? error : defectAt(this.actor, event.type, error))
+    }
+  }
+
+  /** In a fork of a simulation: what is taken in the place of a message. */
+  #edited(waiting: Waiting<Event>): ReadonlyArray<Waiting<Event>> {
+    const edited = this.#ports.edited?.(this.actor, waiting.id, waiting.event)
+    if (edited === undefined) return [waiting]
+    const before = edited.before as ReadonlyArray<Event>
+    const inserted = before.map((event) => ({ event, id: this.#ports.ids.next(), cause: undefined, answer: nobody }))
+    return edited.event === undefined ? inserted : [...inserted, { ...waiting, event: edited.event as Event }]
   }
 
   /** Results and deadlines come once; while the journal cannot be reached they must wait, or the actor would hang. */

@@ -14,6 +14,7 @@ import { SafekeeperService } from '../../runtime/safekeeper/safekeeper.ts'
 import type { ActorInspection, Recorder } from '../../runtime/system/ports.ts'
 import { zonePorts } from '../../runtime/zone/ports.ts'
 import { ZoneHost } from '../../runtime/zone/zone-host.ts'
+import type { Edits } from '../fork/edits.ts'
 import { type Kernel, NEVER_PAUSED, type Process } from '../kernel/kernel.ts'
 import type { ReignObserver } from '../oracles/reign-observer.ts'
 import type { PostgresSettings } from '../postgres/settings.ts'
@@ -33,6 +34,7 @@ export interface SimWorld {
   readonly died: (process: Process) => void
   readonly reigns: ReignObserver
   readonly report: (process: string, line: string) => void
+  readonly edits: Edits
   readonly recorderOf?: ((host: string) => Recorder) | undefined
 }
 
@@ -152,7 +154,7 @@ export class SimZone {
   }
 
   async #open(process: Process): Promise<void> {
-    const { kernel, network, bucket, report } = this.#world
+    const { kernel, network, bucket, report, edits } = this.#world
     const life = `${this.name}.${this.#lives}`
     const bus = network.connect(process, `${this.name}`)
     const lane = network.connect(process, `${this.name}.lane`)
@@ -171,6 +173,7 @@ export class SimZone {
       timers,
       newId,
       recorder: this.#world.recorderOf?.(this.name),
+      ...(edits.isEmpty ? {} : { edited: (actor, id, event) => edits.editedAt(this.name, actor, id, event) }),
       report: (actor, doing, error) => say(`${actor}: ${doing}: ${problemOf(error)}`),
     })
     const { address, observer, reigns } = this.#world

@@ -37,6 +37,11 @@ const flags = {
   'keep-going': toggle('Go on after a failure'),
   'check-determinism': toggle('Run each seed in two processes, and compare all that happened'),
   plan: text('FILE', undefined, 'Run the plan in this file instead of a seed'),
+  fork: text('FILE', undefined, 'Run what this log holds once more, with one thing altered ...'),
+  at: text('EVENT', undefined, '... at this event of it: a sequence, a time, an id'),
+  drop: toggle('... which does not happen: a message is not taken, or lost, or a fault does not strike'),
+  change: text('JSON', undefined, '... of which these fields are others'),
+  insert: text('JSON', undefined, '... before which this happens: a message with its type, or a fault with its kind'),
   'save-plan': text('FILE', undefined, 'Write the plan of the one seed to this file'),
   log: text('FILE', undefined, 'Write all that happens in the one run to this file, for `loch replay`'),
   report: text('FILE.html', undefined, 'Write a page that shows the one run, moment by moment'),
@@ -53,10 +58,13 @@ export type SimulateFlags = ValuesOf<typeof flags>
 export function parseFlags(words: readonly string[]): SimulateFlags {
   const { values } = parseArguments('simulate', declaration, words)
   const given = (name: keyof SimulateFlags) => values[name] !== undefined && values[name] !== false
-  for (const name of ['seed', 'seeds', 'for'] as const) {
-    if (!given('plan') || !given(name)) continue
-    throw bad('--plan', values.plan!, `it says what is run, and --${name} does too`, 'Leave one of them out.')
+  for (const said of ['plan', 'fork'] as const) {
+    for (const name of ['seed', 'seeds', 'for', 'plan', 'check-determinism'] as const) {
+      if (!given(said) || !given(name) || said === name || (said === 'plan' && name === 'check-determinism')) continue
+      throw bad(`--${said}`, values[said]!, `it says what is run, and --${name} does too`, 'Leave one of them out.')
+    }
   }
+  checkFork(given)
   for (const name of ['report', 'log', 'save-plan'] as const) {
     if (!given(name) || isOfOneRun(values)) continue
     throw bad(`--${name}`, values[name]!, 'it is of one run, and many were asked for', 'Write --seed N with it, alone.')
@@ -64,8 +72,19 @@ export function parseFlags(words: readonly string[]): SimulateFlags {
   return values
 }
 
+function checkFork(given: (name: keyof SimulateFlags) => boolean): void {
+  const alterations = (['drop', 'change', 'insert'] as const).filter(given)
+  for (const name of ['at', ...alterations] as const) {
+    if (given(name) && !given('fork')) throw bad(`--${name}`, '', 'it needs a log', 'Add --fork FILE.')
+  }
+  if (!given('fork')) return
+  if (!given('at')) throw bad('--fork', '', 'it is not said where', 'Add --at EVENT.')
+  if (alterations.length === 1) return
+  throw bad('--fork', alterations.join(' '), 'one thing is altered', 'Write one of --drop, --change and --insert.')
+}
+
 /** Whether just one run was asked for, which is then told of in full. */
 export function isOfOneRun(values: SimulateFlags): boolean {
   if (values['check-determinism'] || values.seeds !== undefined || values.for !== undefined) return false
-  return values.plan !== undefined || values.seed !== undefined
+  return values.plan !== undefined || values.fork !== undefined || values.seed !== undefined
 }

@@ -3,8 +3,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { RunEvent } from '../../events/run-log.ts'
 import { main as loch } from '../../runtime/control/cli.ts'
 import type { Output } from '../../runtime/control/output.ts'
+import { rewritten } from '../../runtime/replay/testing.ts'
 import { generatePlan } from '../plan/generate.ts'
 import type { Plan } from '../plan/plan.ts'
 import { formatPlan } from '../plan/read.ts'
@@ -80,6 +82,11 @@ describe('loch simulate', () => {
     [['--seed', '1', '--report', '/no/such/file'], '--report', 'ENOENT'],
     [['--seed', '1', '--log', '/no/such/file'], '--log', 'ENOENT'],
     [['--seeds', '2', '--log', 'x'], '--log', '--seed N'],
+    [['--drop'], '--drop', 'Add --fork FILE'],
+    [['--fork', 'x', '--drop'], '--fork', 'Add --at EVENT'],
+    [['--fork', 'x', '--at', '1'], '--fork', 'one of --drop, --change and --insert'],
+    [['--fork', 'x', '--at', '1', '--drop', '--seed', '1'], '--fork', 'Leave one of them out'],
+    [['--fork', '/no/such/file', '--at', '1', '--drop'], '/no/such/file', 'ENOENT'],
     [['word'], 'word', 'one too many'],
   ])('refuses %j', async (words, value, hint) => {
     const { code, stdout, stderr } = await simulate(...words)
@@ -159,5 +166,51 @@ describe('one run', () => {
     const good = await simulate('--plan', planFile(SHORT), '--json')
     expect(JSON.parse(good.stdout)).toMatchObject({ seeds: 1, failures: [], committedShare: 1 })
     expect(existsSync(file('page.html'))).toBe(false)
+  })
+})
+
+describe('a fork', () => {
+  const log = () => file('run.loch')
+  const fork = (...words: readonly string[]) => simulate('--fork', log(), ...words)
+  beforeEach(async () => {
+    expect((await simulate('--plan', planFile(SHORT), '--log', log(), '--json')).code).toBe(0)
+  })
+
+  test('is told as any run, and leaves a plan that tells it again', async () => {
+    const { stdout, stderr } = await fork(
+      '--at',
+      '+5.2s',
+      '--insert',
+      '{"kind": "kill-postgres"}',
+      '--log',
+      file('fork.loch'),
+    )
+    expect(stderr).toBe('')
+    expect(stdout).toMatch(/fault {4}kill-postgres/)
+    const saved = file('loch-fork-3.json')
+    const again = await simulate('--plan', saved, '--log', file('again.loch'))
+    expect(again.stdout.split('digest')[1]).toBe(stdout.split('digest')[1])
+    expect(readFileSync(file('again.loch')).equals(readFileSync(file('fork.loch')))).toBe(true)
+  })
+
+  test('of a run that today’s code does not come to is refused', async () => {
+    const bytes = readFileSync(log())
+    const change = (event: RunEvent) => (event.sequence === 9 ? { ...event, at: event.at + 1 } : event)
+    writeFileSync(log(), rewritten(bytes, change))
+    expect(await fork('--at', '50', '--drop')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/today's code does not come to the event: its run is another from event \d+ on/),
+    })
+  })
+
+  test('says what is wrong with what it is told', async () => {
+    expect(await fork('--at', '1', '--insert', '{')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--insert: this is not a JSON object'),
+    })
+    expect(await fork('--at', 'never', '--drop')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('no event has this sequence'),
+    })
   })
 })

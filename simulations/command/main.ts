@@ -19,6 +19,7 @@ import { type FailedPlan, leaveLogs } from './failure-logs.ts'
 import { commandsFor, describeFailure, failureLog } from './failure-text.ts'
 import { LogFile, loadPlan, save } from './files.ts'
 import { declaration, isOfOneRun, parseFlags, type SimulateFlags } from './flags.ts'
+import { forkedPlan } from './fork-plan.ts'
 import { runLogged } from './logged-run.ts'
 import { describeOutcome, runOne } from './one-run.ts'
 import { ProgressLine } from './progress-line.ts'
@@ -49,8 +50,10 @@ export async function main(
 }
 
 async function one(flags: SimulateFlags, output: Output, directory: string): Promise<number> {
-  const plan = flags.plan === undefined ? generatePlan(flags.seed!) : loadPlan(flags.plan)
-  const savedPlan = flags['save-plan']
+  const plan = await planOfOne(flags)
+  // Of a fork there is no seed that tells it.
+  const savedPlan = flags['save-plan'] ?? (flags.fork && join(directory, `loch-fork-${plan.seed}.json`))
+  const planFile = flags.plan ?? (flags.fork && savedPlan)
   if (savedPlan !== undefined) save('--save-plan', savedPlan, formatPlan(plan))
   const recorder = flags.report === undefined ? undefined : new Recorder(plan)
   // Refused before the run, and not after it.
@@ -64,8 +67,8 @@ async function one(flags: SimulateFlags, output: Output, directory: string): Pro
   file?.close()
   const tally = new Tally()
   const { violation } = run.outcome
-  const leftLog = join(directory, failureLog(plan, flags.plan))
-  const commands = commandsFor(plan, flags.plan, false, flags.log ?? leftLog)
+  const leftLog = join(directory, failureLog(plan, planFile))
+  const commands = commandsFor(plan, planFile, false, flags.log ?? leftLog)
   const verdict = violation === undefined ? { outcome: run.outcome } : { outcome: run.outcome, violation }
   const failure = tally.add(plan, verdict, commands)
   if (flags.report !== undefined) {
@@ -78,6 +81,11 @@ async function one(flags: SimulateFlags, output: Output, directory: string): Pro
     output.text(`\n${describeOutcome(run, elapsedMs)}\n`)
   }
   return failure === undefined ? 0 : EXIT_FAILED
+}
+
+async function planOfOne(flags: SimulateFlags): Promise<Plan> {
+  if (flags.fork !== undefined) return forkedPlan(flags)
+  return flags.plan === undefined ? generatePlan(flags.seed!) : loadPlan(flags.plan)
 }
 
 async function many(flags: SimulateFlags, output: Output, directory: string): Promise<number> {

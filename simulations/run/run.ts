@@ -5,6 +5,7 @@
  */
 import { useScheduler } from '../../runtime/system/run.ts'
 import { SimCluster } from '../cluster/sim-cluster.ts'
+import type { Fault } from '../faults/fault.ts'
 import { heal, strike } from '../faults/strike.ts'
 import { SeededDraws } from '../kernel/draws.ts'
 import { Kernel, WORLD } from '../kernel/kernel.ts'
@@ -82,17 +83,26 @@ interface Run {
   readonly tell: ((happening: Happening) => void) | undefined
 }
 
-async function carryOut({ kernel, cluster, plan, oracles, report, tell }: Run): Promise<void> {
+function strikeNow({ cluster, report, tell }: Run, fault: Fault): void {
+  report('FAULT', JSON.stringify(fault))
+  tell?.({ kind: 'fault', lane: 'world', text: JSON.stringify(fault) })
+  strike(cluster, fault)
+}
+
+async function carryOut(run: Run): Promise<void> {
+  const { kernel, cluster, plan, oracles, report, tell } = run
   oracles.begin(cluster)
+  cluster.edits.strike = (fault) => {
+    if (kernel.nowMs >= EPOCH_MS + plan.durationMs) return false
+    // In a step of its own: a process must not die while it is at work.
+    kernel.after(WORLD, 0, () => strikeNow(run, fault))
+    return true
+  }
   cluster.start()
   for (const fault of plan.faults) {
     // None strikes a world that has healed, be the plan cut short as it may.
     if (fault.atMs >= plan.durationMs) continue
-    kernel.after(WORLD, fault.atMs, () => {
-      report('FAULT', JSON.stringify(fault))
-      tell?.({ kind: 'fault', lane: 'world', text: JSON.stringify(fault) })
-      strike(cluster, fault)
-    })
+    kernel.after(WORLD, fault.atMs, () => strikeNow(run, fault))
   }
   await kernel.run(EPOCH_MS + plan.durationMs)
   report('WORLD', 'heals')
@@ -104,6 +114,8 @@ async function carryOut({ kernel, cluster, plan, oracles, report, tell }: Run): 
   await kernel.run(deadline, () => cluster.workload.isQuiet)
   await audit(cluster, deadline)
   await oracles.atEnd(cluster, deadline)
+  const [missed] = cluster.edits.missed
+  if (missed !== undefined) throw new Error(`the run has not come to an edit of its plan: ${missed}`)
 }
 
 function inWords(error: unknown): string {

@@ -43,6 +43,8 @@ export class Network {
   slowConsumers = 0
   /** Told of each message, for whoever looks on. */
   watch: NetworkWatch | undefined
+  /** Asked of each message, in a fork: whether just this one gets lost on its way from the server. */
+  loses: ((from: string, to: string, subject: string) => boolean) | undefined
 
   constructor(kernel: Kernel, settings: Partial<NetworkSettings> = {}) {
     this.kernel = kernel
@@ -201,6 +203,7 @@ export class Network {
       return false
     }
     const { subject, data } = publication
+    if (this.loses?.(from.client.name, session.client.name, subject)) return true
     this.watch?.({
       kind: 'forwarded',
       lane: from.client.name,
