@@ -360,6 +360,37 @@ describe('an isolated client', () => {
     await pass(50)
     expect(refused.exit).toMatchObject({ value: { problem: 'nobody serves this subject' } })
   })
+
+  test('that the server gave up, and that was not silent for long enough to notice, hears of it', async () => {
+    const { connect, network, kernel, pass } = world(1, { silenceMaxMs: 10_000 })
+    const [a, b] = [connect('a'), connect('b')]
+    const seen = heard(a, 'x')
+    await pass(50)
+    // The server looks after 20 s and finds the second silence.
+    network.isolate('a', kernel.nowMs + 1_000)
+    await pass(19_500)
+    network.isolate('a', kernel.nowMs + 1_000)
+    await pass(2_000)
+    expect(a.status()).toBe('connected')
+    b.publish('x', bytes('after'))
+    await pass(100)
+    expect(seen).toEqual(['after'])
+  })
+
+  test('that the server gave up hears of it at once when healed early', async () => {
+    const { connect, network, kernel, pass } = world(1, { silenceMaxMs: 10_000 })
+    const a = connect('a')
+    await pass(50)
+    network.isolate('a', kernel.nowMs + 1_000)
+    await pass(15_000)
+    network.isolate('a', kernel.nowMs + 9_000)
+    await pass(6_000)
+    network.heal('a')
+    const states: string[] = []
+    a.onStatus((status) => states.push(status))
+    await pass(500)
+    expect(states).toEqual(['reconnecting', 'connected'])
+  })
 })
 
 describe('a process', () => {

@@ -134,6 +134,11 @@ export class Network {
     return session
   }
 
+  /** The client has heard that the server closed this connection. */
+  closed(session: Session): void {
+    this.#sessions.delete(session)
+  }
+
   /** Infinity for a cut: nobody knows until when. */
   blockedUntilMs(bus: SimBus): number {
     let untilMs = this.#downUntilMs
@@ -261,18 +266,28 @@ export class Network {
       session.up.send({ kind: 'end' }, 0)
       session.client.lost(session)
     })
-    this.kernel.after(WORLD, 2 * silenceMaxMs, () => isSilent() && this.#forget(session))
+    this.kernel.after(WORLD, 2 * silenceMaxMs, () => isSilent() && this.#giveUp(session))
+  }
+
+  /** The server closes a connection on which nothing comes; the client hears of it when it hears anything again. */
+  #giveUp(session: Session): void {
+    if (!session.isOpen) return
+    this.#endSubscriptions(session)
+    session.down.breakOff(0, 0, { kind: 'end' })
   }
 
   /** At the server. */
   #forget(session: Session): void {
-    if (!session.isOpen) return
+    if (session.isOpen) this.#endSubscriptions(session)
+    session.down.drop()
+    this.#sessions.delete(session)
+  }
+
+  #endSubscriptions(session: Session): void {
     session.isOpen = false
     for (const { subject, queue, sid } of session.subscriptions.values()) {
       this.#index.remove(subject, queue, session.subscriptions.get(sid)!)
     }
-    session.down.drop()
-    this.#sessions.delete(session)
   }
 }
 

@@ -29,6 +29,8 @@ export type ToClient =
   /** Nobody serves what was published with this reply subject. */
   | { readonly kind: 'no-responders'; readonly sid: number; readonly reply: string }
   | { readonly kind: 'pong' }
+  /** The server closed the connection. */
+  | { readonly kind: 'end' }
 
 /** The server's view of a subscription. */
 export interface ServerSubscription {

@@ -150,6 +150,7 @@ export class SimBus implements bus.BusShape, Client {
 
   /** The network's side: something arrived over `session`, which may not be the present one any more. */
   hear(session: Session, message: ToClient): void {
+    if (message.kind === 'end') this.#network.closed(session)
     if (session !== this.#session) return
     switch (message.kind) {
       case 'message':
@@ -160,6 +161,9 @@ export class SimBus implements bus.BusShape, Client {
         return
       case 'pong':
         this.#flushes.shift()?.(true)
+        return
+      case 'end':
+        this.lost(session)
     }
   }
 
