@@ -8,10 +8,10 @@ import { join } from 'node:path'
 import { commandHelp } from '../../runtime/control/arguments.ts'
 import { explainError } from '../../runtime/control/cli.ts'
 import { type Output, standardOutput } from '../../runtime/control/output.ts'
+import { pageOf } from '../../runtime/replay/page/page.ts'
 import { generatePlan } from '../plan/generate.ts'
 import type { Plan } from '../plan/plan.ts'
 import { formatPlan } from '../plan/read.ts'
-import { reportPage } from '../report/page.ts'
 import { Recorder } from '../report/recorder.ts'
 import { SimulationLog } from '../report/simulation-log.ts'
 import { Campaign } from './campaign.ts'
@@ -72,7 +72,7 @@ async function one(flags: SimulateFlags, output: Output, directory: string): Pro
   const verdict = violation === undefined ? { outcome: run.outcome } : { outcome: run.outcome, violation }
   const failure = tally.add(plan, verdict, commands)
   if (flags.report !== undefined) {
-    save('--report', flags.report, reportPage(recorder!.recording(run.outcome, run.digest, commands[0]!)))
+    save('--report', flags.report, pageOf(recorder!.shown(run.outcome, run.digest, commands[0]!)))
   }
   if (failure !== undefined && log === undefined) await runLogged(plan, leftLog)
   if (output.json) output.line(JSON.stringify(tally.summary(elapsedMs)))
