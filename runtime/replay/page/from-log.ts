@@ -9,7 +9,8 @@ import { States } from '../states.ts'
 import type { ActorState, FaultBand, Shown, ShownEvent, ShownMessage, StateChange } from './shown.ts'
 import { Thinned } from './thinned.ts'
 
-const MOMENTS_MAX = 2_000
+/** Of all actors together, a kilobyte or so each: more moments are shown of few actors than of many. */
+const STATES_MAX = 12_000
 const EVENTS_MAX = 4_000
 const MESSAGES_MAX = 4_000
 const VALUE_LENGTH_MAX = 300
@@ -41,6 +42,7 @@ class Reader {
   readonly #log: RunLog
   readonly #times: Float64Array
   readonly #endMs: number
+  readonly #intervalMs: number
   readonly #states: States
   readonly #zones: readonly string[]
   readonly #events = new Thinned<ShownEvent>(EVENTS_MAX)
@@ -59,6 +61,7 @@ class Reader {
     this.#endMs = endMs
     this.#states = new States(log)
     const hosts = [...log.table.lanes.values()].filter(({ baseCounts }) => baseCounts.length > 0)
+    this.#intervalMs = (endMs * hosts.length) / STATES_MAX
     this.#zones = [...new Set(hosts.map(({ source }) => hostOf(log.name(source))))].sort()
   }
 
@@ -134,7 +137,7 @@ class Reader {
       this.#events.add({ atMs, kind: 'report', lane: hostOf(source), text })
     }
     if (kind === 'took') this.#heard.add(place)
-    if (atMs - this.#shownMs >= this.#endMs / MOMENTS_MAX) this.#show(atMs)
+    if (atMs - this.#shownMs >= this.#intervalMs) this.#show(atMs)
   }
 
   #show(atMs: number): void {
