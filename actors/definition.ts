@@ -11,8 +11,8 @@
 import type * as Schema from 'effect/Schema'
 import { type AnyStateMachine, initialTransition } from 'xstate'
 import type { ActorEvent } from '../events/envelope.ts'
-import { type MachinePlan, type Move, machineOf, moveOf, nestedValue, stateName } from './machine-of.ts'
-import type { LooseVerdict, RefusalTag } from './table.ts'
+import { type MachinePlan, type Move, machineOf, moveOf, stateName } from './machine-of.ts'
+import type { RefusalTag } from './table.ts'
 
 /** Deadlines by name, ms since 1970. The host sends `TimerFired{name}` at or after each. */
 export type Timers = Readonly<Record<string, number>>
@@ -140,17 +140,13 @@ export function step<
   snapshot: Snapshot<State, Context>,
   event: Event,
 ): Step<State, Context, Effect> {
-  const { machine, move } = definition
-  const before = machine.resolveState({ value: nestedValue(snapshot.state), context: snapshot.context })
-  const [after, raised] = move(before, event)
-  const actions: ReadonlyArray<{ readonly type: string; readonly params?: unknown }> = raised
-  const verdict = actions.find((action) => action.type === 'verdict')?.params as LooseVerdict | undefined
+  const { state, context, effects: named, verdict } = definition.move(snapshot.state, snapshot.context, event)
   if (verdict?.ignored !== undefined) return stay(snapshot, { kind: 'ignored', reason: verdict.ignored })
   if (verdict?.refused !== undefined) {
     return stay(snapshot, { kind: 'refused', reason: verdict.refused, as: verdict.as ?? 'Refused' })
   }
-  const next = { state: stateName(after.value) as State, context: after.context as Context }
-  const effects = actions.filter((action) => action.type === 'effect').map((action) => action.params as Effect)
+  const next = { state: state as State, context: context as Context }
+  const effects = named as ReadonlyArray<Effect>
   checkRemembering(definition, snapshot, next, effects, event)
   return { snapshot: next, effects, outcome: { kind: 'taken' } }
 }

@@ -5,13 +5,10 @@
  * (`serving.active`), which keeps the machine a proper statechart for XState's own tools.
  */
 import {
-  type AnyActorScope,
   type AnyMachineSnapshot,
   type AnyStateMachine,
-  createActor,
   createMachine,
   type EventObject,
-  type ExecutableActionObject,
   enqueueActions,
   type StateValue,
 } from 'xstate'
@@ -51,34 +48,45 @@ export function machineOf(plan: MachinePlan): AnyStateMachine {
   return createMachine(config as never)
 }
 
-/** XState's pure `transition`: the snapshot after `event`, and the actions that it raised. */
-export type Move = (
-  before: AnyMachineSnapshot,
-  event: EventObject,
-) => readonly [after: AnyMachineSnapshot, raised: readonly ExecutableActionObject[]]
+/** What an event led to. */
+export interface Moved {
+  readonly state: string
+  readonly context: unknown
+  /** In the order in which the actions named them. */
+  readonly effects: ReadonlyArray<unknown>
+  /** Of a table's cell that says that nothing happens. */
+  readonly verdict: LooseVerdict | undefined
+}
+
+export type Move = (state: string, context: unknown, event: EventObject) => Moved
 
 /**
- * The `transition` of xstate makes an actor for each call, for machines that spawn others, and that costs as much as the step.
- * Ours spawn none, so one scope serves all steps of a machine.
+ * One step of the machine. XState selects the transition; what follows from it, its verdict says. XState's own `transition`
+ * comes to the same (machine-of.test.ts), but makes an actor for each call, for machines that spawn others, and computes
+ * which nodes are left and entered, for what they do then. Ours do nothing then and spawn none, and this was most of what
+ * hearing a heartbeat cost.
  */
 export function moveOf(machine: AnyStateMachine): Move {
-  const self = createActor(machine)
-  let raised: ExecutableActionObject[] = []
-  const nothing = () => {}
-  const scope = {
-    self,
-    id: '',
-    sessionId: '',
-    system: self.system,
-    logger: nothing,
-    defer: nothing,
-    stopChild: nothing,
-    emit: nothing,
-    actionExecutor: (action: ExecutableActionObject) => void raised.push(action),
-  } as AnyActorScope
-  return (before, event) => {
-    raised = []
-    return [machine.transition(before, event, scope), raised]
+  const resting = restingSnapshots(machine)
+  return (state, context, event) => {
+    const before = { ...resting(state), context } as AnyMachineSnapshot
+    const selected = machine.getTransitionData(before, event)[0]
+    if (selected === undefined) return { state, context, effects: [], verdict: undefined }
+    const { apply, verdict } = selected.meta as TransitionMeta
+    if (saysNothing(verdict)) return { state, context, effects: [], verdict }
+    return { state: verdict.to ?? state, verdict: undefined, ...apply(context, event) }
+  }
+}
+
+/** The snapshot of each state, without its context: which nodes are active follows from the state alone. */
+function restingSnapshots(machine: AnyStateMachine): (state: string) => AnyMachineSnapshot {
+  const known = new Map<string, AnyMachineSnapshot>()
+  return (state) => {
+    const before = known.get(state)
+    if (before !== undefined) return before
+    const snapshot = machine.resolveState({ value: nestedValue(state), context: {} })
+    known.set(state, snapshot)
+    return snapshot
   }
 }
 
@@ -93,25 +101,50 @@ function nodeAt(root: StateNode, path: ReadonlyArray<string>): StateNode {
   return node
 }
 
+/** What a transition carries beside what XState reads of it. */
+interface TransitionMeta {
+  readonly verdict: LooseVerdict
+  readonly apply: Apply
+}
+
+type Apply = (context: unknown, event: unknown) => Pick<Moved, 'context' | 'effects'>
+
 function transitionOf(plan: MachinePlan, from: string, verdict: LooseVerdict): object {
   const guard = verdict.when === undefined ? undefined : plan.guards[verdict.when]!
+  const apply = applyOf(plan, from, verdict)
+  const meta: TransitionMeta = { verdict, apply }
   return {
     ...(guard ? { guard: ({ context, event }: Scope) => guard(context, event) } : {}),
     ...(verdict.to === undefined ? {} : { target: `#${plan.kind}.${verdict.to}` }),
+    meta,
     actions: enqueueActions(({ enqueue, context, event }) => {
-      if (verdict.ignored !== undefined || verdict.refused !== undefined) {
+      if (saysNothing(verdict)) {
         enqueue({ type: 'verdict', params: verdict })
         return
       }
-      let next: unknown = context
-      for (const name of verdict.do ?? []) {
-        const change = plan.actions[name]!(next, event, verdict.to ?? from)
-        next = change.context ?? next
-        for (const effect of change.effects ?? []) enqueue({ type: 'effect', params: effect })
-      }
-      enqueue.assign(() => next as never)
+      const applied = apply(context, event)
+      for (const effect of applied.effects) enqueue({ type: 'effect', params: effect })
+      enqueue.assign(() => applied.context as never)
     }),
   }
+}
+
+function applyOf(plan: MachinePlan, from: string, verdict: LooseVerdict): Apply {
+  const actions = (verdict.do ?? []).map((name) => plan.actions[name]!)
+  return (context, event) => {
+    let next = context
+    const effects: unknown[] = []
+    for (const action of actions) {
+      const change = action(next, event, verdict.to ?? from)
+      next = change.context ?? next
+      if (change.effects) effects.push(...change.effects)
+    }
+    return { context: next, effects }
+  }
+}
+
+function saysNothing({ ignored, refused }: LooseVerdict): boolean {
+  return ignored !== undefined || refused !== undefined
 }
 
 interface Scope {

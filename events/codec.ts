@@ -7,9 +7,9 @@ import { Packr } from 'msgpackr'
 
 const packr = new Packr({ useRecords: false, variableMapSize: true, int64AsType: 'number' })
 
-/** Encodes to bytes that the caller may keep: msgpackr's pooled buffer is copied out of. */
+/** Encodes to bytes that the caller may keep: msgpackr's buffer is copied out of, which Node's pool makes cheap. */
 export function encode(value: unknown): Uint8Array {
-  return Uint8Array.prototype.slice.call(packr.pack(value))
+  return Buffer.from(packr.pack(value))
 }
 
 /** Decodes standard MessagePack. Binary values are views of `bytes`: copy what outlives it. Throws on malformed input. */

@@ -78,12 +78,14 @@ export function backoffMs(tried: number, policy: RetryPolicy): number {
 type Sent<A> = { readonly kind: 'done'; readonly value: A } | { readonly kind: 'failed'; readonly error: unknown }
 
 function once<A>(call: Call<A>, timeoutMs: number, after: RetryPolicy['after']): Effect.Effect<Sent<A>> {
-  return Effect.promise(async (interrupted): Promise<Sent<A>> => {
-    try {
-      return { kind: 'done', value: await withDeadline(call.send, timeoutMs, after, interrupted) }
-    } catch (error) {
-      return { kind: 'failed', error }
-    }
+  return Effect.callback((resume) => {
+    // One for the deadline and for whoever interrupts: a signal costs more than all else that an attempt does here.
+    const control = new AbortController()
+    withDeadline(call.send, timeoutMs, after, control).then(
+      (value) => resume(Effect.succeed({ kind: 'done', value })),
+      (error) => resume(Effect.succeed({ kind: 'failed', error })),
+    )
+    return Effect.sync(() => control.abort())
   })
 }
 
@@ -92,11 +94,8 @@ async function withDeadline<A>(
   send: (signal: AbortSignal) => Promise<A>,
   timeoutMs: number,
   after: RetryPolicy['after'],
-  interrupted: AbortSignal,
+  control: AbortController,
 ): Promise<A> {
-  const control = new AbortController()
-  const stop = () => control.abort()
-  interrupted.addEventListener('abort', stop, { once: true })
   let stopTimer = () => {}
   const late = new Promise<never>((_, reject) => {
     stopTimer = after(timeoutMs, () => {
@@ -108,6 +107,5 @@ async function withDeadline<A>(
     return await Promise.race([send(control.signal), late])
   } finally {
     stopTimer()
-    interrupted.removeEventListener('abort', stop)
   }
 }

@@ -252,7 +252,7 @@ export class AppendPath {
   /** What can wait until everybody has been answered. */
   #tidy(): void {
     const { state, log } = this.#keeper
-    if (log.trim(Math.min(state.settled, this.#archiver.next))) state.begin = log.begin.position
+    if (log.trim(Math.min(state.settled, this.#archiver.needed))) state.begin = log.begin.position
     if (log.wantsRoom) this.#ports.defer(this.#prepare)
   }
 

@@ -42,6 +42,7 @@ export interface ArchiverPorts {
 }
 
 interface Put {
+  readonly begin: number
   readonly end: number
   done: boolean
 }
@@ -76,9 +77,17 @@ export class Archiver {
   get isActive(): boolean {
     return this.#active
   }
-  /** Below this the local log is not needed for archiving. */
+  /** Where the next object begins: everything from there on is still to be sent. */
   get next(): number {
     return this.#active ? this.#next : Number.POSITIVE_INFINITY
+  }
+
+  /**
+   * Below this the local log is not needed for archiving. What is on its way may be: where a shorter object stands under its name,
+   * the rest is read again, though another may have archived it meanwhile, so that the writer calls it settled.
+   */
+  get needed(): number {
+    return this.#puts[0]?.begin ?? this.next
   }
   /** Everything from where the duty began up to here is in the object store; 0 without duty or progress. */
   get archived(): number {
@@ -162,7 +171,7 @@ export class Archiver {
     const { log } = this.#ports
     while (this.#active && this.#puts.length < PUTS_IN_FLIGHT && this.#next < log.end) {
       const object = copyOf(this.#make(this.#next, log.end))
-      const put: Put = { end: object.end, done: false }
+      const put: Put = { begin: this.#next, end: object.end, done: false }
       this.#puts.push(put)
       this.#next = object.end
       this.#put(put, object, this.#duty).catch(this.#ports.failed)

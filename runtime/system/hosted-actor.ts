@@ -246,7 +246,10 @@ export class HostedActor<
       this.#ports.recorder?.took({ message, outcome, facts, effects, before, after: this.#snapshot })
       if (!this.#stopped) this.#deadlines.follow(this.#snapshot.context.timers)
       if (taken) for (const happened of [message, ...facts]) this.#publish(happened)
-      this.#answer(waiting, answerOf(this.actor, event, outcome, effects, this.inspect()), message)
+      if (waiting.answer !== nobody) {
+        const now = { state: this.#snapshot.state, sequence: this.#sequence }
+        this.#answer(waiting, answerOf(this.actor, event, outcome, effects, now), message)
+      }
       for (const effect of effects) this.#act(effect, message)
       this.#keepSnapshot(facts.length)
       return

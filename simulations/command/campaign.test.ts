@@ -1,13 +1,13 @@
 /** Campaigns, runners and what they add up to, without real runs. */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { generatePlan } from '../plan/generate.ts'
 import type { Plan } from '../plan/plan.ts'
 import { Campaign } from './campaign.ts'
-import { leaveLogs } from './failure-logs.ts'
-import { commandsFor, describeFailure, failureLog } from './failure-text.ts'
+import { leaveLogs, logInProcess } from './failure-logs.ts'
+import { commandsFor, describePlanOf, describeViolation } from './failure-text.ts'
 import { differenceOf, OnceRunner, type Runner, TwiceRunner, type Verdict } from './runner.ts'
 import { describeSummary, Tally } from './tally.ts'
 import type { Result } from './worker-messages.ts'
@@ -86,7 +86,7 @@ describe('a run in another process', () => {
 })
 
 describe('two results', () => {
-  const result = (digest: string): Result => ({ outcome: OUTCOME, digest, marks: [{ atMs: 1_000, digest }] })
+  const result = (digest: string): Result => ({ cpuMs: 1, outcome: OUTCOME, digest, marks: [{ atMs: 1_000, digest }] })
 
   test('are compared in all that tells', () => {
     expect(differenceOf(result('a'), result('a'))).toBeUndefined()
@@ -156,45 +156,47 @@ describe('a tally', () => {
   })
 
   test('a failure says how to see it again', () => {
-    const commands = commandsFor(PLAN, undefined, true, failureLog(PLAN, undefined))
+    const commands = commandsFor(PLAN, undefined, true)
     expect(commands).toEqual([
       'npx loch simulate --seed 7',
-      'npx loch simulate --seed 7 --report seed-7.html',
+      'npx loch simulate --seed 7 --report loch-seed-7.html',
       'npx loch simulate --seed 7 --seeds 1 --check-determinism',
       'npx loch replay loch-seed-7.loch',
     ])
-    expect(commandsFor(PLAN, "a 'b'.json", false, 'x')[0]).toBe("npx loch simulate --plan 'a '\\''b'\\''.json'")
-    const text = describeFailure(new Tally().add(PLAN, { violation: 'lost-commit: x' }, commands)!, PLAN)
-    expect(text).toContain('FAILED: seed 7\n  lost-commit: x\n')
+    expect(commandsFor(PLAN, "a 'b'.json", false)[0]).toBe("npx loch simulate --plan 'a '\\''b'\\''.json'")
+    const failure = new Tally().add(PLAN, { violation: 'lost-commit: x' }, commands)!
+    expect(describeViolation(failure)).toBe('FAILED: seed 7\n  lost-commit: x')
+    const text = describePlanOf(failure, PLAN)
     for (const { kind } of PLAN.faults) expect(text).toContain(kind)
     for (const command of commands) expect(text).toContain(command)
   })
 })
 
-test('failures leave logs: of the first few, and what a crash leaves may not be whole', async () => {
-  const complaints: string[] = []
-  const output = {
-    json: false,
-    text() {},
-    line() {},
-    bytes() {},
-    complain: (line: string) => void complaints.push(line),
-  }
-  const failed = Array.from({ length: 12 }, (_, seed) => ({
-    plan: generatePlan(seed),
-    log: join(directory, `${seed}`),
-  }))
-  const crashing = 'if (job.plan.seed === 3) process.exit(9); require("node:fs").writeFileSync(job.log, ""); answer()'
-  await leaveLogs(
-    failed,
-    output,
-    worker(`const require = process.getBuiltinModule("module").createRequire("/"); ${crashing}`),
-  )
-  expect(
-    readdirSync(directory)
-      .filter((name) => /^\d+$/.test(name))
-      .map(Number)
-      .sort((a, b) => a - b),
-  ).toEqual([0, 1, 2, 4, 5, 6, 7, 8, 9])
-  expect(complaints).toEqual([`${join(directory, '3')} may not be whole: its process ended with code 9`])
+describe('failures leave logs', () => {
+  test('of the first few, and what a crash leaves may not be whole', async () => {
+    const complaints: string[] = []
+    const output = {
+      json: false,
+      text() {},
+      line() {},
+      bytes() {},
+      complain: (line: string) => void complaints.push(line),
+    }
+    const logs: string[] = []
+    const logRun = async (plan: Plan, log: string) => {
+      logs.push(log)
+      return plan.seed === 3 ? 'it crashed' : undefined
+    }
+    await leaveLogs(
+      Array.from({ length: 12 }, (_, seed) => generatePlan(seed)),
+      { output, logRun },
+    )
+    expect(logs).toEqual(Array.from({ length: 10 }, (_, seed) => `loch-seed-${seed}.loch`))
+    expect(complaints).toEqual(['loch-seed-3.loch may not be whole: it crashed'])
+  })
+
+  test('by a process of its own', async () => {
+    expect(await logInProcess(PLAN, 'x', worker('answer({ commits: job.log === "x" ? 1 : 0 })'))).toBeUndefined()
+    expect(await logInProcess(PLAN, 'x', worker('process.exit(9)'))).toBe('its process ended with code 9')
+  })
 })

@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { formatPlan } from '../plan/read.ts'
-import { FAILING_PLAN } from './testing/failing-plan.ts'
+import { formatPlan, readPlan } from '../plan/read.ts'
+import { FAILING_PLAN, FAULTED_PLAN } from './testing/failing-plan.ts'
 
 const launcher = fileURLToPath(new URL('../../bin/loch.mjs', import.meta.url))
 
@@ -95,11 +95,11 @@ describe('in processes of their own', () => {
     const { code, stdout } = await simulate(['--plan', path, '--check-determinism'])
     expect(code).toBe(1)
     expect(stdout).toContain('FAILED: seed 3')
-    expect(stdout).toContain(`npx loch simulate --plan ${path} --check-determinism`)
-    expect(stdout).toContain('npx loch replay loch-plan-3.loch')
+    expect(stdout).toContain('npx loch simulate --plan loch-seed-3.json --check-determinism\n')
+    expect(stdout).toContain('npx loch replay loch-seed-3.loch')
     expect(stdout).toMatch(/1 seed in .* 1 failure\n$/)
-    // Two processes agreed that it fails; what a third one wrote down fails as well.
-    expect(readFileSync(join(directory, 'loch-plan-3.loch')).includes('verdict')).toBe(true)
+    // Two processes agreed that it fails; another one wrote down how.
+    expect(readFileSync(join(directory, 'loch-seed-3.loch')).includes('verdict')).toBe(true)
   })
 
   test('a process that is killed is a failure of its seed', async () => {
@@ -113,6 +113,18 @@ describe('in processes of their own', () => {
     const { failures } = JSON.parse(stdout)
     expect(failures).toMatchObject([{ violation: 'its process was ended by SIGKILL' }])
     expect(failures[0].commands[0]).toBe(`npx loch simulate --seed ${failures[0].seed}`)
+  })
+
+  test('an interrupt ends shrinking with what it has found', async () => {
+    const path = join(directory, 'plan.json')
+    writeFileSync(path, formatPlan(FAULTED_PLAN))
+    const { code, stdout, stderr } = await simulate(['--plan', path], (pid) => {
+      untilWorks(pid).then(() => process.kill(pid, 'SIGINT'))
+    })
+    expect(code, stderr).toBe(1)
+    expect(stdout).toContain('seed 3: the shortest plan found until the search was ended')
+    expect(stdout).toContain('npx loch simulate --plan loch-seed-3.json\n')
+    expect(readPlan(readFileSync(join(directory, 'loch-seed-3.json'), 'utf8')).seed).toBe(3)
   })
 
   test('an interrupt ends it with its summary, and leaves no process', async () => {

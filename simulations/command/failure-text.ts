@@ -1,44 +1,85 @@
 /** A failure as people see it: what was violated, what had happened before, and which commands show it again. */
-import { describeFaults, describePlan } from '../plan/describe.ts'
+import { describeFault, describeFaults, describePlan, moment } from '../plan/describe.ts'
 import type { Plan } from '../plan/plan.ts'
+import type { Explanation } from './explain.ts'
 import type { Failure } from './tally.ts'
 
 /** Of faults; the commands show them all. */
 const FAULTS_SHOWN_MAX = 60
 
-/** The run log that a failure leaves; a plan from a file is not that of its seed. */
-export function failureLog({ seed }: Plan, file: string | undefined): string {
-  return file === undefined ? `loch-seed-${seed}.loch` : `loch-plan-${seed}.loch`
+/** The run log that a failure leaves. */
+export function failureLog({ seed }: Plan): string {
+  return `loch-seed-${seed}.loch`
 }
 
 /** How to run a plan again that came from a seed, or from `file`. */
-export function commandsFor(plan: Plan, file: string | undefined, twice: boolean, log: string): readonly string[] {
+export function commandsFor(plan: Plan, file: string | undefined, twice: boolean): readonly string[] {
   const { seed } = plan
   const which = file === undefined ? `--seed ${seed}` : `--plan ${quote(file)}`
-  const name = file === undefined ? `seed-${seed}` : `plan-${seed}`
+  const name = file === undefined ? `loch-seed-${seed}` : file.replace(/\.json$/, '')
   const twiceAgain = `npx loch simulate ${which}${file === undefined ? ' --seeds 1' : ''} --check-determinism`
   return [
     `npx loch simulate ${which}`,
-    `npx loch simulate ${which} --report ${name}.html`,
+    `npx loch simulate ${which} --report ${quote(`${name}.html`)}`,
     ...(twice ? [twiceAgain] : []),
-    `npx loch replay ${quote(log)}`,
+    `npx loch replay ${failureLog(plan)}`,
   ]
 }
 
-export function describeFailure(failure: Failure, plan: Plan): string {
+/** What is known as soon as it has failed. */
+export function describeViolation({ seed, violation }: Failure): string {
+  return `FAILED: seed ${seed}\n${indent(violation)}`
+}
+
+/** Its plan as it is, if nobody has looked for a shorter one. */
+export function describePlanOf(failure: Failure, plan: Plan): string {
+  return [...planLines(plan), ' show it:', ...failure.commands.map((line) => `  ${line}`)].join('\n')
+}
+
+const FOUND: Readonly<Record<Explanation['found'], string>> = {
+  shortest: 'the shortest plan that fails alike',
+  shorter: 'the shortest plan found until the search was ended',
+  'not-repeated': 'run again it held, so its plan alone is not what makes it fail',
+}
+
+/** `failure` has the commands that show the explanation's plan; `file` is where that was saved. */
+export function describeExplanation(failure: Failure, explanation: Explanation, file: string | undefined): string {
+  const { plan, found, runs, violation } = explanation
+  const faults = `${plan.faults.length} of ${failure.faults.length} faults`
+  return [
+    `seed ${failure.seed}: ${FOUND[found]} (${faults}, ${runs} ${runs === 1 ? 'run' : 'runs'})`,
+    ...(violation === failure.violation ? [] : [indent(violation)]),
+    ...planLines(plan),
+    ...causeLines(explanation),
+    ...(file === undefined ? [] : [' saved:', `  ${file}`]),
+    ' show it:',
+    ...failure.commands.map((line) => `  ${line}`),
+  ].join('\n')
+}
+
+function planLines(plan: Plan): readonly string[] {
   const faults = describeFaults(plan)
   const more = faults.length - FAULTS_SHOWN_MAX
   return [
-    `FAILED: seed ${failure.seed}`,
-    indent(failure.violation),
     ' plan:',
     indent(describePlan(plan)),
     ' faults:',
     ...(faults.length === 0 ? ['  none'] : faults.slice(0, FAULTS_SHOWN_MAX).map((line) => `  ${line}`)),
     ...(more > 0 ? [`  and ${more} more`] : []),
-    ' show it:',
-    ...failure.commands.map((line) => `  ${line}`),
-  ].join('\n')
+  ]
+}
+
+function causeLines({ plan, cause }: Explanation): readonly string[] {
+  if (cause === 'unknown') return []
+  if (cause === 'no-fault-needed') return [' cause:', '  it fails without any fault']
+  const { healedAtMs, tooLateAtMs, faults, isLast } = cause
+  const now = `healing all faults now avoids it${isLast ? ', for the last time' : ''}`
+  return [
+    ' cause:',
+    `${moment(healedAtMs)}  ${now}`,
+    ...faults.map((fault) => `${moment(fault.atMs)}  ${describeFault(fault, plan.zones)}`),
+    `${moment(tooLateAtMs)}  healing all faults comes too late`,
+  ]
 }
 
 export function indent(text: string): string {

@@ -9,6 +9,8 @@ import { bad, count, type Flag, text, toggle, type ValuesOf } from '../../runtim
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
 const DURATION_MS_MAX = 7 * 24 * 3_600_000
 const PROCESSES_MAX = 256
+/** Of mutations. */
+const NAMES_MAX = 1_000
 
 /** `30s`, `10m`, `2h`; in milliseconds. */
 function duration(help: string): Flag<number | undefined> {
@@ -45,46 +47,91 @@ const flags = {
   'save-plan': text('FILE', undefined, 'Write the plan of the one seed to this file'),
   log: text('FILE', undefined, 'Write all that happens in the one run to this file, for `loch replay`'),
   report: text('FILE.html', undefined, 'Write a page that shows the one run, moment by moment'),
+  'no-shrink': toggle('Do not look for the shortest plan that fails alike'),
   processes: count(undefined, 1, PROCESSES_MAX, 'At most so many at once (default: one for each core)'),
+  mutations: toggle(
+    'Put deliberate errors into the code, all or those named, and show how many seeds each takes to be caught',
+  ),
   json: toggle('Print nothing but one JSON object at the end'),
   help: toggle('Show this page'),
 }
 
-export const declaration = { ...SIMULATE, flags }
+export const declaration = { ...SIMULATE, operands: '[--mutations [NAME ...]]', operandsMax: NAMES_MAX, flags }
 
 export type SimulateFlags = ValuesOf<typeof flags>
 
-/** @throws BadArgument */
-export function parseFlags(words: readonly string[]): SimulateFlags {
-  const { values } = parseArguments('simulate', declaration, words)
-  const given = (name: keyof SimulateFlags) => values[name] !== undefined && values[name] !== false
-  for (const said of ['plan', 'fork'] as const) {
-    for (const name of ['seed', 'seeds', 'for', 'plan', 'check-determinism'] as const) {
-      if (!given(said) || !given(name) || said === name || (said === 'plan' && name === 'check-determinism')) continue
-      throw bad(`--${said}`, values[said]!, `it says what is run, and --${name} does too`, 'Leave one of them out.')
-    }
-  }
-  checkFork(given)
-  for (const name of ['report', 'log', 'save-plan'] as const) {
-    if (!given(name) || isOfOneRun(values)) continue
-    throw bad(`--${name}`, values[name]!, 'it is of one run, and many were asked for', 'Write --seed N with it, alone.')
-  }
-  return values
+export interface SimulateArguments {
+  readonly flags: SimulateFlags
+  /** Of mutations. */
+  readonly names: readonly string[]
 }
 
-function checkFork(given: (name: keyof SimulateFlags) => boolean): void {
-  const alterations = (['drop', 'change', 'insert'] as const).filter(given)
-  for (const name of ['at', ...alterations] as const) {
-    if (given(name) && !given('fork')) throw bad(`--${name}`, '', 'it needs a log', 'Add --fork FILE.')
+/** @throws BadArgument */
+export function parseFlags(words: readonly string[]): SimulateArguments {
+  const { values, operands } = parseArguments('simulate', declaration, words)
+  if (values.mutations) refuseBesideMutations(values)
+  else if (operands.length > 0) {
+    throw bad('loch simulate', operands[0]!, 'this word is one too many', 'Write names after --mutations only.')
   }
-  if (!given('fork')) return
-  if (!given('at')) throw bad('--fork', '', 'it is not said where', 'Add --at EVENT.')
+  refuseTwoPlans(values, 'plan', ['seed', 'seeds', 'for'])
+  refuseTwoPlans(values, 'fork', ['seed', 'seeds', 'for', 'plan', 'check-determinism'])
+  checkFork(values)
+  for (const name of ['report', 'log', 'save-plan'] as const) {
+    if (!isGiven(values, name) || isOfOneRun(values)) continue
+    throw bad(`--${name}`, values[name]!, 'it is of one run, and many were asked for', 'Write --seed N with it, alone.')
+  }
+  return { flags: values, names: operands }
+}
+
+function refuseTwoPlans(
+  values: SimulateFlags,
+  said: 'plan' | 'fork',
+  others: ReadonlyArray<keyof SimulateFlags>,
+): void {
+  for (const name of others) {
+    if (!isGiven(values, said) || !isGiven(values, name)) continue
+    throw bad(`--${said}`, values[said]!, `it says what is run, and --${name} does too`, 'Leave one of them out.')
+  }
+}
+
+function checkFork(values: SimulateFlags): void {
+  const alterations = (['drop', 'change', 'insert'] as const).filter((name) => isGiven(values, name))
+  const isFork = isGiven(values, 'fork')
+  for (const name of ['at', ...alterations] as const) {
+    if (isGiven(values, name) && !isFork) throw bad(`--${name}`, '', 'it needs a log', 'Add --fork FILE.')
+  }
+  if (!isFork) return
+  if (!isGiven(values, 'at')) throw bad('--fork', '', 'it is not said where', 'Add --at EVENT.')
   if (alterations.length === 1) return
   throw bad('--fork', alterations.join(' '), 'one thing is altered', 'Write one of --drop, --change and --insert.')
 }
 
+const NOT_OF_MUTATIONS = [
+  'for',
+  'keep-going',
+  'check-determinism',
+  'plan',
+  'fork',
+  'save-plan',
+  'log',
+  'report',
+  'no-shrink',
+] as const
+
+function refuseBesideMutations(values: SimulateFlags): void {
+  for (const name of NOT_OF_MUTATIONS) {
+    if (!isGiven(values, name)) continue
+    throw bad('--mutations', `--${name}`, 'this does not go with it', 'Write --seed, --seeds, --processes, --json.')
+  }
+}
+
+function isGiven(values: SimulateFlags, name: keyof SimulateFlags): boolean {
+  return values[name] !== undefined && values[name] !== false
+}
+
 /** Whether just one run was asked for, which is then told of in full. */
 export function isOfOneRun(values: SimulateFlags): boolean {
-  if (values['check-determinism'] || values.seeds !== undefined || values.for !== undefined) return false
+  if (values.mutations || values['check-determinism'] || values.seeds !== undefined || values.for !== undefined)
+    return false
   return values.plan !== undefined || values.fork !== undefined || values.seed !== undefined
 }

@@ -8,19 +8,23 @@ import { BadArgument, Refused } from '../../runtime/errors.ts'
 import { fileSource } from '../../runtime/replay/byte-source.ts'
 import { RunLog } from '../../runtime/replay/open-log.ts'
 import { type Alteration, type Fork, forkOf } from '../fork/fork.ts'
-import type { Plan } from '../plan/plan.ts'
+import { formatPlan } from '../plan/read.ts'
 import { SimulationLog } from '../report/simulation-log.ts'
 import { runPlan } from '../run/run.ts'
+import { save } from './files.ts'
 import type { SimulateFlags } from './flags.ts'
 
-/** @throws BadArgument; Refused if today's code comes to another run before the event */
-export async function forkedPlan(flags: SimulateFlags): Promise<Plan> {
+/** The file that its plan stands in from now on: there is no seed that tells it.
+ * @throws BadArgument; Refused if today's code comes to another run before the event */
+export async function forkedPlan(flags: SimulateFlags): Promise<string> {
   useChecksum((bytes, before) => crc32(bytes, before))
   const log = new RunLog(fileSource(flags.fork!))
   try {
     const fork = forkOf(log, flags.at!, alterationOf(flags))
     await checkSameUpTo(log, fork)
-    return fork.plan
+    const file = flags['save-plan'] ?? `loch-fork-${fork.plan.seed}.json`
+    save('--save-plan', file, formatPlan(fork.plan))
+    return file
   } finally {
     log.close()
   }

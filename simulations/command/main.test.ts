@@ -7,20 +7,43 @@ import type { RunEvent } from '../../events/run-log.ts'
 import { main as loch } from '../../runtime/control/cli.ts'
 import type { Output } from '../../runtime/control/output.ts'
 import { rewritten } from '../../runtime/replay/testing.ts'
+import { moment } from '../plan/describe.ts'
 import { generatePlan } from '../plan/generate.ts'
 import type { Plan } from '../plan/plan.ts'
-import { formatPlan } from '../plan/read.ts'
+import { formatPlan, readPlan } from '../plan/read.ts'
+import { runPlan } from '../run/run.ts'
+import { runLogged } from './logged-run.ts'
 import { main } from './main.ts'
-import { FAILING_PLAN } from './testing/failing-plan.ts'
+import type { Runner } from './runner.ts'
+import { FAILING_PLAN, FAULTED_PLAN } from './testing/failing-plan.ts'
 
+/** In this process: the compiled worker may be of other sources. */
+const HERE: Runner = {
+  run: async (plan) => {
+    const outcome = await runPlan(plan)
+    return outcome.violation === undefined ? { outcome } : { outcome, violation: outcome.violation }
+  },
+  stop: () => {},
+}
+
+const logRun = async (plan: Plan, log: string) => {
+  await runLogged(plan, log)
+  return undefined
+}
+
+const before = process.cwd()
 let directory: string
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'loch-simulate-'))
+  process.chdir(directory)
 })
-afterEach(() => rmSync(directory, { recursive: true, force: true }))
+afterEach(() => {
+  process.chdir(before)
+  rmSync(directory, { recursive: true, force: true })
+})
 
 async function simulate(...words: readonly string[]) {
-  return printed((makeOutput) => main(words, makeOutput, directory))
+  return printed((makeOutput) => main(words, { makeOutput, makeRunner: () => HERE, logRun }))
 }
 
 async function printed(work: (makeOutput: (json: boolean) => Output) => Promise<number>) {
@@ -88,6 +111,8 @@ describe('loch simulate', () => {
     [['--fork', 'x', '--at', '1', '--drop', '--seed', '1'], '--fork', 'Leave one of them out'],
     [['--fork', '/no/such/file', '--at', '1', '--drop'], '/no/such/file', 'ENOENT'],
     [['word'], 'word', 'one too many'],
+    [['--mutations', '--plan', 'a'], '--plan', 'does not go with it'],
+    [['--mutations', 'choose-longest-tale'], 'choose-longest-tale', 'Did you mean choose-longest-tail?'],
   ])('refuses %j', async (words, value, hint) => {
     const { code, stdout, stderr } = await simulate(...words)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
@@ -131,21 +156,64 @@ describe('one run', () => {
     expect(readFileSync(file('page.html'), 'utf8')).toContain('<title>Loch simulation, seed 3</title>')
   })
 
-  test('that fails says what, why, and how to see it again', async () => {
-    const path = planFile(FAILING_PLAN)
-    const { code, stdout } = await simulate('--plan', path)
+  test('that fails says what was violated, the shortest plan, the cause, and how to see it', async () => {
+    const { code, stdout } = await simulate('--plan', planFile(FAULTED_PLAN))
     expect(code).toBe(1)
+    expect(stdout).toMatch(/FAILED: seed 3\n {2}\S+ s corruption: redo of transaction/)
+    expect(stdout).toMatch(/seed 3: the shortest plan that fails alike \(1 of 4 faults, \d+ runs\)/)
+    const shortest = readPlan(readFileSync('loch-seed-3.json', 'utf8'))
+    expect(shortest).toMatchObject({ faults: [{ kind: 'lose-everything', forMs: 1 }], workload: { clients: 1 } })
+    const struckMs = shortest.faults[0]!.atMs
+    expect(stdout).toContain(`${moment(struckMs)}  healing all faults now avoids it, for the last time\n`)
+    expect(stdout).toContain(
+      `${moment(struckMs)}  lose-everything without disks for 1 ms\n${moment(shortest.durationMs)}  `,
+    )
+    expect(stdout).toContain(' saved:\n  loch-seed-3.json\n')
+    const [replay, report] = ['', ' --report loch-seed-3.html'].map(
+      (more) => `npx loch simulate --plan loch-seed-3.json${more}\n`,
+    )
+    expect(stdout).toContain(` show it:\n  ${replay}  ${report}`)
+    // What is printed to show it shows it.
+    const shown = await simulate('--plan', 'loch-seed-3.json', '--report', 'loch-seed-3.html')
+    expect(shown).toMatchObject({ code: 1, stdout: expect.stringContaining('corruption: redo of transaction') })
+    expect(existsSync('loch-seed-3.html')).toBe(true)
+  })
+
+  test('that fails without any fault says so', async () => {
+    const { stdout } = await simulate('--plan', planFile(FAILING_PLAN))
     // Whichever oracle finds it first: clients miss what they were told, or an image of the log does.
     expect(stdout).toMatch(/FAILED: seed 3\n {2}.*(?:stale-read|lost-commit|recovered from the log up to \d+, key)/)
-    expect(stdout).toContain('kill-postgres')
-    expect(stdout).toContain(`npx loch simulate --plan ${path} --report plan-3.html`)
-    const log = file('loch-plan-3.loch')
-    expect(stdout).toContain(`npx loch replay ${log}`)
-    const words = ['replay', log, '--type', 'verdict', '--json']
-    const verdict = await printed((makeOutput) => loch(words, makeOutput))
-    const { payload } = JSON.parse(verdict.stdout)
-    expect(stdout).toContain(payload.violation.split('\n')[0])
-    expect(verdict.code).toBe(0)
+    expect(stdout).toContain(' cause:\n  it fails without any fault\n')
+  })
+
+  test('of what shrinking has left is not shrunk again', async () => {
+    writeFileSync('loch-seed-3.json', formatPlan(FAILING_PLAN))
+    const { code, stdout } = await simulate('--plan', './loch-seed-3.json', '--report', 'page.html')
+    expect(code).toBe(1)
+    expect(stdout).not.toContain('shortest plan')
+    expect(stdout).toContain('npx loch simulate --plan ./loch-seed-3.json --report ./loch-seed-3.html')
+    expect(readFileSync('loch-seed-3.json', 'utf8')).toBe(formatPlan(FAILING_PLAN))
+    expect(readFileSync('page.html', 'utf8')).toContain('kill-postgres')
+  })
+
+  test('that fails is left as it is on request', async () => {
+    const path = planFile(FAILING_PLAN)
+    const { code, stdout } = await simulate('--plan', path, '--no-shrink')
+    expect(code).toBe(1)
+    for (const { atMs } of FAILING_PLAN.faults) expect(stdout).toContain(`${moment(atMs)}  kill-postgres`)
+    expect(stdout).toContain(`npx loch simulate --plan ${path} --report ${path.replace('.json', '.html')}`)
+    expect(existsSync('loch-seed-3.json')).toBe(false)
+  })
+
+  test('leaves its log, of the plan that is shown', async () => {
+    const { stdout } = await simulate('--plan', planFile(FAILING_PLAN))
+    expect(stdout).toContain('npx loch replay loch-seed-3.loch')
+    const shown = async (type: string) => {
+      const words = ['replay', 'loch-seed-3.loch', '--type', type, '--json']
+      return JSON.parse((await printed((makeOutput) => loch(words, makeOutput))).stdout).payload
+    }
+    expect(await shown('plan')).toEqual(readPlan(readFileSync('loch-seed-3.json', 'utf8')))
+    expect((await shown('verdict')).violation).toMatch(/stale-read|lost-commit|recovered from the log/)
   })
 
   test('leaves its log where it is told to, one that can be decided again', async () => {
@@ -153,19 +221,28 @@ describe('one run', () => {
     expect(code).toBe(0)
     const again = await printed((makeOutput) => loch(['replay', file('run.loch'), '--re-execute'], makeOutput))
     expect(again).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('as it was recorded') })
-    const failing = await simulate('--plan', planFile(FAILING_PLAN), '--log', file('other.loch'))
-    expect(failing.stdout).toContain(`npx loch replay ${file('other.loch')}`)
-    expect(existsSync(file('loch-plan-3.loch'))).toBe(false)
   })
 
   test('prints nothing but one object with --json', async () => {
-    const { code, stdout } = await simulate('--plan', planFile(FAILING_PLAN), '--json')
+    const { code, stdout } = await simulate('--plan', planFile(FAULTED_PLAN), '--json')
     expect(code).toBe(1)
-    expect(JSON.parse(stdout)).toMatchObject({ seeds: 1, failures: [{ seed: 3, faults: FAILING_PLAN.faults }] })
+    const { seeds, failures } = JSON.parse(stdout)
+    expect({ seeds, failures }).toMatchObject({ seeds: 1, failures: [{ seed: 3, faults: FAULTED_PLAN.faults }] })
     expect(stdout.trim()).not.toContain('\n')
+    const plan = readPlan(readFileSync('loch-seed-3.json', 'utf8'))
+    expect(failures[0].explanation).toMatchObject({
+      found: 'shortest',
+      plan,
+      file: 'loch-seed-3.json',
+      cause: { healedAtMs: plan.faults[0]!.atMs, faults: plan.faults, isLast: true },
+    })
+    expect(failures[0].commands).toEqual([
+      'npx loch simulate --plan loch-seed-3.json',
+      'npx loch simulate --plan loch-seed-3.json --report loch-seed-3.html',
+      'npx loch replay loch-seed-3.loch',
+    ])
     const good = await simulate('--plan', planFile(SHORT), '--json')
     expect(JSON.parse(good.stdout)).toMatchObject({ seeds: 1, failures: [], committedShare: 1 })
-    expect(existsSync(file('page.html'))).toBe(false)
   })
 })
 

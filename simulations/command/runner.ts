@@ -11,6 +11,8 @@ import { type Answer, WorkerProcess } from './worker-process.ts'
 export interface Verdict {
   /** Absent if the process crashed. */
   readonly outcome?: Result['outcome']
+  /** Processor time that it took; absent if the process crashed. */
+  readonly cpuMs?: number
   /** In words; absent if all held. */
   readonly violation?: string
 }
@@ -67,8 +69,9 @@ export class TwiceRunner implements Runner {
 function verdictOf(answer: Answer): Verdict | undefined {
   if (answer.kind === 'stopped') return undefined
   if (answer.kind === 'crash') return { violation: answer.words }
-  const { outcome } = answer.result
-  return outcome.violation === undefined ? { outcome } : { outcome, violation: outcome.violation }
+  const { outcome, cpuMs } = answer.result
+  const { violation } = outcome
+  return violation === undefined ? { outcome, cpuMs } : { outcome, cpuMs, violation }
 }
 
 /** In words; undefined if both are the same. */

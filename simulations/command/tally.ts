@@ -4,6 +4,7 @@
  */
 import type { Fault } from '../faults/fault.ts'
 import type { Plan } from '../plan/plan.ts'
+import type { Explanation } from './explain.ts'
 import type { Verdict } from './runner.ts'
 
 export interface Failure {
@@ -12,6 +13,8 @@ export interface Failure {
   readonly faults: readonly Fault[]
   /** Words for a shell that show it again. */
   readonly commands: readonly string[]
+  /** Absent if nobody has looked for one. */
+  readonly explanation?: Explanation & { readonly file?: string }
 }
 
 export interface Summary {
@@ -19,6 +22,8 @@ export interface Summary {
   readonly elapsedSeconds: number
   readonly simulatedSeconds: number
   readonly simulatedSecondsPerSecond: number
+  /** Of processor time: what one core does, whatever else the machine does. */
+  readonly simulatedSecondsPerCpuSecond: number
   readonly events: number
   readonly eventsPerSecond: number
   readonly commits: number
@@ -34,6 +39,7 @@ export class Tally {
   readonly failures: Failure[] = []
   #seeds = 0
   #simulatedMs = 0
+  #cpuMs = 0
   #events = 0
   #commits = 0
   #failovers = 0
@@ -41,8 +47,9 @@ export class Tally {
   #changedTerm = 0
 
   /** `commands` show a failure of this plan again. */
-  add(plan: Plan, { outcome, violation }: Verdict, commands: readonly string[]): Failure | undefined {
+  add(plan: Plan, { outcome, cpuMs = 0, violation }: Verdict, commands: readonly string[]): Failure | undefined {
     this.#seeds++
+    this.#cpuMs += cpuMs
     if (outcome !== undefined) {
       this.#simulatedMs += outcome.simulatedMs
       this.#events += outcome.steps
@@ -57,6 +64,11 @@ export class Tally {
     return failure
   }
 
+  /** `explained` takes the place of `failure`, with what is known of it now. */
+  replace(failure: Failure, explained: Failure): void {
+    this.failures[this.failures.indexOf(failure)] = explained
+  }
+
   summary(elapsedMs: number): Summary {
     const elapsedSeconds = elapsedMs / 1000
     const simulatedSeconds = this.#simulatedMs / 1000
@@ -67,6 +79,7 @@ export class Tally {
       elapsedSeconds: round(elapsedSeconds, 1),
       simulatedSeconds: round(simulatedSeconds, 1),
       simulatedSecondsPerSecond: rate(simulatedSeconds),
+      simulatedSecondsPerCpuSecond: this.#cpuMs > 0 ? round(this.#simulatedMs / this.#cpuMs, 1) : 0,
       events: this.#events,
       eventsPerSecond: rate(this.#events),
       commits: this.#commits,

@@ -14,6 +14,8 @@ export interface Job {
 export interface Result {
   /** Without its reports, which whoever repeats the run gets anew. */
   readonly outcome: Omit<Outcome, 'reports'>
+  /** Processor time that the run took, of all threads. */
+  readonly cpuMs: number
   readonly digest?: string
   readonly marks?: readonly DigestMark[]
 }

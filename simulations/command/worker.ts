@@ -16,11 +16,12 @@ process.on('disconnect', () => process.exit(0))
 process.on('message', (job: Job) => void carryOut(job).then((result) => process.send?.(result)))
 
 async function carryOut({ plan, withDigest, log }: Job): Promise<Result> {
-  if (log !== undefined) return { outcome: withoutReports(await runLogged(plan, log)) }
-  if (!withDigest) return { outcome: withoutReports(await runPlan(plan)) }
-  const digest = new Digest()
-  const outcome = await runPlan(plan, digest)
-  return { outcome: withoutReports(outcome), digest: digest.value, marks: digest.marks }
+  const digest = withDigest ? new Digest() : undefined
+  const before = process.cpuUsage()
+  const outcome = withoutReports(await (log === undefined ? runPlan(plan, digest) : runLogged(plan, log)))
+  const { user, system } = process.cpuUsage(before)
+  const result = { outcome, cpuMs: (user + system) / 1000 }
+  return digest === undefined ? result : { ...result, digest: digest.value, marks: digest.marks }
 }
 
 function withoutReports({ reports: _, ...outcome }: Outcome): Result['outcome'] {

@@ -10,6 +10,18 @@ const REIGN = 'runtime/compute/reign.ts'
 const LOG_WRITER = 'runtime/compute/log-writer.ts'
 const FSYNCS = 'runtime/compute/fsyncs.ts'
 
+/** Each alone is made good by the other: what is served must be on a majority, be it by an election or by an entry after it. */
+const FENCE_NOBODY = {
+  file: REIGN,
+  find: 'await fence(ports, reign, votes);',
+  replace: 'fence(ports, reign, votes).catch(() => { });',
+}
+const SERVE_AT_ONCE = {
+  file: 'runtime/compute/attached-volume.ts',
+  find: 'becomesDurable(volume, reign.tail.position + 1, signal)',
+  replace: 'becomesDurable(volume, 0, signal)',
+}
+
 export const COMPUTE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'acknowledge-before-quorum',
@@ -42,9 +54,7 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'serve-before-first-entry',
-    file: 'runtime/compute/attached-volume.ts',
-    find: 'reign.tail.position + 1',
-    replace: 'reign.tail.position',
+    ...SERVE_AT_ONCE,
     about: 'A compute serves what older terms wrote before an entry of its own is durable.',
   },
   {
@@ -74,7 +84,8 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
     file: ELECTION,
     find: 'if (counted.length < needed)',
     replace: 'if (counted.length < 1)',
-    about: 'A single vote elects.',
+    also: [FENCE_NOBODY, SERVE_AT_ONCE],
+    about: 'A single vote elects, and who was elected serves.',
   },
   {
     name: 'archive-read-before-votes',
@@ -86,17 +97,9 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'attach-before-fencing',
-    file: REIGN,
-    find: 'await fence(ports, reign, votes);',
-    replace: 'fence(ports, reign, votes).catch(() => { });',
+    ...FENCE_NOBODY,
+    also: [SERVE_AT_ONCE],
     about: 'A compute attaches before a majority refuses older terms and holds the tail.',
-  },
-  {
-    name: 'fence-one',
-    file: REIGN,
-    find: 'const needed = majorityOf(reign.grant.zones.length);',
-    replace: 'const needed = 1;',
-    about: 'One safekeeper that follows is enough to attach.',
   },
   {
     name: 'begin-log-anew-from-zero',
@@ -132,13 +135,6 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
     find: "if (ack.status === 'not-elected')",
     replace: 'if (false)',
     about: 'A safekeeper that came back is not told of the election that it missed.',
-  },
-  {
-    name: 'ignore-reject',
-    file: LOG_WRITER,
-    find: 'if (ack.term > this.proposer.term)\n            this.onFenced(ack.term);',
-    replace: 'if (ack.term > this.proposer.term)\n            return;',
-    about: 'A writer goes on after a safekeeper has told it of a higher term.',
   },
   {
     name: 'count-acknowledgements-of-other-terms',

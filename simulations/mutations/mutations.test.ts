@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { compiledFile, type Mutation, mutate } from './mutation.ts'
+import { compiledFile, edit, editsOf, type Mutation } from './mutation.ts'
 import { MUTATIONS } from './mutations.ts'
+import { ORACLES, oracleOf } from './oracle-of.ts'
 import { resultLine, summaryLines } from './result-lines.ts'
 import { type Failure, type Laboratory, type MutationResult, runMutations } from './run-mutations.ts'
 
@@ -22,27 +23,33 @@ describe('each mutation', () => {
   })
   afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-  test.each(MUTATIONS.map((mutation) => [mutation.name, mutation] as const))('%s changes its file', (_, mutation) => {
-    const compiled = readFileSync(join(directory, compiledFile(mutation)), 'utf8')
-    expect(mutate(compiled, mutation)).not.toBe(compiled)
+  test.each(MUTATIONS.map((mutation) => [mutation.name, mutation] as const))('%s is other code', (_, mutation) => {
+    for (const one of editsOf(mutation)) {
+      const compiled = readFileSync(join(directory, compiledFile(one)), 'utf8')
+      const edited = edit(compiled, one)
+      expect(edited).not.toBe(compiled)
+      // What cannot be loaded would be caught by every seed, and show nothing.
+      writeFileSync(join(directory, 'edited.mjs'), edited)
+      execFileSync(process.execPath, ['--check', join(directory, 'edited.mjs')], { stdio: 'pipe' })
+    }
   })
 
   test('has a name of its own, and says what it breaks', () => {
     expect(new Set(MUTATIONS.map(({ name }) => name)).size).toBe(MUTATIONS.length)
     for (const { about } of MUTATIONS) expect(about).toMatch(/^[A-Z].*\.$/)
-    const changes = MUTATIONS.map(({ file, find, replace }) => `${file} ${find} ${replace}`)
+    const changes = MUTATIONS.map((mutation) => JSON.stringify(editsOf(mutation)))
     expect(new Set(changes).size).toBe(MUTATIONS.length)
   })
 })
 
 const mutation: Mutation = { name: 'a', file: 'events/a.ts', find: 'x', replace: 'y', about: 'It is wrong.' }
 
-describe('mutate', () => {
+describe('edit', () => {
   test('wants its text once', () => {
-    expect(mutate('1 x 2', mutation)).toBe('1 y 2')
-    expect(() => mutate('1 2', mutation)).toThrow('occurs 0 times in events/a.ts')
-    expect(() => mutate('x x', mutation)).toThrow('occurs 2 times')
-    expect(mutate('1 x 2', { ...mutation, replace: '$&' })).toBe('1 $& 2')
+    expect(edit('1 x 2', mutation)).toBe('1 y 2')
+    expect(() => edit('1 2', mutation)).toThrow('occurs 0 times in events/a.ts')
+    expect(() => edit('x x', mutation)).toThrow('occurs 2 times')
+    expect(edit('1 x 2', { ...mutation, replace: '$&' })).toBe('1 $& 2')
   })
 })
 
@@ -91,8 +98,28 @@ describe('runMutations', () => {
     expect(results[0]).toEqual({ name: 'a', caught: undefined, seeds: 4 })
     expect(results.map(resultLine)).toEqual([
       expect.stringMatching(/^a +4 {2}NOT CAUGHT$/),
-      expect.stringMatching(/^b +1 {2}fork$/),
+      expect.stringMatching(/^b +1 {2}ledger +fork$/),
     ])
     expect(summaryLines(results)).toEqual(['1 of 2 mutations were caught', 'not caught: a'])
+  })
+})
+
+describe('oracleOf', () => {
+  test.each([
+    ['Error: 3.1 s lost-commit: key 4', 'ledger'],
+    ['committed log: term 3 has two logs', 'committed-log'],
+    ['recovered from the log up to 17314, key 1 has no value', 'images'],
+    ['Error: no service within 120000 ms after the last fault: zone-1', 'liveness'],
+    ['term 3 was granted to a and, by event 4, to b', 'terms'],
+    ['the log of zone-1, last written in term 3, holds other bytes', 'log-copies'],
+    ['timeline.main: zone-1 reach event 7, the journal 6', 'journals'],
+    ['the process of the run ended: SyntaxError', 'process'],
+    ['TypeError: x is not a function\n  no service within 3', 'the code itself'],
+  ])('%s', (violation, oracle) => {
+    expect(oracleOf(violation)).toBe(oracle)
+  })
+
+  test('names files of oracles', () => {
+    for (const name of ORACLES) expect(existsSync(join(repository, 'simulations/oracles', `${name}.ts`))).toBe(true)
   })
 })

@@ -3,6 +3,7 @@
  * code until an oracle objects. A seed that fails in the same way without the mutation has not caught it. Where the mutated
  * code is run, and in what process, is the laboratory's business.
  */
+import { GivenUp } from '../shrink/attempts.ts'
 import { violationKind } from '../shrink/violation-kind.ts'
 import type { Mutation } from './mutation.ts'
 import { MUTATIONS } from './mutations.ts'
@@ -13,7 +14,10 @@ export interface Failure {
 }
 
 export interface Laboratory {
-  /** Runs the plans of seeds [from, to] on the code with `mutation`, or as it is; resolves to the first that fails. */
+  /**
+   * Runs the plans of seeds [from, to] on the code with `mutation`, or as it is; resolves to the first that fails. Rejects with
+   * `GivenUp` if nobody waits any more, and with an error if the mutated code does not run at all.
+   */
   firstFailure(mutation: Mutation | undefined, from: number, to: number): Promise<Failure | undefined>
 }
 
@@ -30,22 +34,30 @@ export interface RunMutationsOptions {
   readonly mutations?: readonly Mutation[]
   readonly fromSeed?: number
   readonly seedsMax?: number
+  /** So many at once. */
+  readonly lanes?: number
   /** Told of each result as soon as it is there. */
   readonly report?: (result: MutationResult) => void
 }
 
 export const SEEDS_MAX = 2_000
 
+/** In the order of the mutations; without those that were given up. */
 export async function runMutations(options: RunMutationsOptions): Promise<readonly MutationResult[]> {
-  const { mutations = MUTATIONS, report } = options
+  const { mutations = MUTATIONS, lanes = 1, report } = options
   const hunt = new Hunt(options)
-  const results: MutationResult[] = []
-  for (const mutation of mutations) {
-    const result = await hunt.for(mutation)
-    report?.(result)
-    results.push(result)
+  const results = new Map<Mutation, MutationResult>()
+  const waiting = [...mutations]
+  const work = async () => {
+    for (let mutation = waiting.shift(); mutation !== undefined; mutation = waiting.shift()) {
+      const result = await hunt.for(mutation)
+      if (result === undefined) return
+      results.set(mutation, result)
+      report?.(result)
+    }
   }
-  return results
+  await Promise.all(Array.from({ length: lanes }, work))
+  return mutations.flatMap((mutation) => results.get(mutation) ?? [])
 }
 
 class Hunt {
@@ -53,7 +65,7 @@ class Hunt {
   readonly #from: number
   readonly #to: number
   /** Of seeds that failed with some mutation: how they fail without. */
-  readonly #unmutated = new Map<number, Failure | undefined>()
+  readonly #unmutated = new Map<number, Promise<Failure | undefined>>()
 
   constructor({ laboratory, fromSeed = 1, seedsMax = SEEDS_MAX }: RunMutationsOptions) {
     this.#laboratory = laboratory
@@ -61,7 +73,17 @@ class Hunt {
     this.#to = fromSeed + seedsMax - 1
   }
 
-  async for(mutation: Mutation): Promise<MutationResult> {
+  /** Undefined if it was given up. */
+  async for(mutation: Mutation): Promise<MutationResult | undefined> {
+    try {
+      return await this.#search(mutation)
+    } catch (error) {
+      if (error instanceof GivenUp) return undefined
+      throw error
+    }
+  }
+
+  async #search(mutation: Mutation): Promise<MutationResult> {
     const { name } = mutation
     for (let from = this.#from; from <= this.#to; ) {
       const failure = await this.#laboratory.firstFailure(mutation, from, this.#to)
@@ -73,10 +95,12 @@ class Hunt {
   }
 
   async #isCaughtBy({ seed, violation }: Failure): Promise<boolean> {
-    if (!this.#unmutated.has(seed)) {
-      this.#unmutated.set(seed, await this.#laboratory.firstFailure(undefined, seed, seed))
+    let unmutated = this.#unmutated.get(seed)
+    if (unmutated === undefined) {
+      unmutated = this.#laboratory.firstFailure(undefined, seed, seed)
+      this.#unmutated.set(seed, unmutated)
     }
-    const without = this.#unmutated.get(seed)
+    const without = await unmutated
     return without === undefined || violationKind(without.violation) !== violationKind(violation)
   }
 }

@@ -21,9 +21,18 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'accept-append-of-older-term',
     file: ACCEPTOR,
-    find: "if (frame.term < state.term)\n        return 'fenced';",
-    replace: '',
-    about: 'Frames of a writer that has been succeeded are taken if they join on.',
+    find: "if (frame.term < state.term)\n        return 'fenced';\n    if (frame.term > state.term || !isElected(state))",
+    replace: 'if (frame.term > state.term)',
+    also: [
+      {
+        file: 'runtime/safekeeper/append-path.ts',
+        find: 'const flushed = isElected(state) ? state.flushed : 0;\n        bus.publish(reply, encodeAck({ zone, term: state.term, flushed,',
+        replace:
+          'const { flushed } = state;\n        bus.publish(reply, encodeAck({ zone, term: this.#writerTerm || state.term, flushed,',
+      },
+    ],
+    about:
+      'Frames of a writer that has been succeeded are taken if they join on, and acknowledged as if it had not been.',
   },
   {
     name: 'accept-append-before-election',
@@ -45,14 +54,8 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     file: ELECTIONS,
     find: 'return { response: voteResponse(state, false), unsaved: undefined };',
     replace: 'return { response: { ...voteResponse(state, true), term: request.term }, unsaved: undefined };',
-    about: 'A vote is given for a term that is not higher than the one promised.',
-  },
-  {
-    name: 'follow-election-of-older-term',
-    file: ACCEPTOR,
-    find: "if (message.term < state.term)\n        return { type: 'ignore' };",
-    replace: '',
-    about: 'An election is followed although a higher term was promised.',
+    also: [{ file: ACCEPTOR, find: "if (message.term < state.term)\n        return { type: 'ignore' };", replace: '' }],
+    about: 'A vote is given for a term that is not higher than the one promised, and its election is followed.',
   },
   {
     name: 'last-term-is-the-promised-one',
@@ -77,13 +80,6 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     about: 'A tail that is not of the new term stays in the log.',
   },
   {
-    name: 'cut-settled-log',
-    file: ACCEPTOR,
-    find: 'if (truncateTo >= state.settled)',
-    replace: 'if (truncateTo >= 0)',
-    about: 'A log is cut below what is settled, if an election asks for it.',
-  },
-  {
     name: 'cut-one-byte-too-many',
     file: ELECTIONS,
     find: 'keeper.cut(decision.truncateTo);',
@@ -96,13 +92,6 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     find: 'if (position > header.begin)',
     replace: 'if (false)',
     about: 'A cut inside of a frame drops the part of it that should stay.',
-  },
-  {
-    name: 'skip-chain-check-at-append',
-    file: ACCEPTOR,
-    find: "return frame.chainBefore === state.chain ? 'append' : 'diverged';",
-    replace: "return 'append';",
-    about: 'A frame is appended without a look at whether it continues the log.',
   },
   {
     name: 'trust-overlap',
@@ -140,22 +129,22 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     name: 'forget-fresh',
     file: 'runtime/safekeeper/safekeeper.ts',
     find: 'await rememberTerm(keeper, ports);',
-    replace: '',
+    replace: '{ }',
     about: 'A disk without a memory votes as if it had promised nothing before.',
     needs: { faults: ['lose-disk', 'lose-everything'] },
   },
   {
     name: 'vouch-though-fresh',
     file: ACCEPTOR,
-    find: 'chain, history, diskId, fresh };',
-    replace: 'chain, history, diskId, fresh: false };',
+    find: 'incarnation, fresh };',
+    replace: 'incarnation, fresh: false };',
     about: 'A disk that has forgotten does not say so in its votes.',
     needs: { faults: ['lose-disk', 'lose-everything'] },
   },
   {
     name: 'trim-before-archived',
     file: 'runtime/safekeeper/append-path.ts',
-    find: 'log.trim(Math.min(state.settled, this.#archiver.next))',
+    find: 'log.trim(Math.min(state.settled, this.#archiver.needed))',
     replace: 'log.trim(state.flushed)',
     about: 'The local log is trimmed up to what is flushed, archived or not.',
   },

@@ -10,6 +10,7 @@ import { DEFAULT_WORKLOAD, type WorkloadPlan } from '../workloads/plan.ts'
 import { drawNetworkSettings } from '../world/network-settings.ts'
 import { drawS3Settings } from '../world/s3-settings.ts'
 import { PLAN_VERSION, type Plan } from './plan.ts'
+import { drawTakeovers } from './takeovers.ts'
 
 const DURATION_MS = 30_000
 /** Of the kinds of faults, how many a run has. */
@@ -27,6 +28,8 @@ const CLUSTERED_SHARE = 0.3
 /** Of the faults of such a plan, how many follow close upon another. */
 const FOLLOWER_SHARE = 0.6
 const FOLLOWS_MEAN_MS = 400
+/** Of the plans, in how many takeovers are contested. */
+const CONTESTED_SHARE = 0.4
 /** So long a cluster is given to be created undisturbed, in most runs. */
 const QUIET_START_MS = 2_000
 /** Shorter than the real one, so that a run of half a minute sees both sides notice that they hear nothing. */
@@ -110,6 +113,9 @@ function drawFaults(draws: Draws, zones: number): readonly Fault[] {
     if (!draws.chance(`plan.has.${kind}`, KIND_SHARE)) continue
     const count = draws.between(`plan.count.${kind}`, 1, FAULTS_A_KIND_MAX)
     for (let number = 0; number < count; number++) faults.push(drawFault(draws, kind, zones))
+  }
+  if (draws.chance('plan.isContested', CONTESTED_SHARE)) {
+    faults.push(...drawTakeovers(draws, zones, QUIET_START_MS, DURATION_MS - QUIET_START_MS))
   }
   return faults.sort((left, right) => left.atMs - right.atMs)
 }

@@ -10,7 +10,11 @@ export interface RunOutcome {
   readonly simulatedMs: number
 }
 
+/** Rejects with `GivenUp` if it ended before there was an outcome. */
 export type Run = (plan: Plan) => Promise<RunOutcome>
+
+/** Nobody waits for what is being looked for any more. */
+export class GivenUp extends Error {}
 
 export interface Budget {
   readonly runsMax: number
@@ -33,6 +37,7 @@ export const BUDGET: Budget = { runsMax: 300, simulatedMsMax: 300 * 150_000 }
 export class Attempts {
   runs = 0
   #simulatedMs = 0
+  #isGivenUp = false
   readonly #run: Run
   readonly #budget: Budget
   readonly #kind: string
@@ -54,7 +59,8 @@ export class Attempts {
   }
 
   get isSpent(): boolean {
-    return this.runs >= this.#budget.runsMax || this.#simulatedMs >= this.#budget.simulatedMsMax
+    const { runsMax, simulatedMsMax } = this.#budget
+    return this.#isGivenUp || this.runs >= runsMax || this.#simulatedMs >= simulatedMsMax
   }
 
   /** True if `plan` fails in the same way; then it is the best. */
@@ -63,7 +69,9 @@ export class Attempts {
     const known = this.#known.get(key)
     if (known !== undefined || this.isSpent) return known ?? false
     this.runs++
-    const { violation, simulatedMs } = await this.#run(plan)
+    const outcome = await this.#runUnlessGivenUp(plan)
+    if (outcome === undefined) return false
+    const { violation, simulatedMs } = outcome
     this.#simulatedMs += simulatedMs
     const stillFails = violation !== undefined && violationKind(violation) === this.#kind
     this.#known.set(key, stillFails)
@@ -74,5 +82,15 @@ export class Attempts {
     const { runsMax } = this.#budget
     this.#progress({ run: this.runs, runsMax, trying, stillFails, faults: this.best.faults.length })
     return stillFails
+  }
+
+  async #runUnlessGivenUp(plan: Plan): Promise<RunOutcome | undefined> {
+    try {
+      return await this.#run(plan)
+    } catch (error) {
+      if (!(error instanceof GivenUp)) throw error
+      this.#isGivenUp = true
+      return undefined
+    }
   }
 }

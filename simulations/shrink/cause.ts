@@ -28,7 +28,7 @@ export interface CauseOptions {
   readonly runsMax?: number
 }
 
-/** Undefined if the run fails even without any fault. */
+/** Undefined if the run fails even without any fault. Rejects with `GivenUp` if `run` does: half a search tells nothing. */
 export async function findCause({
   plan,
   violation,

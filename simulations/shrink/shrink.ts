@@ -21,7 +21,7 @@ export interface Shrunk {
   /** How it fails now. */
   readonly violation: string
   readonly runs: number
-  /** False if the budget was spent before nothing could be simpler. */
+  /** False if the budget was spent, or it was given up, before nothing could be simpler. */
   readonly isComplete: boolean
 }
 

@@ -38,7 +38,7 @@ export const SIMPLIFICATIONS: readonly Simplification[] = [
 function shorter(plan: Plan): readonly Plan[] {
   const lastMs = Math.max(0, ...plan.faults.map(({ atMs }) => atMs))
   const candidates = [0, 1_000, 5_000].map((after) => Math.ceil((lastMs + 1 + after) / 1_000) * 1_000)
-  candidates.push(Math.round((lastMs + plan.durationMs) / 2))
+  candidates.push(Math.ceil((lastMs + 1 + plan.durationMs) / 200) * 100)
   return distinct(candidates, (durationMs) => durationMs < plan.durationMs).map((durationMs) => ({
     ...plan,
     durationMs,

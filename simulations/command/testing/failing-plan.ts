@@ -11,3 +11,12 @@ export const FAILING_PLAN: Plan = {
   postgres: { ...SEED.postgres, mistakes: ['skip-redo'] },
   faults: [3_000, 5_000, 7_000].map((atMs) => ({ kind: 'kill-postgres', atMs })),
 }
+
+/** Fails only because of its last fault: a Postgres whose checkpoints do not sync data loses it with the power. */
+export const FAULTED_PLAN: Plan = {
+  ...FAILING_PLAN,
+  network: {},
+  store: {},
+  postgres: { ...SEED.postgres, checkpointIntervalMs: 3_000, mistakes: ['forget-data-fsync'] },
+  faults: [...FAILING_PLAN.faults, { kind: 'lose-everything', atMs: 7_500, forMs: 500, disks: false }],
+}

@@ -1,0 +1,93 @@
+/** `loch simulate --mutations`: what it prints of results on paper, and that real errors in the compiled program are caught. */
+import { spawn } from 'node:child_process'
+import { tmpdir } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import type { Mutation } from '../mutations/mutation.ts'
+import { MUTATIONS } from '../mutations/mutations.ts'
+import type { Failure } from '../mutations/run-mutations.ts'
+import { GivenUp } from '../shrink/attempts.ts'
+import { main } from './main.ts'
+
+const launcher = fileURLToPath(new URL('../../bin/loch.mjs', import.meta.url))
+
+/** Seeds of all mutations but `missed` fail at once. */
+async function simulate(words: readonly string[], missed: readonly string[] = [], isStopped = false) {
+  let stdout = ''
+  const add = (text: string) => {
+    stdout += text
+  }
+  const firstFailure = async (mutation: Mutation | undefined, from: number): Promise<Failure | undefined> => {
+    if (isStopped) throw new GivenUp()
+    if (mutation === undefined || missed.includes(mutation.name)) return undefined
+    return { seed: from, violation: 'committed log: term 2 has two logs' }
+  }
+  const code = await main(['--mutations', ...words], {
+    makeOutput: (json) => ({ json, text: add, line: (line) => add(`${line}\n`), bytes: () => {}, complain: add }),
+    makeLaboratory: () => ({ firstFailure, stop: () => {}, close: () => {} }),
+  })
+  return { code, stdout }
+}
+
+describe('the table', () => {
+  test('has a line for each mutation', async () => {
+    const { code, stdout } = await simulate([])
+    expect(code).toBe(0)
+    for (const { name } of MUTATIONS)
+      expect(stdout).toMatch(new RegExp(`^${name} +1  committed-log +committed log$`, 'm'))
+    expect(stdout).toContain(`${MUTATIONS.length} of ${MUTATIONS.length} mutations were caught\n`)
+  })
+
+  test('a mutation that is not caught is a failure', async () => {
+    const words = ['keep-lease', 'choose-longest-tail', '--seeds', '7']
+    const { code, stdout } = await simulate(words, ['keep-lease'])
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/^keep-lease +7 {2}NOT CAUGHT$/m)
+    expect(stdout).toContain('1 of 2 mutations were caught\nnot caught: keep-lease\n')
+  })
+
+  test('as data', async () => {
+    const words = ['keep-lease', 'choose-longest-tail', '--seeds', '7', '--seed', '3', '--json']
+    const { code, stdout } = await simulate(words, ['keep-lease'])
+    expect(code).toBe(1)
+    const violation = 'committed log: term 2 has two logs'
+    expect(JSON.parse(stdout)).toEqual({
+      mutations: 2,
+      caught: 1,
+      results: [
+        { name: 'keep-lease', seeds: 7 },
+        { name: 'choose-longest-tail', seeds: 1, caughtBy: 'committed-log', seed: 3, violation },
+      ],
+    })
+  })
+
+  test('what was given up was not caught', async () => {
+    const { code, stdout } = await simulate(['keep-lease'], [], true)
+    expect({ code, stdout }).toMatchObject({ code: 1, stdout: expect.stringContaining('1 were given up') })
+  })
+})
+
+/** Each within a few seeds, and by another oracle; the table in mutations/README.md has all. */
+const QUICK = [
+  'acknowledge-before-archive',
+  'acknowledge-what-was-sent',
+  'elect-without-archive',
+  'log-names-without-term',
+  'fsync-ignores-dirty-pages',
+]
+
+describe('the compiled program', () => {
+  test('catches what is caught within a few seeds', async () => {
+    const words = [launcher, 'simulate', '--mutations', ...QUICK, '--seeds', '100', '--json']
+    const child = spawn(process.execPath, words, { cwd: tmpdir(), stdio: ['ignore', 'pipe', 'inherit'] })
+    let stdout = ''
+    child.stdout.on('data', (chunk) => {
+      stdout += chunk
+    })
+    const code = await new Promise((resolve) => child.once('close', resolve))
+    expect(code, stdout).toBe(0)
+    const { results } = JSON.parse(stdout)
+    expect(results.map(({ name }: { name: string }) => name)).toEqual(QUICK)
+    expect(new Set(results.map(({ caughtBy }: { caughtBy: string }) => caughtBy)).size).toBeGreaterThan(2)
+  })
+})
