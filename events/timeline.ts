@@ -30,6 +30,7 @@ export const TimelineCommand = Schema.Union([
   /** The compute's first entry stands at this place: the log of the term begins there. */
   variant('RecordTermBegan', LogPlace.fields),
   variant('RecordSnapshot', IndexSnapshot.fields),
+  /** From now on this disk may vouch for the log. Sent before its safekeeper hears of the sender's election. */
   variant('RecordSafekeeper', safekeeper),
   variant('Delete', {}),
   /** Result of the effect `deleteObjects`. */
@@ -59,6 +60,8 @@ export const TermGrant = variant('TermGranted', {
   term: Term,
   zones: Schema.Array(ZoneId),
   durability: Durability,
+  /** By zone, the last disk that may have vouched for something there: see RecordSafekeeper. */
+  disks: Schema.Record(Schema.String, Schema.String),
   /** Newest index snapshot; absent while the log is folded from its start. */
   snapshot: Schema.optionalKey(IndexSnapshot),
 })

@@ -24,6 +24,7 @@ const granted = (value: number): TermGrant => ({
   term: term(value),
   zones: [],
   durability: 'archived',
+  disks: {},
 })
 const tail = { term: term(0), position: 0 as Position, chain: 0 }
 const fenced = (value: number): ComputeEvent => ({ type: 'FenceGranted', at: 2, term: term(value), tail })

@@ -98,8 +98,8 @@ export const actions = {
 
   /** Follows `rememberTerm`: only a durable term is ever told to anyone. */
   replyTerm: ({ remembered }: TimelineContext, event: Of<'TermStarted'>): TimelineChange => {
-    const { zones, durability, snapshot } = remembered
-    const granted = { type: 'TermGranted', at: event.at, term: event.term, zones, durability } as const
+    const { zones, durability, disks, snapshot } = remembered
+    const granted = { type: 'TermGranted', at: event.at, term: event.term, zones, durability, disks } as const
     return { effects: [{ type: 'reply', event: snapshot ? { ...granted, snapshot } : granted }] }
   },
 

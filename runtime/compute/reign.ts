@@ -11,6 +11,7 @@ import type { TermGrant } from '../../events/timeline.ts'
 import { Fenced, problemOf, QuorumLost } from '../errors.ts'
 import { findArchiveTail } from '../log/archive.ts'
 import { run } from '../system/run.ts'
+import { join } from './joining.ts'
 import type { ReignPorts } from './reign-ports.ts'
 import { type ElectionOrder, elect, fencedBy, requestVotes } from './safekeeper-requests.ts'
 import { bringUpToTail } from './tail-repair.ts'
@@ -19,6 +20,8 @@ import { bringUpToTail } from './tail-repair.ts'
 export interface Reign {
   readonly term: number
   readonly grant: TermGrant
+  /** By zone, the disk that the timeline's journal names: see joining.ts. */
+  readonly disks: Map<string, string>
   readonly tail: Tail
   /** The term's own history, itself included. */
   readonly history: TermHistory
@@ -55,7 +58,7 @@ function choose(
   archive: ArchiveTail | undefined,
 ): Tail {
   // Until the first snapshot the cluster is being created, and nobody has been promised anything.
-  const joined = grant.snapshot === undefined ? [] : grant.zones
+  const joined = grant.snapshot === undefined ? [] : Object.keys(grant.disks)
   const choice = chooseTail(votes, archive, {
     term: grant.term,
     zones: grant.zones,
@@ -84,6 +87,7 @@ function describeReign(
   return {
     term: grant.term,
     grant,
+    disks: new Map(Object.entries(grant.disks)),
     tail,
     history: nextHistory(tail, grant.term),
     base,
@@ -126,6 +130,7 @@ export function orderFor(reign: Reign, vote: VoteResponse, dutyZone: string, wri
 async function fence(ports: ReignPorts, reign: Reign, votes: readonly VoteResponse[]): Promise<void> {
   const needed = majorityOf(reign.grant.zones.length)
   const outcomes = votes.map(async (vote) => {
+    await join(ports, reign, vote)
     const order = orderFor(reign, vote, reign.dutyZone, reign.tail.position)
     const answer = await elect(ports, reign, vote.zone, order)
     if (answer.flushed >= reign.tail.position) return

@@ -8,6 +8,7 @@ import { subjects } from '../../events/safekeeper-wire.ts'
 import { Fenced, problemOf } from '../errors.ts'
 import { connectFrames, type FrameConnection } from './frame-connection.ts'
 import type { SyncAnswers } from './fsyncs.ts'
+import { join } from './joining.ts'
 import { LogWriter } from './log-writer.ts'
 import { orderFor, type Reign } from './reign.ts'
 import type { ReignPorts } from './reign-ports.ts'
@@ -114,6 +115,7 @@ export class WritingLog {
     try {
       const vote = await requestVote(this.#ports, zone, this.#reign.term)
       if (vote.term > this.#reign.term) return this.#fence(vote.term)
+      await join(this.#ports, this.#reign, vote)
       const order = orderFor(this.#reign, vote, this.writer.proposer.dutyZone, this.shared.end)
       const { flushed } = await elect(this.#ports, this.#reign, zone, order)
       // The ring begins with the term: what lies before it, a disk that was lost meanwhile has to fetch.

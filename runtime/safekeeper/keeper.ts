@@ -53,15 +53,10 @@ export class Keeper {
     raiseTerm(this.state, term)
   }
 
-  /**
-   * Of a disk without a memory: it may have promised itself to `term`, and have acknowledged up to that. Before the first term
-   * nobody can have lost anything, and the disk must not say so later: it would count for no majority.
-   */
+  /** Of a disk without a memory: it may have promised itself to `term`. What it may have acknowledged, a writer must say. */
   remember(term: number): void {
     raiseTerm(this.state, term)
-    const fresh = term > 0
-    this.#write({ ...this.#control, term: this.state.term, fresh })
-    this.state.fresh = fresh
+    this.#write({ ...this.#control, term: this.state.term })
   }
 
   /** Flushes the log and takes note of it. */

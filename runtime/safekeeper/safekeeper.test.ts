@@ -253,19 +253,6 @@ describe('voting', () => {
     expect(await writer.announce(before, 0, '')).toMatchObject(refused)
     expect(await writer.announce(await writer.vote('zone-1'), 0, '')).toMatchObject({ ok: true })
   })
-
-  test('a disk that was there before the first term is never fresh: it cannot have lost anything', async () => {
-    const { world } = await begin()
-    expect((await cluster.writer(1).vote('zone-1')).fresh).toBe(false)
-    const first = cluster.writer(1)
-    await first.reign({ asked: ['zone-1', 'zone-2'] })
-    await first.append('one')
-    world.highestTerm = 1
-    // It has not even heard of an election.
-    cluster.stop('zone-3')
-    await cluster.start('zone-3')
-    expect((await cluster.writer(2).vote('zone-3')).fresh).toBe(false)
-  })
 })
 
 describe('elections', () => {

@@ -64,6 +64,10 @@ export class SimZone {
   readonly name: ZoneId
   readonly clock: HostClock
   disk: SimDisk
+  /** The furthest that was acknowledged here from a disk that was lost since. */
+  lostUpTo = 0
+  /** Of the last life. */
+  #flushed = 0
   readonly #world: SimWorld
   readonly #project: SimProject
   #process: Process | undefined
@@ -135,6 +139,7 @@ export class SimZone {
   /** The disk is lost with all that is on it. */
   loseDisk(): void {
     this.#end(true)
+    this.lostUpTo = Math.max(this.lostUpTo, this.#flushed)
     this.disk = new SimDisk(this.#world.kernel)
   }
 
@@ -146,6 +151,7 @@ export class SimZone {
     const process = this.#process
     if (!process) return
     process.isAlive = false
+    this.#flushed = this.#safekeeper?.status().flushed ?? this.#flushed
     this.#process = undefined
     this.#host = undefined
     this.#safekeeper = undefined

@@ -113,10 +113,11 @@ async function recover(
 const NEVER = new AbortController().signal
 
 function reignOf(tail: Tail, base: Reign['base'], snapshot: IndexSnapshot | undefined): Reign {
-  const granted = { type: 'TermGranted', at: 0, term: TERM, zones: [ZONE], durability: 'archived' } as const
+  const granted = { type: 'TermGranted', at: 0, term: TERM, zones: [ZONE], durability: 'archived', disks: {} } as const
   return {
     term: TERM,
     grant: snapshot ? { ...granted, snapshot } : granted,
+    disks: new Map(),
     tail,
     history: nextHistory(tail, TERM),
     base,

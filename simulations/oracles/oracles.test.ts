@@ -4,6 +4,7 @@ import { useChecksum } from '../../events/checksum.ts'
 import { useScheduler } from '../../runtime/system/run.ts'
 import type { SimCluster } from '../cluster/sim-cluster.ts'
 import type { Plan } from '../plan/plan.ts'
+import { SimDisk } from '../world/sim-disk.ts'
 import { clusterAfter, quietPlan } from './testing.ts'
 
 beforeAll(() => void useChecksum((bytes, before) => crc32(bytes, before)))
@@ -66,7 +67,9 @@ describe('what is caught at the end', () => {
   test('disks that do not hold what they have acknowledged', async () => {
     const found = await verdict((cluster) => {
       for (const zone of cluster.zones.slice(0, 2)) {
-        zone.loseDisk()
+        // Not as a fault: that would excuse what is missing.
+        zone.kill()
+        zone.disk = new SimDisk(cluster.kernel)
         zone.start()
       }
     })

@@ -89,7 +89,7 @@ export class Oracles {
     const answers = await this.#askAll(cluster, deadline)
     useScheduler(undefined)
     const store = new BucketView(cluster.bucket.objects)
-    const problems = this.#judgeSafekeepers(answers)
+    const problems = this.#judgeSafekeepers(cluster, answers)
     const history = await run(openJournal(store, timelineJournal(timeline)).history())
     const bearers = [...bearersIn(cluster.bucket.objects.keys()), ...termsIn(answers)]
     problems.push(...checkTerms(history, this.#log.reigns, bearers))
@@ -149,13 +149,15 @@ export class Oracles {
     return (answers ?? []).filter((answer) => answer !== undefined)
   }
 
-  #judgeSafekeepers(answers: readonly SafekeeperAnswer[]): string[] {
+  #judgeSafekeepers({ zones }: SimCluster, answers: readonly SafekeeperAnswer[]): string[] {
     const problems = answers.flatMap(({ status: { zone, lastTerm }, frames }) =>
       checkSafekeeper(this.#log, { zone, lastTerm, frames }),
     )
     const last = this.#log.places.findLast(({ atMs }) => atMs <= this.#askedAtMs)
-    // What became durable before the last fault may have lost disks since, and whoever serves is still at work on that.
-    if (last && last.atMs > this.#healedAtMs) {
+    // What became durable before the last fault may have lost disks since, and whoever serves is still at work on that. So may what
+    // became durable only after it: by the word of a disk that was lost in between.
+    const lostUpTo = Math.max(...zones.map((zone) => zone.lostUpTo))
+    if (last && last.atMs > this.#healedAtMs && last.position > lostUpTo) {
       const flushed = new Map(
         answers.map(({ status }) => [status.zone, status.lastTerm < last.term ? 0 : status.flushed]),
       )

@@ -63,7 +63,7 @@ describe('looking on', () => {
       (atMs) => ({ kind: 'lose-everything', atMs, forMs: 300, disks: false }) as const,
     )
     const base = generatePlan(4)
-    const workload = { ...base.workload, clients: 5, thinkMeanMs: 20, timeoutMs: 1_000 }
+    const workload = { ...base.workload, clients: 20, thinkMeanMs: 5, timeoutMs: 1_000 }
     const plan: Plan = { ...base, durationMs: 6_000, workload, faults: killings }
     const kinds = new Set<string>()
     const steps: number[] = []

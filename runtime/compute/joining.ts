@@ -1,0 +1,24 @@
+/**
+ * A disk joins a timeline: before its safekeeper hears of an election, the timeline's journal names it. Only then can its word
+ * count toward a majority, so a zone that the journal does not name has never vouched for anything, and its new disk has
+ * forgotten nothing. Without this a zone that first came up late would look like one whose disk was lost, and the loss of
+ * one other disk would leave a quorum's log without a majority.
+ */
+import { ZoneId } from '../../events/identifiers.ts'
+import type { VoteResponse } from '../../events/safekeeper-wire.ts'
+import type { TimelineCommand } from '../../events/timeline.ts'
+import { askActor } from '../system/ask.ts'
+import { run } from '../system/run.ts'
+import type { ReignPorts } from './reign-ports.ts'
+
+/** Once for each disk. Rejects with what the timeline refuses with; NoAnswer while nobody hosts it. */
+export async function join(
+  ports: ReignPorts,
+  { disks }: { readonly disks: Map<string, string> },
+  { zone, diskId }: Pick<VoteResponse, 'zone' | 'diskId'>,
+): Promise<void> {
+  if (disks.get(zone) === diskId) return
+  const event: TimelineCommand = { type: 'RecordSafekeeper', at: ports.nowMs(), zone: ZoneId.make(zone), diskId }
+  await run(askActor(ports.bus, ports.project, `timeline.${ports.timeline}`, event, ports.newId))
+  disks.set(zone, diskId)
+}
