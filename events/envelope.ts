@@ -59,8 +59,16 @@ export interface Identity {
   readonly term: number
 }
 
+/** What led to an event, and the command that began it all. */
+export type Cause = Pick<Envelope, 'id' | 'correlationId'>
+
+/** The cause of what a message led to that is not itself hosted as an event: whatever led to the message. */
+export function causeOf({ causationId, correlationId }: Envelope): Cause {
+  return { id: causationId, correlationId }
+}
+
 /** The envelope of `event`; without a cause it starts a correlation of its own. Keys stand in one order: stable bytes. */
-export function wrap(event: ActorEvent, identity: Identity, cause?: Pick<Envelope, 'id' | 'correlationId'>): Envelope {
+export function wrap(event: ActorEvent, identity: Identity, cause?: Cause): Envelope {
   const { type, at, ...payload } = event
   return {
     id: identity.id,

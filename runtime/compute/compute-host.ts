@@ -5,6 +5,7 @@
  */
 import type { ComputeContext, ComputeEffect } from '../../actors/compute/decide.ts'
 import type { ComputeEvent, ComputeState } from '../../events/compute.ts'
+import type { Cause } from '../../events/envelope.ts'
 import type { Term, TimelineId } from '../../events/identifiers.ts'
 import { Position, Term as TermSchema, ZoneId } from '../../events/identifiers.ts'
 import type { TermGrant, TimelineCommand } from '../../events/timeline.ts'
@@ -18,6 +19,8 @@ import { establishReign, type Reign } from './reign.ts'
 import type { ReignPorts } from './reign-ports.ts'
 
 type Of<Type extends OwnEffect<ComputeEffect>['type']> = Extract<ComputeEffect, { readonly type: Type }>
+
+type Scope = { readonly tell: Tell; readonly cause: Cause }
 
 export class ComputeHost {
   readonly #compute: string
@@ -51,11 +54,11 @@ export class ComputeHost {
   readonly perform: Perform<ComputeState, ComputeContext, ComputeEvent, ComputeEffect> = (effect, scope) => {
     switch (effect.type) {
       case 'startTerm':
-        return this.#startTerm(effect)
+        return this.#startTerm(effect, scope.cause)
       case 'fence':
-        return this.#fence(effect)
+        return this.#fence(effect, scope.cause)
       case 'attach':
-        return this.#begin(() => this.#attach(effect, scope.tell))
+        return this.#begin(() => this.#attach(effect, scope))
       case 'startPostgres':
         return this.#begin(() => this.#startPostgres(effect, scope.tell))
       case 'shutDown':
@@ -69,22 +72,22 @@ export class ComputeHost {
     }
   }
 
-  async #startTerm({ timeline, compute, zone }: Of<'startTerm'>): Promise<ComputeEvent> {
+  async #startTerm({ timeline, compute, zone }: Of<'startTerm'>, cause: Cause): Promise<ComputeEvent> {
     const at = this.#environment.nowMs()
     try {
       const event: TimelineCommand = { type: 'StartTerm', at, compute, zone }
       const { bus, project, newId } = this.#environment
-      return (await run(askActor(bus, project, `timeline.${timeline}`, event, newId))) as TermGrant
+      return (await run(askActor(bus, project, `timeline.${timeline}`, event, newId, cause))) as TermGrant
     } catch (error) {
       return { type: 'TermRefused', at, problem: problemOf(error), retryable: !(error instanceof BadArgument) }
     }
   }
 
-  async #fence({ timeline, term, grant }: Of<'fence'>): Promise<ComputeEvent> {
+  async #fence({ timeline, term, grant }: Of<'fence'>, cause: Cause): Promise<ComputeEvent> {
     const startedMs = this.#environment.nowMs()
     const at = this.#environment.nowMs()
     try {
-      const reign = await establishReign(this.#reignPorts(timeline, grant), grant)
+      const reign = await establishReign(this.#reignPorts(timeline, grant, cause), grant)
       this.#reign = reign
       this.#environment.progress(`Elect ${this.#compute} for term ${term}`, this.#environment.nowMs() - startedMs)
       const { lastTerm, position, chain } = reign.tail
@@ -96,13 +99,13 @@ export class ComputeHost {
     }
   }
 
-  async #attach({ timeline, term, grant }: Of<'attach'>, tell: Tell): Promise<ComputeEvent> {
+  async #attach({ timeline, term, grant }: Of<'attach'>, { tell, cause }: Scope): Promise<ComputeEvent> {
     const startedMs = this.#environment.nowMs()
     const at = this.#environment.nowMs()
     const reign = this.#reign
     try {
       if (reign?.term !== term) throw new Error(`no election of term ${term} stands here`)
-      const ports = this.#reignPorts(timeline, grant)
+      const ports = this.#reignPorts(timeline, grant, cause)
       const events = this.#volumeEvents(term, tell)
       this.#volume = await this.#environment.body.attach(ports, reign, events, this.#cut.signal)
       this.#environment.progress(`Attach ${timeline} at ${reign.tail.position}`, this.#environment.nowMs() - startedMs)
@@ -131,7 +134,8 @@ export class ComputeHost {
     const { position, chain } = reign.tail
     const place = { term: TermSchema.make(reign.term), position: Position.make(position), chain }
     const event: TimelineCommand = { type: 'RecordTermBegan', at: ports.nowMs(), ...place }
-    run(askActor(ports.bus, ports.project, `timeline.${ports.timeline}`, event, ports.newId)).catch((error) =>
+    const { bus, project, timeline, newId, cause } = ports
+    run(askActor(bus, project, `timeline.${timeline}`, event, newId, cause)).catch((error) =>
       ports.report(`recording the begin of term ${reign.term}: ${problemOf(error)}`),
     )
   }
@@ -217,7 +221,7 @@ export class ComputeHost {
     return started
   }
 
-  #reignPorts(timeline: TimelineId, grant: TermGrant): ReignPorts {
+  #reignPorts(timeline: TimelineId, grant: TermGrant, cause: Cause): ReignPorts {
     const { bus, lane, store, project, zone, writer, nowMs, timers, newId, report } = this.#environment
     return {
       bus,
@@ -232,6 +236,7 @@ export class ComputeHost {
       nowMs,
       timers,
       newId,
+      cause,
       report,
     }
   }

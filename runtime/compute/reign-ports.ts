@@ -1,4 +1,5 @@
 /** What a reign needs of the world: who it is, and ways to the safekeepers and to the archive. Types only. */
+import type { Cause } from '../../events/envelope.ts'
 import type { BusShape } from '../bus/bus.ts'
 import type { Lane } from '../bus/fast-lane.ts'
 import type { ObjectStoreShape } from '../object-store/object-store.ts'
@@ -22,5 +23,7 @@ export interface ReignPorts {
   readonly timers: Timers
   /** Unique strings. */
   readonly newId: () => string
+  /** What it is told the timeline for; of the event that wanted the reign. */
+  readonly cause?: Cause
   readonly report: (line: string) => void
 }

@@ -33,7 +33,7 @@ export async function storeSnapshot(
     const key = objects.at(-1)!.key
     const place = { term: Term.make(reign.term), position: Position.make(position), chain }
     const event: TimelineCommand = { type: 'RecordSnapshot', at: ports.nowMs(), ...place, key }
-    await run(askActor(ports.bus, ports.project, `timeline.${ports.timeline}`, event, ports.newId))
+    await run(askActor(ports.bus, ports.project, `timeline.${ports.timeline}`, event, ports.newId, ports.cause))
     return true
   } catch (error) {
     if (error instanceof Fenced) fenced(error)

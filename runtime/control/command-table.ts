@@ -117,6 +117,7 @@ export const commands = {
     effects: text('EVENT', undefined, 'All that an event led to'),
     query: text('QUERY', undefined, "Events with a past or future: 'X not preceded by Y within 5s of the same actor'"),
     diagram: choice(['text', 'mermaid'], undefined, 'Who made whom do what, drawn'),
+    html: text('FILE', undefined, 'Write a page of all of it: lanes, faults, messages, and every state at each moment'),
     microsteps: toggle('The decision and each fact of the event there, one by one'),
     're-execute': toggle(
       "Decide all inputs again by today's code; exit code 1 and the difference if one comes out otherwise",

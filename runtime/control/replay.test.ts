@@ -1,11 +1,14 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import { afterAll, describe, expect, test } from 'vitest'
+import { encode } from '../../events/codec.ts'
+import { RUN_LOG_FORMAT, type RunEvent } from '../../events/run-log.ts'
 import { memorySource } from '../replay/byte-source.ts'
 import { RunLog } from '../replay/open-log.ts'
 import { reExecute } from '../replay/re-execute.ts'
-import { recordedRun } from '../replay/testing.ts'
+import { recordedRun, rewritten } from '../replay/testing.ts'
 import { main } from './cli.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'loch-replay-'))
@@ -98,6 +101,37 @@ describe('loch replay', () => {
     })
   })
 
+  test('re-executes: 1, and what differs field by field, if something comes out otherwise', async () => {
+    const other = join(directory, 'other.loch')
+    const change = (event: RunEvent) =>
+      event.sequence === 18 ? { ...event, outcome: 'taken' as const, reason: '' } : event
+    writeFileSync(other, rewritten(bytes, change))
+    const { code, stdout, stderr } = await loch('replay', other, '--re-execute')
+    expect(code).toBe(1)
+    expect(stdout.slice(1)).toEqual([
+      'Event 18, StartTerm at timeline.main@zone-1, comes out differently (recorded → now):',
+      '  outcome: taken → refused',
+      '  reason:  → the timeline is being deleted',
+    ])
+    expect(stderr).toContain('diverges from the log at event 18')
+    expect(stderr).toContain('--at 18 --microsteps')
+    const asJson = await loch('replay', other, '--re-execute', '--json')
+    expect({ code: asJson.code, ...(JSON.parse(asJson.stdout[0]!) as object) }).toMatchObject({
+      code: 1,
+      divergence: { sequence: 18, differences: [{ path: 'outcome', before: 'taken', after: 'refused' }, {}] },
+    })
+  })
+
+  test('writes a page', async () => {
+    const path = join(directory, 'page.html')
+    expect(await replay('--html', path)).toMatchObject({ code: 0, stderr: '' })
+    expect(readFileSync(path, 'utf8')).toContain('<title>Loch simulation, seed 17</title>')
+    expect(await replay('--html', '/no/such/file')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--html: it cannot be written (ENOENT)'),
+    })
+  })
+
   test('says where a predicate does not parse', async () => {
     const { code, stderr } = await replay('--until', 'type = ')
     expect(code).toBe(2)
@@ -112,6 +146,33 @@ describe('loch replay', () => {
     expect({ code, stderr }).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(/breaks off. 18 events can be read/),
+    })
+  })
+
+  test('shows what can be read around damage, and then where it is', async () => {
+    const damaged = join(directory, 'damaged.loch')
+    const copy = Buffer.from(bytes)
+    const at = new RunLog(memorySource(bytes)).table.offset[10]!
+    copy[at + 60] = copy[at + 60]! ^ 0x41
+    writeFileSync(damaged, copy)
+    const { code, stdout, stderr } = await loch('replay', damaged)
+    const sequences = stdout.slice(1).map((line) => Number(line.trim().split(' ')[0]))
+    expect(sequences).toEqual(Array.from({ length: 19 }, (_, at) => at + 1).filter((sequence) => sequence !== 11))
+    expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringContaining(`bytes ${at} to `) })
+  })
+
+  test('refuses a newer version, and says what wrote it', async () => {
+    const newer = join(directory, 'newer.loch')
+    const body = Buffer.from(encode({ format: RUN_LOG_FORMAT, version: 9, kind: 'production', startedAt: 0 }))
+    const record = Buffer.alloc(9 + body.length)
+    record.writeUInt32LE(1 + body.length, 0)
+    body.copy(record, 9)
+    record.writeUInt32LE(crc32(record.subarray(8)), 4)
+    writeFileSync(newer, record)
+    expect(await loch('replay', newer)).toMatchObject({
+      code: 1,
+      stdout: [],
+      stderr: expect.stringMatching(/version 9 \(a production of 1970.*Open it with the version of Loch that wrote it/),
     })
   })
 

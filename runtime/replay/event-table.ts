@@ -73,6 +73,8 @@ export class Lane {
 /** Fixed fields of all events, a column each, grown together. */
 export class EventTable {
   length = 0
+  /** False if clocks differ: then the order of events is not that of their times. */
+  isInOrderOfTime = true
   offset = new Float64Array(FIRST_CAPACITY)
   kind = new Uint8Array(FIRST_CAPACITY)
   outcome = new Uint8Array(FIRST_CAPACITY)
@@ -104,6 +106,7 @@ export class EventTable {
     this.cause[place] = record.getUint32(at + 28, true)
     this.correlation[place] = record.getUint32(at + 32, true)
     this.at[place] = record.getFloat64(at + 36, true)
+    if (place > 0 && this.at[place]! < this.at[place - 1]!) this.isInOrderOfTime = false
     this.term[place] = record.getFloat64(at + 44, true)
     const ids = record.getUint16(at + 10, true)
     for (let id = 0; id < ids; id++) this.#addId(record.getUint32(at + PREFIX_BYTES + 4 * id, true), place)

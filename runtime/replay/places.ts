@@ -2,9 +2,12 @@
  * Places in a log as people write them: a sequence, a time of day, an offset from the start, an id of an event or fact, `first`
  * or `last`. A text that names no event is answered with what would; no place is ever guessed.
  */
+import { KINDS } from '../../events/run-log.ts'
 import { BadArgument } from '../errors.ts'
 import { firstNotBelow } from './event-table.ts'
 import type { RunLog } from './open-log.ts'
+
+const FIRST_KIND_OF_THE_WORLD = KINDS.indexOf('fault')
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
@@ -40,17 +43,29 @@ export function parseTime(text: string, startedAt: number): number | undefined {
 
 /** The place of the event that `text` names. @throws BadArgument */
 export function parsePlace(log: RunLog, text: string, flag: string): number {
-  const { table } = log
   if (log.length === 0) throw refuse(text, flag, 'the log holds no events', 'Choose another log.')
   if (text === 'first') return 0
   if (text === 'last') return log.length - 1
   if (/^\d+$/.test(text)) return placeOfSequence(log, Number(text), flag)
   const at = parseTime(text, log.header.startedAt)
-  if (at !== undefined) return Math.min(firstNotBelow(table.at, log.length, at), log.length - 1)
+  if (at !== undefined) return placeOfTime(log, at)
   const place = log.placeOfId(text)
   if (place !== undefined) return place
   const remedy = 'Write a sequence, a time (12:00:01.5, 2026-01-31T12:00:00Z, +1.5s), an id, first or last.'
   throw refuse(text, flag, 'no event has this sequence, time or id', remedy)
+}
+
+/** The first event at that time or later; the last one if there is none. */
+function placeOfTime({ table, length }: RunLog, at: number): number {
+  if (table.isInOrderOfTime) return Math.min(firstNotBelow(table.at, length, at), length - 1)
+  // Clocks of a simulation are wrong on purpose; what the world does has the time of the world.
+  let first = -1
+  for (let place = 0; place < length; place++) {
+    if (table.at[place]! < at) continue
+    if (table.kind[place]! >= FIRST_KIND_OF_THE_WORLD) return place
+    if (first < 0) first = place
+  }
+  return first < 0 ? length - 1 : first
 }
 
 function placeOfSequence(log: RunLog, sequence: number, flag: string): number {

@@ -1,23 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { type RunEvent, RunLogEncoder } from '../../events/run-log.ts'
-import type { RunLog } from './open-log.ts'
+import type { RunEvent } from '../../events/run-log.ts'
 import { reExecute } from './re-execute.ts'
-import { openBytes, recordedRun } from './testing.ts'
+import { openBytes, recordedRun, rewritten } from './testing.ts'
 
 const bytes = await recordedRun()
 
-/** The same log, with its events changed as a run by other code would have them. */
-function rewritten(log: RunLog, change: (event: RunEvent) => RunEvent): RunLog {
-  const chunks: Uint8Array[] = []
-  const encoder = new RunLogEncoder(log.header, (chunk) => chunks.push(chunk))
-  for (let place = 0; place < log.length; place++) encoder.event(change(log.event(place)))
-  return openBytes(Buffer.concat(chunks)).log
-}
-
 const changedAt = (sequence: number, change: (event: RunEvent) => Partial<RunEvent>) =>
   reExecute(
-    rewritten(openBytes(bytes).log, (event) => (event.sequence === sequence ? { ...event, ...change(event) } : event)),
+    openBytes(rewritten(bytes, (event) => (event.sequence === sequence ? { ...event, ...change(event) } : event))).log,
   )
 
 test('what today’s code decides is what was recorded', () => {

@@ -13,6 +13,7 @@ import { changesBetween } from './changes.ts'
 /** Inputs of an actor between two whole snapshots of it: what a reader folds at most to know a state. */
 export const SNAPSHOT_INTERVAL_INPUTS = 256
 
+export type MessageCause = Partial<Pick<Envelope, 'causationId' | 'correlationId'>>
 type AnySnapshot = Snapshot<string, unknown>
 
 interface Lane {
@@ -52,9 +53,10 @@ export class RunRecorder {
     this.#encoder.event({ kind: 'fault', at, source: 'world', type, payload: withoutData(fields) })
   }
 
-  message(from: string, to: string, subject: string, data: Uint8Array): void {
+  /** `cause` is the event that led to it, if that is known. */
+  message(from: string, to: string, subject: string, data: Uint8Array, cause: MessageCause = {}): void {
     const payload = { to, ...summaryOf(data) }
-    this.#encoder.event({ kind: 'message', at: this.#nowMs(), source: from, type: subject, payload })
+    this.#encoder.event({ kind: 'message', at: this.#nowMs(), source: from, type: subject, payload, ...cause })
   }
 
   note(source: string, type: string, fields: Readonly<Record<string, unknown>>): void {

@@ -9,7 +9,7 @@ import { zone } from '../../actors/zone/machine.ts'
 import type { ComputeEvent } from '../../events/compute.ts'
 import type { EndpointEvent } from '../../events/endpoint.ts'
 import { ComputeId, EndpointId, ProjectId, TimelineId, ZoneId } from '../../events/identifiers.ts'
-import { RunLogEncoder } from '../../events/run-log.ts'
+import { type RunEvent, RunLogEncoder } from '../../events/run-log.ts'
 import type { TimelineEvent } from '../../events/timeline.ts'
 import type { ZoneEvent } from '../../events/zone.ts'
 import { run } from '../system/run.ts'
@@ -91,4 +91,13 @@ function pick({ endpoint: name, project, timeline: branch }: typeof ids) {
 
 export function openBytes(bytes: Uint8Array): Cursor {
   return new Cursor(new RunLog(memorySource(bytes)))
+}
+
+/** The same log, with its events changed as a run by other code would have them. */
+export function rewritten(bytes: Uint8Array, change: (event: RunEvent) => RunEvent): Buffer {
+  const { log } = openBytes(bytes)
+  const chunks: Uint8Array[] = []
+  const encoder = new RunLogEncoder(log.header, (chunk) => chunks.push(chunk))
+  for (let place = 0; place < log.length; place++) encoder.event(change(log.event(place)))
+  return Buffer.concat(chunks)
 }

@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto'
 import * as Effect from 'effect/Effect'
 import {
   type ActorEvent,
+  type Cause,
   decodeEnvelope,
   encodeEnvelope,
   isFault,
@@ -29,8 +30,9 @@ export const askActor = Effect.fnUntraced(function* (
   actor: string,
   event: ActorEvent,
   newId: () => string = randomUUID,
+  cause?: Cause,
 ): Effect.fn.Return<ActorEvent, LochError> {
-  const envelope = wrap(event, { id: newId(), actor, sequence: 0, term: 0 })
+  const envelope = wrap(event, { id: newId(), actor, sequence: 0, term: 0 }, cause)
   const subject = actorSubject(project, actor)
   const message = yield* bus.request(subject, encodeEnvelope(envelope), { timeoutMs: ASK_TIMEOUT_MS })
   const answer = decodeEnvelope(message.data)

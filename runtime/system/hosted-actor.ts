@@ -6,7 +6,7 @@
  */
 import type { ActorEffect, BaseContext, Definition, Outcome, SendEffect, Snapshot } from '../../actors/definition.ts'
 import { applyFacts, decide } from '../../actors/fold.ts'
-import { type ActorEvent, type Envelope, encodeEnvelope, wrap } from '../../events/envelope.ts'
+import { type ActorEvent, type Cause, causeOf, type Envelope, encodeEnvelope, wrap } from '../../events/envelope.ts'
 import { Conflict, isLochError, type LochError } from '../errors.ts'
 import { isSnapshotDue, type Journal } from '../log/journal.ts'
 import { Deadlines } from './deadlines.ts'
@@ -41,12 +41,10 @@ export const REFOLD_INTERVAL_MS = 1_000
 /** The object store retries by itself before it gives up, so this need not be short. */
 export const RETRY_INTERVAL_MS = 1_000
 
-type Link = Pick<Envelope, 'id' | 'correlationId'>
-
 interface Waiting<Event> {
   readonly event: Event
   readonly id: string
-  readonly cause: Link | undefined
+  readonly cause: Cause | undefined
   readonly answer: (reply: Envelope) => void
   /** Of a deadline. */
   readonly dueAtMs?: number
@@ -117,12 +115,12 @@ export class HostedActor<
   }
 
   /** Says `event` to the actor from inside this process; its `at` is replaced. `cause` links it to what led to it. */
-  tell(event: Event, cause?: Link): void {
+  tell(event: Event, cause?: Cause): void {
     this.#enqueue({ event, id: this.#ports.ids.next(), cause, answer: nobody })
   }
 
   /** Like `tell`, and resolves with the answer: the actor's own, `Done` or `Refusal`. Never rejects. */
-  ask(event: Event, cause?: Link): Promise<Envelope> {
+  ask(event: Event, cause?: Cause): Promise<Envelope> {
     return new Promise((answer) => {
       this.#enqueue({ event, id: this.#ports.ids.next(), cause, answer })
     })
@@ -166,9 +164,8 @@ export class HostedActor<
       this.#answer({ answer }, refusalOf(error, this.#ports.clock.nowMs()), envelope)
       return
     }
-    const { id, causationId, correlationId } = read.envelope
-    // What led to the message led to the event: they are one, and have one id.
-    const waiting = { event: read.event, id, cause: { id: causationId, correlationId }, answer }
+    // The message and the event are one, and have one id.
+    const waiting = { event: read.event, id: read.envelope.id, cause: causeOf(read.envelope), answer }
     if (this.#queue.length < QUEUE_LENGTH_MAX) this.#enqueue(waiting)
     else this.#refuse(waiting, queueFull(this.actor, read.event.type, QUEUE_LENGTH_MAX))
   }
@@ -186,15 +183,29 @@ export class HostedActor<
     // Never inside the caller: who tells an actor something must not be run over by its effects.
     await Promise.resolve()
     for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
-      try {
-        await this.#handle(next)
-      } catch (error) {
-        this.#ports.report(this.actor, next.event.type, error)
-        if (next.answer === nobody && isLochError(error)) this.#tryLater(next)
-        this.#refuse(next, isLochError(error) ? error : defectAt(this.actor, next.event.type, error))
-      }
+      for (const one of this.#ports.edited ? this.#edited(next) : [next]) await this.#take(one)
     }
     this.#draining = undefined
+  }
+
+  async #take(waiting: Waiting<Event>): Promise<void> {
+    try {
+      await this.#handle(waiting)
+    } catch (error) {
+      const { event, answer } = waiting
+      this.#ports.report(this.actor, event.type, error)
+      if (answer === nobody && isLochError(error)) this.#tryLater(waiting)
+      this.#refuse(waiting, isLochError(error) ? error : defectAt(this.actor, event.type, error))
+    }
+  }
+
+  /** In a fork of a simulation: what is taken in the place of a message. */
+  #edited(waiting: Waiting<Event>): ReadonlyArray<Waiting<Event>> {
+    const edited = this.#ports.edited?.(this.actor, waiting.id, waiting.event)
+    if (edited === undefined) return [waiting]
+    const before = edited.before as ReadonlyArray<Event>
+    const inserted = before.map((event) => ({ event, id: this.#ports.ids.next(), cause: undefined, answer: nobody }))
+    return edited.event === undefined ? inserted : [...inserted, { ...waiting, event: edited.event as Event }]
   }
 
   /** Results and deadlines come once; while the journal cannot be reached they must wait, or the actor would hang. */
@@ -324,7 +335,7 @@ export class HostedActor<
     run(this.#journal.keepSnapshot(snapshot)).catch((error) => this.#ports.report(this.actor, 'snapshot', error))
   }
 
-  #answer(waiting: Pick<Waiting<Event>, 'answer'>, event: ActorEvent, cause: Link | undefined): void {
+  #answer(waiting: Pick<Waiting<Event>, 'answer'>, event: ActorEvent, cause: Cause | undefined): void {
     if (waiting.answer === nobody) return
     const term = this.#definition.termOf(this.#snapshot.context)
     const identity = { id: this.#ports.ids.next(), actor: this.actor, sequence: this.#sequence, term }

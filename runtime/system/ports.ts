@@ -31,6 +31,14 @@ export interface Recorder {
   readonly folded: (fact: Envelope, before: Snapshot<string, unknown>, after: Snapshot<string, unknown>) => void
 }
 
+/** What an actor takes instead of a message. */
+export interface Edited {
+  /** Taken before it, from nobody. */
+  readonly before: ReadonlyArray<ActorEvent>
+  /** In its place; undefined if nothing is taken, and nobody answered. */
+  readonly event: ActorEvent | undefined
+}
+
 export interface SystemPorts {
   readonly project: string
   readonly bus: {
@@ -51,6 +59,8 @@ export interface SystemPorts {
   /** Told of what cannot be answered to anyone: an effect that threw, a snapshot that could not be stored. */
   readonly report: (actor: string, doing: string, error: unknown) => void
   readonly recorder?: Recorder | undefined
+  /** Absent in production. A fork of a simulation edits messages just before they are taken; undefined leaves one as it is. */
+  readonly edited?: ((actor: string, id: string, event: ActorEvent) => Edited | undefined) | undefined
 }
 
 /** Effects that the loop performs itself; all others are the host's. */

@@ -14,6 +14,8 @@ export const ComputePlacement = Schema.Struct({
   timeline: TimelineId,
   zone: ZoneId,
   launch: Count,
+  /** The endpoint's event that led to it. */
+  cause: Schema.optional(Schema.Struct({ id: Schema.String, correlationId: Schema.String })),
 })
 export type ComputePlacement = typeof ComputePlacement.Type
 
@@ -21,8 +23,9 @@ export function placementSubject(project: string, zone: string): string {
   return `loch.${project}.zone.${zone}.place`
 }
 
-export function encodePlacement({ compute, endpoint, timeline, zone, launch }: ComputePlacement): Uint8Array {
-  return encode({ compute, endpoint, timeline, zone, launch })
+export function encodePlacement({ compute, endpoint, timeline, zone, launch, cause }: ComputePlacement): Uint8Array {
+  const placement = { compute, endpoint, timeline, zone, launch }
+  return encode(cause === undefined ? placement : { ...placement, cause })
 }
 
 /** Undefined for what is not a placement: there is nobody to complain to. */

@@ -7,7 +7,7 @@ import { endpoint as endpointActor } from '../../actors/endpoint/machine.ts'
 import { timeline as timelineActor } from '../../actors/timeline/machine.ts'
 import { placeableZones, type ZoneContext } from '../../actors/zone/decide.ts'
 import type { EndpointCommand } from '../../events/endpoint.ts'
-import { type Envelope, type Refusal, unwrap } from '../../events/envelope.ts'
+import { type Cause, type Envelope, type Refusal, unwrap } from '../../events/envelope.ts'
 import type { ZoneId } from '../../events/identifiers.ts'
 import type { TimelineCommand } from '../../events/timeline.ts'
 import type { ZoneState } from '../../events/zone.ts'
@@ -37,7 +37,7 @@ export class Leadership {
   readonly #system: System
   readonly #parts: LeaderParts
   readonly #failed: (error: unknown) => void
-  #tellEndpoint: ((event: EndpointCommand) => void) | undefined
+  #tellEndpoint: ((event: EndpointCommand, cause: Cause) => void) | undefined
   /** Numbers the reigns of this zone as leader: one that has ended must not go on hosting. */
   #round = 0
   #leads = false
@@ -57,10 +57,10 @@ export class Leadership {
     return this.#leads
   }
 
-  begin(seen: () => SeenZones): void {
+  begin(seen: () => SeenZones, cause?: Cause): void {
     this.#leads = true
     const round = ++this.#round
-    this.#work = this.#work.then(() => this.#hostAll(round, seen))
+    this.#work = this.#work.then(() => this.#hostAll(round, seen, cause))
   }
 
   /**
@@ -83,15 +83,15 @@ export class Leadership {
     await this.#work
   }
 
-  tellZone(type: 'ZoneUp' | 'ZoneDown', zone: ZoneId): void {
-    this.#tellEndpoint?.({ type, at: 0, zone })
+  tellZone(type: 'ZoneUp' | 'ZoneDown', zone: ZoneId, cause: Cause): void {
+    this.#tellEndpoint?.({ type, at: 0, zone }, cause)
   }
 
-  async #hostAll(round: number, seen: () => SeenZones): Promise<void> {
+  async #hostAll(round: number, seen: () => SeenZones, cause: Cause | undefined): Promise<void> {
     while (round === this.#round) {
       try {
-        await this.#hostTimeline()
-        if (this.#places) await this.#hostEndpoint(seen)
+        await this.#hostTimeline(cause)
+        if (this.#places) await this.#hostEndpoint(seen, cause)
         this.#complaint = ''
         return
       } catch (error) {
@@ -119,7 +119,7 @@ export class Leadership {
     await this.#system.release(`endpoint.${this.#parts.config.endpoint}`)
   }
 
-  async #hostTimeline(): Promise<void> {
+  async #hostTimeline(cause: Cause | undefined): Promise<void> {
     const { config, store } = this.#parts
     const { timeline, project, zones, durability } = config
     const actor = await run(
@@ -131,26 +131,29 @@ export class Leadership {
     const create: TimelineCommand = { type: 'Create', at: 0, timeline, project, zones, durability }
     await ensure(
       () => actor.snapshot.state !== 'creating',
-      () => actor.ask(create),
+      () => actor.ask(create, cause),
     )
-    actor.tell({ type: 'Resumed', at: 0 })
+    actor.tell({ type: 'Resumed', at: 0 }, cause)
   }
 
-  async #hostEndpoint(seen: () => SeenZones): Promise<void> {
+  async #hostEndpoint(seen: () => SeenZones, cause: Cause | undefined): Promise<void> {
     const { config, bus } = this.#parts
     const { endpoint, timeline, project } = config
     const actor = await run(
-      this.#system.host(endpointActor, endpoint, undefined, ({ compute, endpoint, timeline, zone, launch }) => {
-        bus.publish(placementSubject(project, zone), encodePlacement({ compute, endpoint, timeline, zone, launch }))
+      this.#system.host(endpointActor, endpoint, undefined, ({ compute, endpoint, timeline, zone, launch }, scope) => {
+        const { id, correlationId } = scope.cause
+        const placement = { compute, endpoint, timeline, zone, launch, cause: { id, correlationId } }
+        bus.publish(placementSubject(project, zone), encodePlacement(placement))
       }),
     )
     await ensure(
       () => actor.snapshot.context.remembered.endpoint !== '',
-      () => actor.ask({ type: 'Create', at: 0, endpoint, project, timeline }),
+      () => actor.ask({ type: 'Create', at: 0, endpoint, project, timeline }, cause),
     )
     const { state, context } = seen()
-    actor.tell({ type: 'Resumed', at: 0, zonesUp: [...placeableZones(context, state, this.#parts.nowMs())] })
-    this.#tellEndpoint = (event) => actor.tell(event)
+    const zonesUp = [...placeableZones(context, state, this.#parts.nowMs())]
+    actor.tell({ type: 'Resumed', at: 0, zonesUp }, cause)
+    this.#tellEndpoint = (event, cause) => actor.tell(event, cause)
   }
 }
 

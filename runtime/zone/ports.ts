@@ -23,12 +23,13 @@ export interface ZoneWorld {
   /** Unique strings. */
   readonly newId: () => string
   /** Is shown what the zone's actors take. */
-  readonly recorder?: Recorder
+  readonly recorder?: Recorder | undefined
+  readonly edited?: SystemPorts['edited']
   readonly report: SystemPorts['report']
 }
 
 export function zonePorts(world: ZoneWorld): SystemPorts & { readonly close: () => void } {
-  const { project, bus, store, nowMs, timers, newId, recorder, report } = world
+  const { project, bus, store, nowMs, timers, newId, recorder, edited, report } = world
   const armed = new Map<string, () => void>()
   const cancel = (name: string) => {
     armed.get(name)?.()
@@ -60,6 +61,7 @@ export function zonePorts(world: ZoneWorld): SystemPorts & { readonly close: () 
     openJournal: (kind, id) => openJournal(store, JOURNALS[kind]!(id)),
     report,
     recorder,
+    edited,
     close: () => {
       for (const name of [...armed.keys()]) cancel(name)
     },

@@ -8,7 +8,16 @@ import { compute as computeActor } from '../../actors/compute/machine.ts'
 import type { ZoneContext, ZoneEffect } from '../../actors/zone/decide.ts'
 import { zone as zoneActor } from '../../actors/zone/machine.ts'
 import type { ComputeEvent, ComputeState } from '../../events/compute.ts'
-import { type ActorEvent, decodeEnvelope, encodeEnvelope, isFault, unwrap, wrap } from '../../events/envelope.ts'
+import {
+  type ActorEvent,
+  type Cause,
+  causeOf,
+  decodeEnvelope,
+  encodeEnvelope,
+  isFault,
+  unwrap,
+  wrap,
+} from '../../events/envelope.ts'
 import { ComputeId } from '../../events/identifiers.ts'
 import type { Heartbeat, ZoneEvent, ZoneState } from '../../events/zone.ts'
 import type { BusShape, Subscription } from '../bus/bus.ts'
@@ -90,18 +99,18 @@ export class ZoneHost {
     this.#zone.tell({ type: 'Tick', at: 0 })
   }
 
-  readonly #perform: Perform<ZoneState, ZoneContext, ZoneEvent, ZoneEffect> = (effect) => {
+  readonly #perform: Perform<ZoneState, ZoneContext, ZoneEvent, ZoneEffect> = (effect, { cause }) => {
     switch (effect.type) {
       case 'publishHeartbeat':
-        return this.#beat(effect.heartbeat)
+        return this.#beat(effect.heartbeat, cause)
       case 'becomeLeader':
-        return this.#leadership.begin(() => this.#zone!.snapshot)
+        return this.#leadership.begin(() => this.#zone!.snapshot, cause)
       case 'loseLeadership':
         return void this.#leadership.end()
       case 'peerUp':
-        return this.#leadership.tellZone('ZoneUp', effect.zone)
+        return this.#leadership.tellZone('ZoneUp', effect.zone, cause)
       case 'peerDown':
-        return this.#leadership.tellZone('ZoneDown', effect.zone)
+        return this.#leadership.tellZone('ZoneDown', effect.zone, cause)
     }
   }
 
@@ -137,16 +146,16 @@ export class ZoneHost {
     this.#subscriptions.push(this.#parts.bus.subscribe(subject, ({ data }) => handler(data)))
   }
 
-  #beat(heartbeat: Heartbeat): void {
+  #beat(heartbeat: Heartbeat, cause: Cause): void {
     const { bus, config } = this.#parts
     const identity = { id: this.#ports.ids.next(), actor: `zone.${config.zone}`, sequence: 0, term: 0 }
-    bus.publish(heartbeatSubject(config.project), encodeEnvelope(wrap(heartbeat, identity)))
+    bus.publish(heartbeatSubject(config.project), encodeEnvelope(wrap(heartbeat, identity, cause)))
   }
 
   #hear(data: Uint8Array): void {
     const envelope = decodeEnvelope(data)
     if (isFault(envelope) || envelope.type !== 'Heartbeat') return
-    this.#zone?.tell(unwrap(envelope) as ActorEvent as Heartbeat)
+    this.#zone?.tell(unwrap(envelope) as ActorEvent as Heartbeat, causeOf(envelope))
   }
 
   /** An endpoint's decision that a compute shall run here. Repeated ones are told apart by the compute's actor. */
@@ -156,8 +165,8 @@ export class ZoneHost {
     const { actor } = await this.#hosted(placement.compute)
     // What comes up now would not be stopped.
     if (this.#stopping) return
-    const { endpoint, timeline, zone, launch } = placement
-    actor.tell({ type: 'Start', at: 0, endpoint, timeline, zone, launch })
+    const { endpoint, timeline, zone, launch, cause } = placement
+    actor.tell({ type: 'Start', at: 0, endpoint, timeline, zone, launch }, cause)
   }
 
   #hosted(compute: string): Promise<HostedCompute> {

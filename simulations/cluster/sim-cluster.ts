@@ -8,6 +8,7 @@ import { EndpointId, ProjectId, TimelineId, ZoneId } from '../../events/identifi
 import { askActor } from '../../runtime/system/ask.ts'
 import { actorSubject } from '../../runtime/system/ports.ts'
 import { run } from '../../runtime/system/run.ts'
+import { Edits } from '../fork/edits.ts'
 import { type Kernel, type Process, WORLD } from '../kernel/kernel.ts'
 import { Ledger, type Violation } from '../oracles/ledger.ts'
 import type { ReignObserver } from '../oracles/reign-observer.ts'
@@ -22,6 +23,11 @@ import type { SimBus } from '../world/sim-bus.ts'
 import { SimBucket } from '../world/sim-s3.ts'
 import { type SimProject, type SimWorld, SimZone } from './sim-zone.ts'
 
+/** Who is told of what happens; none of them may change it. */
+export interface Onlookers extends Pick<SimWorld, 'report' | 'recorderOf'> {
+  readonly tell?: ((happening: Happening) => void) | undefined
+}
+
 export class SimCluster {
   readonly kernel: Kernel
   readonly network: Network
@@ -30,6 +36,7 @@ export class SimCluster {
   readonly workload: Workload
   readonly zones: readonly SimZone[]
   readonly project: SimProject
+  readonly edits: Edits
   /** Who looks on at logs. */
   readonly reignObservers: ReignObserver[] = []
   readonly #outside: SimBus
@@ -41,13 +48,14 @@ export class SimCluster {
   servings = 0
   readonly #tell: ((happening: Happening) => void) | undefined
 
-  /** `tell` is for whoever looks on. */
-  constructor(kernel: Kernel, plan: Plan, report: SimWorld['report'], tell?: (happening: Happening) => void) {
+  constructor(kernel: Kernel, plan: Plan, { report, tell, recorderOf }: Onlookers) {
     this.kernel = kernel
     this.#tell = tell
     this.network = new Network(kernel, plan.network)
     this.bucket = new SimBucket(kernel, plan.store)
     this.network.watch = tell
+    this.edits = new Edits(plan.edits ?? [])
+    if (!this.edits.isEmpty) this.network.loses = (...message) => this.edits.loses(...message)
     const judgement = { nowMs: () => kernel.nowMs, onViolation: (violation: Violation) => kernel.fail(violation) }
     this.ledger = tell
       ? new WatchedLedger(judgement, (kind, lane, text) => tell({ kind, lane, text }))
@@ -64,7 +72,7 @@ export class SimCluster {
       logLimits: plan.logLimits,
       keys: plan.workload.keys,
     }
-    const { network, bucket, ledger: observer } = this
+    const { network, bucket, edits, ledger: observer } = this
     const address = {
       launched: (process: Process, server: SimPostgres) => this.#launched(process, server),
       listens: (server: SimPostgres, zone: string) => this.#listens(server, zone),
@@ -84,7 +92,7 @@ export class SimCluster {
         for (const observer of this.reignObservers) observer.guarded?.()
       },
     }
-    const world: SimWorld = { kernel, network, bucket, address, observer, reigns, died, report }
+    const world: SimWorld = { kernel, network, bucket, address, observer, reigns, died, report, edits, recorderOf }
     this.zones = names.map((name, at) => new SimZone(world, this.project, name, new HostClock(kernel, plan.clocks[at])))
     this.#outside = network.connect(WORLD, 'outside')
     const connect = () => (this.#server?.isServing ? this.#server : undefined)

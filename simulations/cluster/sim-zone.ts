@@ -11,9 +11,10 @@ import { problemOf } from '../../runtime/errors.ts'
 import type { LogLimits } from '../../runtime/safekeeper/disk-log.ts'
 import { highestTerm } from '../../runtime/safekeeper/highest-term.ts'
 import { SafekeeperService } from '../../runtime/safekeeper/safekeeper.ts'
-import type { ActorInspection } from '../../runtime/system/ports.ts'
+import type { ActorInspection, Recorder } from '../../runtime/system/ports.ts'
 import { zonePorts } from '../../runtime/zone/ports.ts'
 import { ZoneHost } from '../../runtime/zone/zone-host.ts'
+import type { Edits } from '../fork/edits.ts'
 import { type Kernel, NEVER_PAUSED, type Process } from '../kernel/kernel.ts'
 import type { ReignObserver } from '../oracles/reign-observer.ts'
 import type { PostgresSettings } from '../postgres/settings.ts'
@@ -33,6 +34,8 @@ export interface SimWorld {
   readonly died: (process: Process) => void
   readonly reigns: ReignObserver
   readonly report: (process: string, line: string) => void
+  readonly edits: Edits
+  readonly recorderOf?: ((host: string) => Recorder) | undefined
 }
 
 export interface SimProject {
@@ -157,7 +160,7 @@ export class SimZone {
   }
 
   async #open(process: Process): Promise<void> {
-    const { kernel, network, bucket, report } = this.#world
+    const { kernel, network, bucket, report, edits } = this.#world
     const life = `${this.name}.${this.#lives}`
     const bus = network.connect(process, `${this.name}`)
     const lane = network.connect(process, `${this.name}.lane`)
@@ -175,6 +178,8 @@ export class SimZone {
       nowMs,
       timers,
       newId,
+      recorder: this.#world.recorderOf?.(this.name),
+      ...(edits.isEmpty ? {} : { edited: (actor, id, event) => edits.editedAt(this.name, actor, id, event) }),
       report: (actor, doing, error) => say(`${actor}: ${doing}: ${problemOf(error)}`),
     })
     const { address, observer, reigns } = this.#world
@@ -223,6 +228,7 @@ export class SimZone {
       after: (ms, fire) => kernel.after(process, ms, fire),
       highestTerm: () => highestTerm(store, timeline),
       report: (line) => report(this.name, line),
+      recorder: this.#world.recorderOf?.(this.name),
     })
   }
 

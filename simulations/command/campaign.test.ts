@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { generatePlan } from '../plan/generate.ts'
 import type { Plan } from '../plan/plan.ts'
 import { Campaign } from './campaign.ts'
+import { leaveLogs, logInProcess } from './failure-logs.ts'
 import { commandsFor, describePlanOf, describeViolation } from './failure-text.ts'
 import { differenceOf, OnceRunner, type Runner, TwiceRunner, type Verdict } from './runner.ts'
 import { describeSummary, Tally } from './tally.ts'
@@ -160,6 +161,7 @@ describe('a tally', () => {
       'npx loch simulate --seed 7',
       'npx loch simulate --seed 7 --report loch-seed-7.html',
       'npx loch simulate --seed 7 --seeds 1 --check-determinism',
+      'npx loch replay loch-seed-7.loch',
     ])
     expect(commandsFor(PLAN, "a 'b'.json", false)[0]).toBe("npx loch simulate --plan 'a '\\''b'\\''.json'")
     const failure = new Tally().add(PLAN, { violation: 'lost-commit: x' }, commands)!
@@ -167,5 +169,34 @@ describe('a tally', () => {
     const text = describePlanOf(failure, PLAN)
     for (const { kind } of PLAN.faults) expect(text).toContain(kind)
     for (const command of commands) expect(text).toContain(command)
+  })
+})
+
+describe('failures leave logs', () => {
+  test('of the first few, and what a crash leaves may not be whole', async () => {
+    const complaints: string[] = []
+    const output = {
+      json: false,
+      text() {},
+      line() {},
+      bytes() {},
+      complain: (line: string) => void complaints.push(line),
+    }
+    const logs: string[] = []
+    const logRun = async (plan: Plan, log: string) => {
+      logs.push(log)
+      return plan.seed === 3 ? 'it crashed' : undefined
+    }
+    await leaveLogs(
+      Array.from({ length: 12 }, (_, seed) => generatePlan(seed)),
+      { output, logRun },
+    )
+    expect(logs).toEqual(Array.from({ length: 10 }, (_, seed) => `loch-seed-${seed}.loch`))
+    expect(complaints).toEqual(['loch-seed-3.loch may not be whole: it crashed'])
+  })
+
+  test('by a process of its own', async () => {
+    expect(await logInProcess(PLAN, 'x', worker('answer({ commits: job.log === "x" ? 1 : 0 })'))).toBeUndefined()
+    expect(await logInProcess(PLAN, 'x', worker('process.exit(9)'))).toBe('its process ended with code 9')
   })
 })

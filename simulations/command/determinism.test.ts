@@ -77,6 +77,18 @@ describe('in processes of their own', () => {
     expect(JSON.parse(stdout).commits).toBeGreaterThan(0)
   })
 
+  test('two runs of one seed leave the same log, byte for byte', async () => {
+    const logOf = async (name: string) => {
+      const { code, stderr } = await simulate(['--seed', '6', '--log', name, '--json'])
+      expect(code, stderr).toBe(0)
+      return readFileSync(join(directory, name))
+    }
+    const [one, other] = await Promise.all([logOf('one.loch'), logOf('other.loch')])
+    expect(one.length).toBeGreaterThan(100_000)
+    expect(one.equals(other)).toBe(true)
+    expect(one.includes(directory)).toBe(false)
+  })
+
   test('a failure of one run ends the rest, and is told', async () => {
     const path = join(directory, 'plan.json')
     writeFileSync(path, formatPlan(FAILING_PLAN))
@@ -84,7 +96,10 @@ describe('in processes of their own', () => {
     expect(code).toBe(1)
     expect(stdout).toContain('FAILED: seed 3')
     expect(stdout).toContain('npx loch simulate --plan loch-seed-3.json --check-determinism\n')
+    expect(stdout).toContain('npx loch replay loch-seed-3.loch')
     expect(stdout).toMatch(/1 seed in .* 1 failure\n$/)
+    // Two processes agreed that it fails; another one wrote down how.
+    expect(readFileSync(join(directory, 'loch-seed-3.loch')).includes('verdict')).toBe(true)
   })
 
   test('a process that is killed is a failure of its seed', async () => {

@@ -7,6 +7,7 @@ import type { Output } from '../../runtime/control/output.ts'
 import type { Plan } from '../plan/plan.ts'
 import { formatPlan } from '../plan/read.ts'
 import type { Explanation } from './explain.ts'
+import { type LogRun, leaveLogs } from './failure-logs.ts'
 import { commandsFor, describeExplanation, describePlanOf, describeViolation } from './failure-text.ts'
 import { save } from './files.ts'
 import { Findings } from './findings.ts'
@@ -20,11 +21,14 @@ export interface FailureReportOptions {
   readonly output: Output
   readonly tally: Tally
   readonly makeRunner: () => Runner
+  readonly logRun: LogRun
 }
 
 export class FailureReport {
   readonly #options: FailureReportOptions
   readonly #findings: Findings
+  /** By seed, the plan whose log a failure leaves. */
+  readonly #plans = new Map<number, Plan>()
   #progressLine: ProgressLine | undefined
 
   constructor(options: FailureReportOptions) {
@@ -51,6 +55,7 @@ export class FailureReport {
     const { flags, output, tally } = this.#options
     const failure = tally.add(plan, verdict, commandsFor(plan, flags.plan, flags['check-determinism']))
     if (failure === undefined) return
+    this.#plans.set(plan.seed, plan)
     const isExplained = this.#findings.take(plan, failure)
     if (output.json) return
     this.#say(
@@ -67,6 +72,7 @@ export class FailureReport {
   async end(): Promise<void> {
     await this.#findings.settled()
     this.#progressLine?.stop()
+    await leaveLogs([...this.#plans.values()], this.#options)
   }
 
   #explained(failure: Failure, explanation: Explanation): void {
@@ -77,6 +83,8 @@ export class FailureReport {
     const saved = file === undefined ? {} : { file }
     const explained = { ...failure, commands, explanation: { ...explanation, ...saved } }
     tally.replace(failure, explained)
+    // The commands that are shown now are of this plan.
+    if (file !== undefined) this.#plans.set(failure.seed, explanation.plan)
     if (!output.json) this.#say(describeExplanation(explained, explanation, file))
   }
 

@@ -7,8 +7,14 @@ import type { Failure } from './tally.ts'
 /** Of faults; the commands show them all. */
 const FAULTS_SHOWN_MAX = 60
 
+/** The run log that a failure leaves. */
+export function failureLog({ seed }: Plan): string {
+  return `loch-seed-${seed}.loch`
+}
+
 /** How to run a plan again that came from a seed, or from `file`. */
-export function commandsFor({ seed }: Plan, file: string | undefined, twice: boolean): readonly string[] {
+export function commandsFor(plan: Plan, file: string | undefined, twice: boolean): readonly string[] {
+  const { seed } = plan
   const which = file === undefined ? `--seed ${seed}` : `--plan ${quote(file)}`
   const name = file === undefined ? `loch-seed-${seed}` : file.replace(/\.json$/, '')
   const twiceAgain = `npx loch simulate ${which}${file === undefined ? ' --seeds 1' : ''} --check-determinism`
@@ -16,6 +22,7 @@ export function commandsFor({ seed }: Plan, file: string | undefined, twice: boo
     `npx loch simulate ${which}`,
     `npx loch simulate ${which} --report ${quote(`${name}.html`)}`,
     ...(twice ? [twiceAgain] : []),
+    `npx loch replay ${failureLog(plan)}`,
   ]
 }
 

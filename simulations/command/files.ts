@@ -1,5 +1,5 @@
 /** The files that the command line reads and writes. Who named one that cannot be used is told which and why. */
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { BadArgument, isLochError } from '../../runtime/errors.ts'
 import type { Plan } from '../plan/plan.ts'
 import { readPlan } from '../plan/read.ts'
@@ -31,6 +31,43 @@ export function save(flag: string, file: string, text: string): void {
     writeFileSync(file, text)
   } catch (error) {
     throw unusable(flag, file, `it cannot be written (${codeOf(error)})`, 'Name a file in a directory that exists.')
+  }
+}
+
+/** A log is long: it is written while the run goes on, in pieces of this size. */
+const LOG_PIECE_BYTES = 256 * 1024
+
+/** A file that grows while a run goes on. */
+export class LogFile {
+  readonly #file: number
+  #pending: Uint8Array[] = []
+  #pendingBytes = 0
+
+  /** @throws BadArgument */
+  constructor(flag: string, path: string) {
+    try {
+      this.#file = openSync(path, 'w')
+    } catch (error) {
+      throw unusable(flag, path, `it cannot be written (${codeOf(error)})`, 'Name a file in a directory that exists.')
+    }
+  }
+
+  readonly write = (bytes: Uint8Array): void => {
+    this.#pending.push(bytes)
+    this.#pendingBytes += bytes.length
+    if (this.#pendingBytes >= LOG_PIECE_BYTES) this.#flush()
+  }
+
+  close(): void {
+    this.#flush()
+    closeSync(this.#file)
+  }
+
+  #flush(): void {
+    const bytes = Buffer.concat(this.#pending)
+    for (let done = 0; done < bytes.length; ) done += writeSync(this.#file, bytes, done)
+    this.#pending = []
+    this.#pendingBytes = 0
   }
 }
 

@@ -39,7 +39,13 @@ const flags = {
   'keep-going': toggle('Go on after a failure'),
   'check-determinism': toggle('Run each seed in two processes, and compare all that happened'),
   plan: text('FILE', undefined, 'Run the plan in this file instead of a seed'),
+  fork: text('FILE', undefined, 'Run what this log holds once more, with one thing altered ...'),
+  at: text('EVENT', undefined, '... at this event of it: a sequence, a time, an id'),
+  drop: toggle('... which does not happen: a message is not taken, or lost, or a fault does not strike'),
+  change: text('JSON', undefined, '... of which these fields are others'),
+  insert: text('JSON', undefined, '... before which this happens: a message with its type, or a fault with its kind'),
   'save-plan': text('FILE', undefined, 'Write the plan of the one seed to this file'),
+  log: text('FILE', undefined, 'Write all that happens in the one run to this file, for `loch replay`'),
   report: text('FILE.html', undefined, 'Write a page that shows the one run, moment by moment'),
   'no-shrink': toggle('Do not look for the shortest plan that fails alike'),
   processes: count(undefined, 1, PROCESSES_MAX, 'At most so many at once (default: one for each core)'),
@@ -67,19 +73,53 @@ export function parseFlags(words: readonly string[]): SimulateArguments {
   else if (operands.length > 0) {
     throw bad('loch simulate', operands[0]!, 'this word is one too many', 'Write names after --mutations only.')
   }
-  for (const name of ['seed', 'seeds', 'for'] as const) {
-    if (!isGiven(values, 'plan') || !isGiven(values, name)) continue
-    throw bad('--plan', values.plan!, `it says what is run, and --${name} does too`, 'Leave one of them out.')
-  }
-  for (const name of ['report', 'save-plan'] as const) {
+  refuseTwoPlans(values, 'plan', ['seed', 'seeds', 'for'])
+  refuseTwoPlans(values, 'fork', ['seed', 'seeds', 'for', 'plan', 'check-determinism'])
+  checkFork(values)
+  for (const name of ['report', 'log', 'save-plan'] as const) {
     if (!isGiven(values, name) || isOfOneRun(values)) continue
     throw bad(`--${name}`, values[name]!, 'it is of one run, and many were asked for', 'Write --seed N with it, alone.')
   }
   return { flags: values, names: operands }
 }
 
+function refuseTwoPlans(
+  values: SimulateFlags,
+  said: 'plan' | 'fork',
+  others: ReadonlyArray<keyof SimulateFlags>,
+): void {
+  for (const name of others) {
+    if (!isGiven(values, said) || !isGiven(values, name)) continue
+    throw bad(`--${said}`, values[said]!, `it says what is run, and --${name} does too`, 'Leave one of them out.')
+  }
+}
+
+function checkFork(values: SimulateFlags): void {
+  const alterations = (['drop', 'change', 'insert'] as const).filter((name) => isGiven(values, name))
+  const isFork = isGiven(values, 'fork')
+  for (const name of ['at', ...alterations] as const) {
+    if (isGiven(values, name) && !isFork) throw bad(`--${name}`, '', 'it needs a log', 'Add --fork FILE.')
+  }
+  if (!isFork) return
+  if (!isGiven(values, 'at')) throw bad('--fork', '', 'it is not said where', 'Add --at EVENT.')
+  if (alterations.length === 1) return
+  throw bad('--fork', alterations.join(' '), 'one thing is altered', 'Write one of --drop, --change and --insert.')
+}
+
+const NOT_OF_MUTATIONS = [
+  'for',
+  'keep-going',
+  'check-determinism',
+  'plan',
+  'fork',
+  'save-plan',
+  'log',
+  'report',
+  'no-shrink',
+] as const
+
 function refuseBesideMutations(values: SimulateFlags): void {
-  for (const name of ['for', 'keep-going', 'check-determinism', 'plan', 'save-plan', 'report', 'no-shrink'] as const) {
+  for (const name of NOT_OF_MUTATIONS) {
     if (!isGiven(values, name)) continue
     throw bad('--mutations', `--${name}`, 'this does not go with it', 'Write --seed, --seeds, --processes, --json.')
   }
@@ -93,5 +133,5 @@ function isGiven(values: SimulateFlags, name: keyof SimulateFlags): boolean {
 export function isOfOneRun(values: SimulateFlags): boolean {
   if (values.mutations || values['check-determinism'] || values.seeds !== undefined || values.for !== undefined)
     return false
-  return values.plan !== undefined || values.seed !== undefined
+  return values.plan !== undefined || values.fork !== undefined || values.seed !== undefined
 }

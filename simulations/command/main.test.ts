@@ -3,13 +3,16 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { RunEvent } from '../../events/run-log.ts'
 import { main as loch } from '../../runtime/control/cli.ts'
 import type { Output } from '../../runtime/control/output.ts'
+import { rewritten } from '../../runtime/replay/testing.ts'
 import { moment } from '../plan/describe.ts'
 import { generatePlan } from '../plan/generate.ts'
 import type { Plan } from '../plan/plan.ts'
 import { formatPlan, readPlan } from '../plan/read.ts'
 import { runPlan } from '../run/run.ts'
+import { runLogged } from './logged-run.ts'
 import { main } from './main.ts'
 import type { Runner } from './runner.ts'
 import { FAILING_PLAN, FAULTED_PLAN } from './testing/failing-plan.ts'
@@ -21,6 +24,11 @@ const HERE: Runner = {
     return outcome.violation === undefined ? { outcome } : { outcome, violation: outcome.violation }
   },
   stop: () => {},
+}
+
+const logRun = async (plan: Plan, log: string) => {
+  await runLogged(plan, log)
+  return undefined
 }
 
 const before = process.cwd()
@@ -35,7 +43,7 @@ afterEach(() => {
 })
 
 async function simulate(...words: readonly string[]) {
-  return printed((makeOutput) => main(words, { makeOutput, makeRunner: () => HERE }))
+  return printed((makeOutput) => main(words, { makeOutput, makeRunner: () => HERE, logRun }))
 }
 
 async function printed(work: (makeOutput: (json: boolean) => Output) => Promise<number>) {
@@ -95,6 +103,13 @@ describe('loch simulate', () => {
     [['--plan', '/'], '--plan', 'EISDIR'],
     [['--seed', '1', '--save-plan', '/no/such/file'], '--save-plan', 'ENOENT'],
     [['--seed', '1', '--report', '/no/such/file'], '--report', 'ENOENT'],
+    [['--seed', '1', '--log', '/no/such/file'], '--log', 'ENOENT'],
+    [['--seeds', '2', '--log', 'x'], '--log', '--seed N'],
+    [['--drop'], '--drop', 'Add --fork FILE'],
+    [['--fork', 'x', '--drop'], '--fork', 'Add --at EVENT'],
+    [['--fork', 'x', '--at', '1'], '--fork', 'one of --drop, --change and --insert'],
+    [['--fork', 'x', '--at', '1', '--drop', '--seed', '1'], '--fork', 'Leave one of them out'],
+    [['--fork', '/no/such/file', '--at', '1', '--drop'], '/no/such/file', 'ENOENT'],
     [['word'], 'word', 'one too many'],
     [['--mutations', '--plan', 'a'], '--plan', 'does not go with it'],
     [['--mutations', 'choose-longest-tale'], 'choose-longest-tale', 'Did you mean choose-longest-tail?'],
@@ -165,7 +180,8 @@ describe('one run', () => {
   })
 
   test('that fails without any fault says so', async () => {
-    const { stdout } = await simulate('--plan', planFile(FAILING_PLAN))
+    const harmless = { kind: 'set-clock', atMs: 3_000, zone: 0, byMs: 100 } as const
+    const { stdout } = await simulate('--plan', planFile({ ...FAILING_PLAN, faults: [harmless] }))
     // Whichever oracle finds it first: clients miss what they were told, or an image of the log does.
     expect(stdout).toMatch(/FAILED: seed 3\n {2}.*(?:stale-read|lost-commit|recovered from the log up to \d+, key)/)
     expect(stdout).toContain(' cause:\n  it fails without any fault\n')
@@ -190,6 +206,24 @@ describe('one run', () => {
     expect(existsSync('loch-seed-3.json')).toBe(false)
   })
 
+  test('leaves its log, of the plan that is shown', async () => {
+    const { stdout } = await simulate('--plan', planFile(FAILING_PLAN))
+    expect(stdout).toContain('npx loch replay loch-seed-3.loch')
+    const shown = async (type: string) => {
+      const words = ['replay', 'loch-seed-3.loch', '--type', type, '--json']
+      return JSON.parse((await printed((makeOutput) => loch(words, makeOutput))).stdout).payload
+    }
+    expect(await shown('plan')).toEqual(readPlan(readFileSync('loch-seed-3.json', 'utf8')))
+    expect((await shown('verdict')).violation).toMatch(/stale-read|lost-commit|recovered from the log/)
+  })
+
+  test('leaves its log where it is told to, one that can be decided again', async () => {
+    const { code } = await simulate('--plan', planFile(SHORT), '--log', file('run.loch'))
+    expect(code).toBe(0)
+    const again = await printed((makeOutput) => loch(['replay', file('run.loch'), '--re-execute'], makeOutput))
+    expect(again).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('as it was recorded') })
+  })
+
   test('prints nothing but one object with --json', async () => {
     const { code, stdout } = await simulate('--plan', planFile(FAULTED_PLAN), '--json')
     expect(code).toBe(1)
@@ -206,8 +240,55 @@ describe('one run', () => {
     expect(failures[0].commands).toEqual([
       'npx loch simulate --plan loch-seed-3.json',
       'npx loch simulate --plan loch-seed-3.json --report loch-seed-3.html',
+      'npx loch replay loch-seed-3.loch',
     ])
     const good = await simulate('--plan', planFile(SHORT), '--json')
     expect(JSON.parse(good.stdout)).toMatchObject({ seeds: 1, failures: [], committedShare: 1 })
+  })
+})
+
+describe('a fork', () => {
+  const log = () => file('run.loch')
+  const fork = (...words: readonly string[]) => simulate('--fork', log(), ...words)
+  beforeEach(async () => {
+    expect((await simulate('--plan', planFile(SHORT), '--log', log(), '--json')).code).toBe(0)
+  })
+
+  test('is told as any run, and leaves a plan that tells it again', async () => {
+    const { stdout, stderr } = await fork(
+      '--at',
+      '+5.2s',
+      '--insert',
+      '{"kind": "kill-postgres"}',
+      '--log',
+      file('fork.loch'),
+    )
+    expect(stderr).toBe('')
+    expect(stdout).toMatch(/fault {4}kill-postgres/)
+    const saved = file('loch-fork-3.json')
+    const again = await simulate('--plan', saved, '--log', file('again.loch'))
+    expect(again.stdout.split('digest')[1]).toBe(stdout.split('digest')[1])
+    expect(readFileSync(file('again.loch')).equals(readFileSync(file('fork.loch')))).toBe(true)
+  })
+
+  test('of a run that today’s code does not come to is refused', async () => {
+    const bytes = readFileSync(log())
+    const change = (event: RunEvent) => (event.sequence === 9 ? { ...event, at: event.at + 1 } : event)
+    writeFileSync(log(), rewritten(bytes, change))
+    expect(await fork('--at', '50', '--drop')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/today's code does not come to the event: its run is another from event \d+ on/),
+    })
+  })
+
+  test('says what is wrong with what it is told', async () => {
+    expect(await fork('--at', '1', '--insert', '{')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--insert: this is not a JSON object'),
+    })
+    expect(await fork('--at', 'never', '--drop')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('no event has this sequence'),
+    })
   })
 })

@@ -7,15 +7,18 @@ import { availableParallelism } from 'node:os'
 import { commandHelp } from '../../runtime/control/arguments.ts'
 import { explainError } from '../../runtime/control/cli.ts'
 import { type Output, standardOutput } from '../../runtime/control/output.ts'
+import { pageOf } from '../../runtime/replay/page/page.ts'
 import { generatePlan } from '../plan/generate.ts'
 import { formatPlan } from '../plan/read.ts'
-import { reportPage } from '../report/page.ts'
 import { Recorder } from '../report/recorder.ts'
+import { SimulationLog } from '../report/simulation-log.ts'
 import { Campaign } from './campaign.ts'
+import { type LogRun, logInProcess } from './failure-logs.ts'
 import { FailureReport } from './failure-report.ts'
 import { commandsFor } from './failure-text.ts'
-import { loadPlan, save } from './files.ts'
+import { LogFile, loadPlan, save } from './files.ts'
 import { declaration, isOfOneRun, parseFlags, type SimulateFlags } from './flags.ts'
+import { forkedPlan } from './fork-plan.ts'
 import { type StoppableLaboratory, showMutations } from './mutations.ts'
 import { describeOutcome, runOne } from './one-run.ts'
 import { plansFor } from './plans.ts'
@@ -30,6 +33,7 @@ export interface MainOptions {
   readonly makeOutput?: (json: boolean) => Output
   /** Of what is run in processes of its own. */
   readonly makeRunner?: () => Runner
+  readonly logRun?: LogRun
   readonly makeLaboratory?: () => StoppableLaboratory
 }
 
@@ -39,6 +43,7 @@ export async function main(
   {
     makeOutput = standardOutput,
     makeRunner = () => new OnceRunner(),
+    logRun = logInProcess,
     makeLaboratory = () => new ProcessLaboratory(),
   }: MainOptions = {},
 ): Promise<number> {
@@ -48,11 +53,12 @@ export async function main(
       output.text(commandHelp('simulate', declaration))
       return 0
     }
-    const { flags, names } = parseFlags(words)
+    const { flags: given, names } = parseFlags(words)
+    const flags = given.fork === undefined ? given : { ...given, plan: await forkedPlan(given) }
     if (flags.mutations) return await showMutations({ flags, names, output, makeLaboratory })
     const tally = new Tally()
     const makeOne = flags['check-determinism'] ? () => new TwiceRunner() : makeRunner
-    const report = new FailureReport({ flags, output, tally, makeRunner: makeOne })
+    const report = new FailureReport({ flags, output, tally, makeRunner: makeOne, logRun })
     const task = { flags, output, tally, report, makeRunner: makeOne }
     return isOfOneRun(flags) ? await one(task) : await many(task)
   } catch (error) {
@@ -75,13 +81,17 @@ async function one({ flags, output, tally, report }: Task): Promise<number> {
   const recorder = flags.report === undefined ? undefined : new Recorder(plan)
   // Refused before the run, and not after it.
   if (flags.report !== undefined) save('--report', flags.report, '')
+  const file = flags.log === undefined ? undefined : new LogFile('--log', flags.log)
+  const log = file && new SimulationLog(plan, file.write)
   const beganMs = performance.now()
-  const run = await runOne(plan, output, recorder)
+  const run = await runOne(plan, output, [recorder, log])
   const elapsedMs = performance.now() - beganMs
+  log?.end(run.outcome)
+  file?.close()
   const { violation } = run.outcome
   if (flags.report !== undefined) {
     const command = commandsFor(plan, flags.plan, false)[0]!
-    save('--report', flags.report, reportPage(recorder!.recording(run.outcome, run.digest, command)))
+    save('--report', flags.report, pageOf(recorder!.shown(run.outcome, run.digest, command)))
   }
   if (!output.json) output.text(`\n${describeOutcome(run, elapsedMs)}\n\n`)
   const takeSignalsBack = onSignal(() => report.hurry())

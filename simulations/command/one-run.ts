@@ -17,13 +17,17 @@ export interface OneRun {
   readonly digest: string
 }
 
-/** `observer` sees what is told. */
-export async function runOne(plan: Plan, output: Output, observer: RunObserver | undefined): Promise<OneRun> {
+/** `observers` see what is told, and more. */
+export async function runOne(
+  plan: Plan,
+  output: Output,
+  observers: ReadonlyArray<RunObserver | undefined>,
+): Promise<OneRun> {
   useChecksum((bytes, before) => crc32(bytes, before))
   if (!output.json) output.text(`seed ${plan.seed}\n${indent(describePlan(plan))}\n\n`)
   const digest = new Digest()
   const teller = { observe: (event: RunEvent) => tell(event, plan, output) }
-  const outcome = await runPlan(plan, together([digest, teller, ...(observer ? [observer] : [])]))
+  const outcome = await runPlan(plan, together([digest, teller, ...observers.filter((one) => one !== undefined)]))
   return { outcome, digest: digest.value }
 }
 

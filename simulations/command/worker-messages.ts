@@ -7,6 +7,8 @@ export interface Job {
   readonly plan: Plan
   /** Also hash all that happens. */
   readonly withDigest: boolean
+  /** Write all that happens to this file. */
+  readonly log?: string
 }
 
 export interface Result {

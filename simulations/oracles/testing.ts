@@ -35,7 +35,7 @@ export function clusterOf(plan: Plan): {
 } {
   const kernel = new Kernel(new SeededDraws(plan.seed), EPOCH_MS)
   const oracles = new Oracles(plan)
-  const cluster = new SimCluster(kernel, plan, (_, line) => oracles.reported(line))
+  const cluster = new SimCluster(kernel, plan, { report: (_, line) => oracles.reported(line) })
   useScheduler(new KernelScheduler(kernel))
   oracles.begin(cluster)
   return { kernel, cluster, oracles }

@@ -35,6 +35,16 @@ export const flag: Check = (value, path) => {
   if (typeof value !== 'boolean') refuse(path, value, 'this is neither true nor false', 'Write true or false.')
 }
 
+export const words: Check = (value, path) => {
+  if (typeof value !== 'string' || value === '') refuse(path, value, 'this is no text', 'Write one in quotes.')
+}
+
+/** An object whose fields somebody else knows. */
+export const anything: Check = (value, path) => {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return
+  refuse(path, value, 'this is not an object', 'Write { ... }.')
+}
+
 export function oneOf(choices: readonly (string | number)[]): Check {
   return (value, path) => {
     if (choices.includes(value as string)) return

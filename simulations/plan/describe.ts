@@ -1,9 +1,22 @@
 /** A plan and its faults in words, for people: what a run is about, in a few lines. Nothing parses this. */
 import type { Fault } from '../faults/fault.ts'
+import { describeEdit } from '../fork/edit.ts'
 import type { Plan } from './plan.ts'
 
 export function describePlan(plan: Plan): string {
-  const { zones, durability, workload, postgres, store, network, clocks, faults, durationMs, cachePages } = plan
+  const {
+    zones,
+    durability,
+    workload,
+    postgres,
+    store,
+    network,
+    clocks,
+    faults,
+    durationMs,
+    cachePages,
+    edits = [],
+  } = plan
   const errors = [store.errorShare, store.lostAnswerShare, store.truncatedShare].map((share) => percent(share ?? 0))
   const skewMs = Math.max(0, ...clocks.map((clock) => Math.abs(clock.skewMs)))
   const tail = network.latency
@@ -17,6 +30,7 @@ export function describePlan(plan: Plan): string {
       `${cachePages} pages of cache`,
     `store: ${errors[0]} errors, ${errors[1]} lost answers, ${errors[2]} truncated; ` +
       `clocks off by up to ${skewMs} ms${tail === '' ? '' : `; ${tail}`}`,
+    ...(edits.length === 0 ? [] : [`edited: ${edits.map(describeEdit).join('; ')}`]),
     ...(postgres.mistakes.length === 0 ? [] : [`mistakes of Postgres: ${postgres.mistakes.join(', ')}`]),
   ].join('\n')
 }

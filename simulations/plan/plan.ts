@@ -6,6 +6,7 @@
 import type { Durability } from '../../events/timeline.ts'
 import type { LogLimits } from '../../runtime/safekeeper/disk-log.ts'
 import type { Fault } from '../faults/fault.ts'
+import type { Edit } from '../fork/edit.ts'
 import type { PostgresSettings } from '../postgres/settings.ts'
 import type { WorkloadPlan } from '../workloads/plan.ts'
 import type { ClockError } from '../world/clock.ts'
@@ -31,6 +32,8 @@ export interface Plan {
   /** One for each zone. */
   readonly clocks: readonly ClockError[]
   readonly faults: readonly Fault[]
+  /** What is otherwise than in the run without them; of forks. */
+  readonly edits?: readonly Edit[]
   /** How long faults may strike; afterwards the world heals. */
   readonly durationMs: number
 }

@@ -6,13 +6,14 @@
 import { BadArgument, FormatTooNew } from '../../runtime/errors.ts'
 import type { LogLimits } from '../../runtime/safekeeper/disk-log.ts'
 import { BUS_CLIENTS, FAULT_KINDS, type Fault, type FaultKind } from '../faults/fault.ts'
+import { EDIT_KINDS, type Edit, type Fields, whyNotToBeTold } from '../fork/edit.ts'
 import { MISTAKES, type PostgresSettings } from '../postgres/settings.ts'
 import type { WorkloadPlan } from '../workloads/plan.ts'
 import type { ClockError } from '../world/clock.ts'
 import type { Latency } from '../world/latency.ts'
 import type { NetworkSettings } from '../world/network-settings.ts'
 import type { S3Settings } from '../world/s3-settings.ts'
-import { type Check, fields, flag, list, number, oneOf, refuse, share, whole } from './check.ts'
+import { anything, type Check, fields, flag, list, number, oneOf, refuse, share, whole, words } from './check.ts'
 import { PLAN_VERSION, type Plan } from './plan.ts'
 
 type ChecksOf<T> = { readonly [K in keyof T]-?: Check }
@@ -57,6 +58,30 @@ const fault: Check = (value, path) => {
   }
   const checks: Readonly<Record<string, Check>> = { kind: oneOf(FAULT_KINDS), ...FAULTS[kind as FaultKind] }
   fields(checks)(value, path)
+}
+
+/** What an edit holds beside its kind. */
+type EditChecks = { readonly [K in Edit['kind']]: ChecksOf<Omit<Extract<Edit, { readonly kind: K }>, 'kind'>> }
+
+const atIntake = { actor: words, id: words }
+const EDITS: EditChecks = {
+  drop: atIntake,
+  change: { ...atIntake, fields: anything },
+  insert: { ...atIntake, event: anything },
+  strike: { ...atIntake, fault },
+  lose: { from: words, to: words, subject: words, number: whole(1, Number.MAX_SAFE_INTEGER) },
+}
+
+const edit: Check = (value, path) => {
+  const kind = typeof value === 'object' && value !== null && 'kind' in value ? value.kind : undefined
+  if (!EDIT_KINDS.includes(kind as Edit['kind'])) {
+    refuse(`${path}.kind`, kind, 'there is no such edit', `Write one of ${EDIT_KINDS.join(', ')}.`)
+  }
+  const checks: Readonly<Record<string, Check>> = { kind: oneOf(EDIT_KINDS), ...EDITS[kind as Edit['kind']] }
+  fields(checks)(value, path)
+  const { actor, event } = value as { readonly actor: string; readonly event?: Fields }
+  const problem = event && whyNotToBeTold(actor, event)
+  if (problem !== undefined) refuse(`${path}.event`, event, problem, 'Write a message that this actor knows.')
 }
 
 const LATENCY: ChecksOf<Latency> = { minMs: ms, meanMs: ms, tailShare: share, tailMeanMs: ms }
@@ -127,6 +152,7 @@ const PLAN: ChecksOf<Plan> = {
   store: fields(STORE, Object.keys(STORE) as Array<keyof S3Settings>),
   clocks: list(fields(CLOCK), 5),
   faults: list(fault, FAULTS_MAX),
+  edits: list(edit, FAULTS_MAX),
   durationMs: number(1, DAY_MS),
 }
 
@@ -138,7 +164,7 @@ export function readPlan(text: string): Plan {
 /** The same for what has been parsed already. */
 export function checkPlan(value: unknown): Plan {
   checkVersion(value)
-  fields(PLAN, ['logLimits'])(value, '')
+  fields(PLAN, ['logLimits', 'edits'])(value, '')
   const plan = value as Plan
   if (plan.clocks.length !== plan.zones) {
     refuse('clocks', plan.clocks.length, 'there is not one clock for each zone', `Write ${plan.zones} of them.`)

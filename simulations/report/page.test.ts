@@ -2,14 +2,19 @@
 import { crc32 } from 'node:zlib'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { useChecksum } from '../../events/checksum.ts'
+import { shownOf } from '../../runtime/replay/page/from-log.ts'
+import { embedded, pageOf } from '../../runtime/replay/page/page.ts'
+import { SCRIPT } from '../../runtime/replay/page/page-script.ts'
+import type { Shown } from '../../runtime/replay/page/shown.ts'
+import { Thinned } from '../../runtime/replay/page/thinned.ts'
+import { openBytes } from '../../runtime/replay/testing.ts'
 import { generatePlan } from '../plan/generate.ts'
 import type { Plan } from '../plan/plan.ts'
+import { together } from '../run/observer.ts'
 import { runPlan } from '../run/run.ts'
-import { embedded, reportPage } from './page.ts'
-import { SCRIPT } from './page-script.ts'
-import { Recorder, type Recording } from './recorder.ts'
+import { Recorder } from './recorder.ts'
+import { SimulationLog } from './simulation-log.ts'
 import { changesBetween } from './snapshot.ts'
-import { Thinned } from './thinned.ts'
 
 useChecksum((bytes, before) => crc32(bytes, before))
 
@@ -25,10 +30,17 @@ const PLAN: Plan = {
     { kind: 'kill-zone', atMs: 13_000, zone: 2, forMs: 500 },
   ],
 }
-let recording: Recording
+let recording: Shown
+/** The same run, of its log. */
+let ofLog: Shown
 beforeAll(async () => {
   const recorder = new Recorder(PLAN)
-  recording = recorder.recording(await runPlan(PLAN, recorder), 'abc', 'npx loch simulate --seed 3')
+  const chunks: Uint8Array[] = []
+  const log = new SimulationLog(PLAN, (chunk) => chunks.push(chunk))
+  const outcome = await runPlan(PLAN, together([recorder, log]))
+  log.end(outcome)
+  recording = recorder.shown(outcome, 'abc', 'npx loch simulate --seed 3')
+  ofLog = shownOf(openBytes(Buffer.concat(chunks)).log)
 })
 
 class FakeElement {
@@ -72,7 +84,7 @@ class FakeElement {
 }
 
 /** Runs the page's script; what it has made of its elements. */
-function openPage(shown: Recording, hash = '') {
+function openPage(shown: Shown, hash = '') {
   const named = new Map<string, FakeElement>()
   const listeners: Record<string, (event: unknown) => void> = {}
   const document = {
@@ -163,16 +175,13 @@ describe('the page', () => {
     for (let times = 0; times < 4; times++) closer.listeners['click']!({})
     expect(page.chart.all('circle').length).toBeLessThan(whole)
     page.chart.all('svg')[0]!.listeners['click']!({ clientX: 990 })
-    expect(page.controls.all('output')[0]!.textContent).toBe(
-      `${(7 + recording.outcome.simulatedMs / 32_000).toFixed(3)} s`,
-    )
+    expect(page.controls.all('output')[0]!.textContent).toBe(`${(7 + recording.endMs / 32_000).toFixed(3)} s`)
   })
 
   test('shows a violation, at its moment', () => {
-    const outcome = { ...recording.outcome, violation: 'lost-commit: <b>x</b>' }
-    const { header, controls } = openPage({ ...recording, outcome })
+    const { header, controls } = openPage({ ...recording, problem: 'lost-commit: <b>x</b>' })
     expect(header.textContent).toContain('lost-commit: <b>x</b>')
-    expect(controls.all('output')[0]!.textContent).toBe(`${(outcome.simulatedMs / 1000).toFixed(3)} s`)
+    expect(controls.all('output')[0]!.textContent).toBe(`${(recording.endMs / 1000).toFixed(3)} s`)
   })
 
   test('can show a run in which nothing happened', () => {
@@ -181,19 +190,48 @@ describe('the page', () => {
   })
 })
 
+describe('the page of a log', () => {
+  test('shows the same zones, faults and answers as that of the run', () => {
+    expect(ofLog.zones).toEqual(recording.zones)
+    const bands = ({ faults }: Shown) => faults.map(({ fromMs, zone }) => `${fromMs} ${zone}`).sort()
+    expect(bands(ofLog)).toEqual(bands(recording))
+    const answers = ({ events }: Shown) => events.filter(({ kind }) => kind === 'acknowledged').length
+    expect(answers(ofLog)).toBe(answers(recording))
+    expect(ofLog.endMs).toBeCloseTo(recording.endMs)
+    expect(ofLog.messagesSeen).toBe(recording.messagesSeen)
+    expect(ofLog.states.length).toBeGreaterThan(100)
+    expect(ofLog.states.length).toBeLessThanOrEqual(2_001)
+  })
+
+  test('draws lanes, messages, terms and states', () => {
+    const { chart, header, moment, key } = openPage(ofLog, '#t=9')
+    expect(header.textContent).toContain('Loch simulation, seed 3: all held')
+    expect(chart.all('line').filter(({ attributes }) => attributes['class'] === 'message').length).toBe(
+      ofLog.messages.length,
+    )
+    expect(chart.all('polyline').length).toBeGreaterThan(3)
+    const actors = moment.all('h3').map(({ textContent }) => textContent)
+    for (const actor of ['zone.zone-1', 'safekeeper.main', 'timeline.main']) expect(actors).toContain(actor)
+    const before = moment.textContent
+    key('ArrowRight')
+    expect(moment.textContent).not.toBe(before)
+  })
+})
+
 describe('the file', () => {
   test('takes nothing of a run for markup or for a program', () => {
     const evil = '</script><script>alert(1)</script><!--\u2028&amp;'
-    const page = reportPage({ ...recording, plan: evil, outcome: { ...recording.outcome, violation: evil } })
+    const page = pageOf({ ...recording, title: evil, heading: evil, about: evil, problem: evil })
     expect(page.match(/<script/g)).toHaveLength(2)
     expect(page.match(/<\/script/g)).toHaveLength(2)
     expect(page).not.toContain('<!--')
     const data = /<script type="application\/json" id="recording">(.*)<\/script>\n<script>/.exec(page)![1]!
-    expect(JSON.parse(data)).toMatchObject({ plan: evil, outcome: { violation: evil } })
+    expect(JSON.parse(data)).toMatchObject({ title: evil, heading: evil, about: evil, problem: evil })
+    expect(/<title>([\s\S]*)<\/title>/.exec(page)![1]).not.toContain('<')
   })
 
   test('asks for nothing from anywhere', () => {
-    const page = reportPage(recording)
+    const page = pageOf(recording)
     expect(page).toContain("default-src 'none'")
     const addresses = page.match(/\b(?:https?:)?\/\/[\w.]+\.\w+[^'"\s]*/g) ?? []
     expect(new Set(addresses)).toEqual(new Set(['http://www.w3.org/2000/svg']))

@@ -2,49 +2,14 @@
  * Keeps of one run what a page can show of it: events, messages between zones, and the states of all actors whenever they
  * change. Everything is bounded, by leaving out evenly, so that a long run makes a page that can still be opened.
  */
+import type { FaultBand, Line, Shown, ShownMessage, StateChange } from '../../runtime/replay/page/shown.ts'
+import { Thinned } from '../../runtime/replay/page/thinned.ts'
 import type { SimCluster } from '../cluster/sim-cluster.ts'
 import { describeFault, describePlan } from '../plan/describe.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { RunEvent, RunEventKind, RunObserver } from '../run/observer.ts'
 import type { Outcome } from '../run/run.ts'
-import { type ActorState, changesBetween, type Snapshot, snapshotOf } from './snapshot.ts'
-import { Thinned } from './thinned.ts'
-
-export interface RecordedMessage {
-  readonly atMs: number
-  readonly from: string
-  readonly to: string
-  readonly subject: string
-  readonly bytes: number
-}
-
-export interface StateChange {
-  readonly atMs: number
-  /** By `zone/actor`; null for one that is gone. */
-  readonly changes: Readonly<Record<string, ActorState | null>>
-}
-
-export interface FaultBand {
-  readonly fromMs: number
-  readonly untilMs: number
-  /** Absent if it befalls all. */
-  readonly zone?: string
-  readonly text: string
-}
-
-export interface Recording {
-  readonly seed: number
-  readonly plan: string
-  readonly command: string
-  readonly digest: string
-  readonly outcome: Omit<Outcome, 'reports'>
-  readonly zones: readonly string[]
-  readonly faults: readonly FaultBand[]
-  readonly events: readonly RunEvent[]
-  readonly messages: readonly RecordedMessage[]
-  readonly messagesSeen: number
-  readonly states: readonly StateChange[]
-}
+import { changesBetween, type Snapshot, snapshotOf } from './snapshot.ts'
 
 const SNAPSHOT_INTERVAL_MS = 50
 /** Beyond this, the interval grows with the length of the plan. */
@@ -60,7 +25,7 @@ export class Recorder implements RunObserver {
   readonly #plan: Plan
   readonly #intervalMs: number
   readonly #events = new Map<RunEventKind, Thinned<RunEvent>>()
-  readonly #messages = new Map<string, Thinned<RecordedMessage>>()
+  readonly #messages = new Map<string, Thinned<ShownMessage>>()
   readonly #states: StateChange[] = []
   #cluster: SimCluster | undefined
   #lastSnapshot: Snapshot = new Map()
@@ -89,22 +54,27 @@ export class Recorder implements RunObserver {
     this.#look(cluster)
   }
 
-  recording({ reports: _, ...outcome }: Outcome, digest: string, command: string): Recording {
+  /** Of a run that has ended. */
+  shown({ violation, simulatedMs, commits, servings, steps }: Outcome, digest: string, command: string): Shown {
     if (this.#cluster !== undefined) this.#look(this.#cluster)
     const plan = this.#plan
     const messages = [...this.#messages.values()]
+    const zones = Array.from({ length: plan.zones }, (_, at) => `zone-${at + 1}`)
     return {
-      seed: plan.seed,
-      plan: describePlan(plan),
-      command,
-      digest,
-      outcome,
-      zones: Array.from({ length: plan.zones }, (_, at) => `zone-${at + 1}`),
-      faults: this.#bands(outcome.simulatedMs),
+      title: `Loch simulation, seed ${plan.seed}`,
+      heading: `Seed ${plan.seed}: ${violation === undefined ? 'all held' : 'failed'}`,
+      problem: violation ?? '',
+      about: describePlan(plan),
+      details: [command, `${commits} commits`, `${servings} servings`, `${steps} events`, `digest ${digest}`],
+      endMs: simulatedMs,
+      zones,
+      faults: this.#bands(simulatedMs),
       events: byTime([...this.#events.values()].flatMap(({ kept }) => kept)),
       messages: byTime(messages.flatMap(({ kept }) => kept)),
       messagesSeen: messages.reduce((sum, { seen }) => sum + seen, 0),
       states: this.#states,
+      dashed: 'archived',
+      charts: chartsOf(zones),
     }
   }
 
@@ -133,6 +103,19 @@ export class Recorder implements RunObserver {
         return 'zone' in fault ? { ...band, zone: `zone-${(fault.zone % zones) + 1}` } : band
       })
   }
+}
+
+function chartsOf(zones: readonly string[]): Shown['charts'] {
+  const line = (zone: string, field: string): Line => ({
+    key: `${zone}/safekeeper`,
+    field,
+    dashed: field === 'archived',
+  })
+  const positions = zones.flatMap((zone) => [line(zone, 'flushed'), line(zone, 'archived')])
+  return [
+    { title: 'term', lines: zones.map((zone) => line(zone, 'term')) },
+    { title: 'durable position', lines: positions },
+  ]
 }
 
 function listOf<K, A>(lists: Map<K, Thinned<A>>, key: K, max: number): Thinned<A> {

@@ -2,10 +2,9 @@
  * What all actors of a cluster say of themselves at one moment, flat and as text, so that two moments can be compared field
  * by field. It only looks.
  */
+import type { ActorState } from '../../runtime/replay/page/shown.ts'
 import type { SimCluster } from '../cluster/sim-cluster.ts'
 
-/** By field. */
-export type ActorState = Readonly<Record<string, string>>
 /** By `zone/actor`. */
 export type Snapshot = ReadonlyMap<string, ActorState>
 

@@ -3,7 +3,11 @@
  * after each event of the kernel. Looking on must not change a run: an observer draws nothing, schedules nothing, and only
  * reads the cluster. Without one, nothing of this costs anything.
  */
+import type { Recorder } from '../../runtime/system/ports.ts'
 import type { SimCluster } from '../cluster/sim-cluster.ts'
+
+/** When every run begins, so that its times look like dates. */
+export const EPOCH_MS = Date.UTC(2026, 0, 1)
 
 export const RUN_EVENT_KINDS = [
   /** A fault strikes, or all of them end. */
@@ -37,20 +41,31 @@ export interface RunEvent {
   readonly to?: string
   /** Of a message. */
   readonly bytes?: number
+  /** Of a message that is forwarded; to be looked at and not kept. */
+  readonly data?: Uint8Array
 }
 
 /** An event before it has got its time. */
 export type Happening = Omit<RunEvent, 'atMs'>
 
 export interface RunObserver {
+  /** Before all else; with the time of the kernel. */
+  begins?(nowMs: () => number): void
+  /** Is shown what actors of a zone hear and decide, as in production. */
+  recorderOf?(host: string): Recorder
   observe(event: RunEvent): void
   /** After each event of the kernel; `atMs` since the beginning of the run. */
   stepped?(cluster: SimCluster, atMs: number): void
 }
 
-/** Several observers as one. */
+/** Several observers as one; at most one of them may want to record. */
 export function together(observers: readonly RunObserver[]): RunObserver {
+  const recording = observers.find(({ recorderOf }) => recorderOf !== undefined)
   return {
+    begins: (nowMs) => {
+      for (const observer of observers) observer.begins?.(nowMs)
+    },
+    ...(recording === undefined ? {} : { recorderOf: (host: string) => recording.recorderOf!(host) }),
     observe: (event) => {
       for (const observer of observers) observer.observe(event)
     },

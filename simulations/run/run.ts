@@ -5,6 +5,7 @@
  */
 import { useScheduler } from '../../runtime/system/run.ts'
 import { SimCluster } from '../cluster/sim-cluster.ts'
+import type { Fault } from '../faults/fault.ts'
 import { heal, strike } from '../faults/strike.ts'
 import { SeededDraws } from '../kernel/draws.ts'
 import { Kernel, WORLD } from '../kernel/kernel.ts'
@@ -13,7 +14,7 @@ import { audit, awaitService } from '../oracles/liveness.ts'
 import { Oracles } from '../oracles/oracles.ts'
 import type { Probe } from '../oracles/sometimes.ts'
 import type { Plan } from '../plan/plan.ts'
-import type { Happening, RunObserver } from './observer.ts'
+import { EPOCH_MS, type Happening, type RunObserver } from './observer.ts'
 
 export interface Outcome {
   readonly seed: number
@@ -31,7 +32,6 @@ export interface Outcome {
   readonly probes: readonly Probe[]
 }
 
-const EPOCH_MS = Date.UTC(2026, 0, 1)
 /** Of the reports of zones, the last are kept. */
 const REPORTS_MAX = 400
 
@@ -48,7 +48,9 @@ export async function runPlan(plan: Plan, observer?: RunObserver): Promise<Outco
     oracles.reported(line)
     tell?.({ kind: 'report', lane: process, text: line })
   }
-  const cluster = new SimCluster(kernel, plan, report, tell)
+  observer?.begins?.(() => kernel.nowMs)
+  const recorderOf = observer?.recorderOf && ((host: string) => observer.recorderOf!(host))
+  const cluster = new SimCluster(kernel, plan, { report, tell, recorderOf })
   if (observer?.stepped) kernel.watch = () => observer.stepped?.(cluster, kernel.nowMs - EPOCH_MS)
   useScheduler(new KernelScheduler(kernel))
   let violation: string | undefined
@@ -81,17 +83,26 @@ interface Run {
   readonly tell: ((happening: Happening) => void) | undefined
 }
 
-async function carryOut({ kernel, cluster, plan, oracles, report, tell }: Run): Promise<void> {
+function strikeNow({ cluster, report, tell }: Run, fault: Fault): void {
+  report('FAULT', JSON.stringify(fault))
+  tell?.({ kind: 'fault', lane: 'world', text: JSON.stringify(fault) })
+  strike(cluster, fault)
+}
+
+async function carryOut(run: Run): Promise<void> {
+  const { kernel, cluster, plan, oracles, report, tell } = run
   oracles.begin(cluster)
+  cluster.edits.strike = (fault) => {
+    if (kernel.nowMs >= EPOCH_MS + plan.durationMs) return false
+    // In a step of its own: a process must not die while it is at work.
+    kernel.after(WORLD, 0, () => strikeNow(run, fault))
+    return true
+  }
   cluster.start()
   for (const fault of plan.faults) {
     // None strikes a world that has healed, be the plan cut short as it may.
     if (fault.atMs >= plan.durationMs) continue
-    kernel.after(WORLD, fault.atMs, () => {
-      report('FAULT', JSON.stringify(fault))
-      tell?.({ kind: 'fault', lane: 'world', text: JSON.stringify(fault) })
-      strike(cluster, fault)
-    })
+    kernel.after(WORLD, fault.atMs, () => strikeNow(run, fault))
   }
   await kernel.run(EPOCH_MS + plan.durationMs)
   report('WORLD', 'heals')
@@ -103,6 +114,8 @@ async function carryOut({ kernel, cluster, plan, oracles, report, tell }: Run): 
   await kernel.run(deadline, () => cluster.workload.isQuiet)
   await audit(cluster, deadline)
   await oracles.atEnd(cluster, deadline)
+  const [missed] = cluster.edits.missed
+  if (missed !== undefined) throw new Error(`the run has not come to an edit of its plan: ${missed}`)
 }
 
 function inWords(error: unknown): string {

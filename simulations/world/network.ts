@@ -20,6 +20,8 @@ export type NetworkWatch = (message: {
   /** The subject. */
   readonly text: string
   readonly bytes: number
+  /** Of a message that is forwarded. */
+  readonly data?: Uint8Array
 }) => void
 
 export class Network {
@@ -41,6 +43,8 @@ export class Network {
   slowConsumers = 0
   /** Told of each message, for whoever looks on. */
   watch: NetworkWatch | undefined
+  /** Asked of each message, in a fork: whether just this one gets lost on its way from the server. */
+  loses: ((from: string, to: string, subject: string) => boolean) | undefined
 
   constructor(kernel: Kernel, settings: Partial<NetworkSettings> = {}) {
     this.kernel = kernel
@@ -204,12 +208,14 @@ export class Network {
       return false
     }
     const { subject, data } = publication
+    if (this.loses?.(from.client.name, session.client.name, subject)) return true
     this.watch?.({
       kind: 'forwarded',
       lane: from.client.name,
       to: session.client.name,
       text: subject,
       bytes: data.length,
+      data,
     })
     session.down.send({ kind: 'message', sid, publication }, data.length + ENVELOPE_BYTES)
     if (session.down.pendingBytes > this.settings.pendingBytesMax) this.#cutOff(session)

@@ -2,6 +2,7 @@
  * `loch replay FILE`: opens a run log, of production or of a simulation. On a terminal it is a view to move about in; with a
  * question, elsewhere, or with --json the answer is printed. What of a damaged log can be read is shown before its error.
  */
+import { writeFileSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { useChecksum } from '../../../events/checksum.ts'
 import { BadArgument } from '../../errors.ts'
@@ -9,6 +10,8 @@ import { answer } from '../../replay/answers.ts'
 import { fileSource } from '../../replay/byte-source.ts'
 import { Cursor } from '../../replay/cursor.ts'
 import { RunLog } from '../../replay/open-log.ts'
+import { shownOf } from '../../replay/page/from-log.ts'
+import { pageOf } from '../../replay/page/page.ts'
 import { runView } from '../../replay/terminal.ts'
 import type { ParsedArguments } from '../arguments.ts'
 import type { Command } from '../cli.ts'
@@ -28,7 +31,8 @@ export const replayCommand: Command<'replay'> = async (words, output) => {
   const log = new RunLog(fileSource(file))
   try {
     const cursor = new Cursor(log)
-    if (log.length > 0 && isInteractive(words, output.json)) {
+    if (words.values.html !== undefined) writePage(log, words.values.html)
+    else if (log.length > 0 && isInteractive(words, output.json)) {
       cursor.show(words.values)
       cursor.seek(words.values.at ?? 'first', '--at')
       await runView(cursor)
@@ -56,4 +60,20 @@ const VIEW_FLAGS: readonly string[] = [
 function isInteractive({ values }: ParsedArguments<FlagsOf<'replay'>>, json: boolean): boolean {
   if (json || process.stdin.isTTY !== true || process.stdout.isTTY !== true) return false
   return Object.entries(values).every(([name, value]) => !value || VIEW_FLAGS.includes(name))
+}
+
+/** @throws BadArgument */
+function writePage(log: RunLog, file: string): void {
+  try {
+    writeFileSync(file, pageOf(shownOf(log)))
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error
+    const problem = `it cannot be written (${error.code})`
+    throw new BadArgument({
+      component: '--html',
+      value: file,
+      problem,
+      remedy: 'Name a file in a directory that exists.',
+    })
+  }
 }

@@ -7,6 +7,9 @@ const SEED = generatePlan(3)
 export const FAILING_PLAN: Plan = {
   ...SEED,
   durationMs: 8_000,
+  // In a calm world there are commits to be lost, whatever the timing of its messages.
+  network: {},
+  store: {},
   workload: { ...SEED.workload, clients: 4, keys: 4, thinkMeanMs: 100, writeShare: 0.9 },
   postgres: { ...SEED.postgres, mistakes: ['skip-redo'] },
   faults: [3_000, 5_000, 7_000].map((atMs) => ({ kind: 'kill-postgres', atMs })),
@@ -15,8 +18,6 @@ export const FAILING_PLAN: Plan = {
 /** Fails only because of its last fault: a Postgres whose checkpoints do not sync data loses it with the power. */
 export const FAULTED_PLAN: Plan = {
   ...FAILING_PLAN,
-  network: {},
-  store: {},
   postgres: { ...SEED.postgres, checkpointIntervalMs: 3_000, mistakes: ['forget-data-fsync'] },
   faults: [...FAILING_PLAN.faults, { kind: 'lose-everything', atMs: 7_500, forMs: 500, disks: false }],
 }

@@ -5,8 +5,8 @@
 const DRAWING = `
 'use strict'
 const recording = JSON.parse(document.getElementById('recording').textContent)
-const { zones, faults, events, messages, states, outcome } = recording
-const endMs = Math.max(outcome.simulatedMs, 1)
+const { zones, faults, events, messages, states, charts, problem } = recording
+const endMs = Math.max(recording.endMs, 1)
 const LABEL_PX = 150, ZONE_PX = 26, ACTOR_PX = 15, CHART_PX = 90
 const COLORS = ['#0969da', '#8250df', '#bf3989', '#1a7f37', '#9a6700', '#57606a']
 const view = { fromMs: 0, untilMs: endMs, nowMs: endMs }
@@ -134,7 +134,6 @@ function draw() {
     back.push(svg('line', { x1: at, x2: at + 3, y1: from, y2: to, class: 'message' }, tip(words)))
     back.push(svg('circle', { cx: at + 3, cy: to, r: 1.2, class: 'message' }))
   }
-  const safekeepers = zones.map((zone) => zone + '/safekeeper')
   const lines = (title, chosen) => {
     const all = chosen.map(({ key, field, dashed }) => ({ key, field, dashed, points: series(key, field) })).filter(({ points }) => points.length > 0)
     const max = Math.max(1, ...all.flatMap(({ points }) => points.map(([, value]) => value)))
@@ -158,9 +157,8 @@ function draw() {
     }
     y += CHART_PX
   }
-  lines('term', safekeepers.map((key) => ({ key, field: 'term', dashed: false })))
-  lines('durable position', safekeepers.flatMap((key) => [{ key, field: 'flushed', dashed: false }, { key, field: 'archived', dashed: true }]))
-  zones.forEach((zone, at) => front.push(svg('text', { x: 4 , y: y - 46 + at * 12, style: 'fill:' + COLORS[at % COLORS.length] }, zone + (at === 0 ? ' (archived: dashed)' : ''))))
+  for (const { title, lines: chosen } of charts) lines(title, chosen)
+  zones.forEach((zone, at) => front.push(svg('text', { x: 4 , y: y - 46 + at * 12, style: 'fill:' + COLORS[at % COLORS.length] }, zone + (at === 0 ? ' (dashed: ' + recording.dashed + ')' : ''))))
   y = Math.max(y, y - 46 + zones.length * 12)
   const cursor = svg('line', { id: 'cursor', y1: 14, y2: y, class: 'cursor' })
   const picture = svg('svg', { viewBox: '0 0 ' + width + ' ' + y, height: y }, [...back, ...front, cursor])
@@ -271,14 +269,14 @@ document.addEventListener('keydown', (event) => {
 })
 window.addEventListener('resize', () => draw())
 document.getElementById('header').replaceChildren(
-  html('h1', { class: outcome.violation === undefined ? 'good' : 'bad' }, 'Seed ' + recording.seed + (outcome.violation === undefined ? ': all held' : ': failed')),
-  html('pre', { class: 'bad' }, outcome.violation || ''),
-  html('pre', {}, recording.plan),
-  html('pre', {}, [recording.command, outcome.commits + ' commits', outcome.servings + ' servings', outcome.steps + ' events', messages.length + ' of ' + recording.messagesSeen + ' messages between zones shown', 'digest ' + recording.digest].join(' \u00b7 ')),
+  html('h1', { class: problem === '' ? 'good' : 'bad' }, recording.heading),
+  html('pre', { class: 'bad' }, problem),
+  html('pre', {}, recording.about),
+  html('pre', {}, [...recording.details, messages.length + ' of ' + recording.messagesSeen + ' messages between zones shown'].join(' \u00b7 ')),
 )
 draw()
 const asked = /t=([\d.]+)/.exec(location.hash)
-show(asked ? Number(asked[1]) * 1000 : outcome.violation === undefined ? 0 : endMs)
+show(asked ? Number(asked[1]) * 1000 : problem === '' ? 0 : endMs)
 `
 
 export const SCRIPT = `${DRAWING}${MOMENT}`

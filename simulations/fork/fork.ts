@@ -1,0 +1,117 @@
+/**
+ * A fork: the plan of a recorded run with one thing about it changed at one of its events. What the log says of the event
+ * becomes an edit (edit.ts) or, for a fault, a change of the plan itself. Reading the log only; nothing is run here.
+ */
+import { KINDS, type RunEvent } from '../../events/run-log.ts'
+import { BadArgument } from '../../runtime/errors.ts'
+import type { RunLog } from '../../runtime/replay/open-log.ts'
+import { parsePlace } from '../../runtime/replay/places.ts'
+import type { Fault } from '../faults/fault.ts'
+import type { Plan } from '../plan/plan.ts'
+import { checkPlan } from '../plan/read.ts'
+import { PLAN_NOTE } from '../report/simulation-log.ts'
+import { type Edit, type Fields, whyNotToBeTold } from './edit.ts'
+
+export type Alteration =
+  | { readonly kind: 'drop' }
+  /** Other values of some fields of the message or fault. */
+  | { readonly kind: 'change'; readonly fields: Fields }
+  /** A message with a `type`, or a fault with a `kind`, before the event. */
+  | { readonly kind: 'insert'; readonly what: Fields }
+
+export interface Fork {
+  /** Of the run that was recorded. */
+  readonly from: Plan
+  readonly plan: Plan
+  /** Place of the event in the log. */
+  readonly place: number
+}
+
+/** @throws BadArgument */
+export function forkOf(log: RunLog, at: string, alteration: Alteration): Fork {
+  const from = planIn(log)
+  const place = parsePlace(log, at, '--at')
+  const event = log.event(place)
+  if (event.kind === 'fault') return { from, place, plan: checkPlan(withFault(log, place, from, alteration)) }
+  if (alteration.kind === 'insert' && 'kind' in alteration.what && event.kind !== 'took') {
+    const atMs = event.at - log.header.startedAt
+    return { from, place, plan: checkPlan(withMore(from, { ...alteration.what, atMs } as Fault)) }
+  }
+  const edit = event.kind === 'message' ? lossOf(log, place, alteration) : editOf(event, alteration)
+  return { from, place, plan: checkPlan({ ...from, edits: [...(from.edits ?? []), edit] }) }
+}
+
+/** @throws BadArgument if the log is not of a simulation */
+function planIn(log: RunLog): Plan {
+  for (let place = 0; place < log.length; place++) {
+    const event = log.event(place)
+    if (event.kind === 'note' && event.type === PLAN_NOTE) return checkPlan(event.payload)
+  }
+  const problem =
+    log.header.kind === 'production' ? 'this is a log of production' : 'its beginning, with the plan, is lost'
+  const remedy = 'Name the log of a simulation, as `loch simulate --log FILE` writes it: only that can be run again.'
+  throw new BadArgument({ component: '--fork', value: log.source.name, problem, remedy })
+}
+
+function editOf(event: RunEvent, alteration: Alteration): Edit {
+  const { source: actor, id, kind, payload, type } = event
+  if (kind !== 'took' || actor.startsWith('safekeeper.')) {
+    throw refuse(event, 'what happens there is not a message that an actor takes from its queue', HINT)
+  }
+  if (alteration.kind === 'drop') return { kind: 'drop', actor, id }
+  if (alteration.kind === 'change') {
+    checkTold(actor, { ...payload, type, ...alteration.fields }, '--change')
+    return { kind: 'change', actor, id, fields: alteration.fields }
+  }
+  const { what } = alteration
+  if ('kind' in what) return { kind: 'strike', actor, id, fault: { atMs: 0, ...what } as unknown as Fault }
+  checkTold(actor, what, '--insert')
+  return { kind: 'insert', actor, id, event: what as Fields & { type: string } }
+}
+
+const HINT = 'Choose an event of kind `took` of a zone, timeline, endpoint or compute, a `message` or a `fault`.'
+
+function checkTold(actor: string, event: Fields, flag: string): void {
+  const problem = whyNotToBeTold(actor, event)
+  if (problem === undefined) return
+  const remedy = `Write one of the messages in events/${actor.split('.', 1)[0]}.ts, with all its fields.`
+  throw new BadArgument({ component: flag, value: JSON.stringify(event), problem, remedy })
+}
+
+/** Bytes stand in no log, so a message can be lost and not changed. */
+function lossOf(log: RunLog, place: number, { kind }: Alteration): Edit {
+  const { table } = log
+  const message = log.event(place)
+  if (kind !== 'drop') throw refuse(message, 'of a message only length and checksum are known', `Drop it, or: ${HINT}`)
+  const { source: from, type: subject } = message
+  const to = String(message.payload['to'])
+  let number = 0
+  for (let before = 0; before <= place; before++) {
+    if (table.kind[before] !== MESSAGE || table.source[before] !== table.source[place]) continue
+    if (table.type[before] === table.type[place] && log.event(before).payload['to'] === to) number++
+  }
+  return { kind: 'lose', from, to, subject, number }
+}
+
+const MESSAGE = KINDS.indexOf('message')
+
+/** Faults stand in the plan, in the order of their moments and so in that in which they struck. */
+function withFault(log: RunLog, place: number, plan: Plan, alteration: Alteration): Plan {
+  const { at, type, payload } = log.event(place)
+  const atMs = at - log.header.startedAt
+  const recorded = JSON.stringify({ kind: type, ...payload })
+  const number = plan.faults.findIndex(({ kind, ...fields }) => JSON.stringify({ kind, ...fields }) === recorded)
+  if (alteration.kind === 'insert') return withMore(plan, { atMs, ...alteration.what } as unknown as Fault)
+  if (number < 0) throw refuse(log.event(place), 'an edit of the plan made this fault', 'Fork the log without it.')
+  const { kind } = alteration
+  const instead = kind === 'drop' ? [] : [{ ...plan.faults[number]!, ...alteration.fields } as Fault]
+  return { ...plan, faults: plan.faults.toSpliced(number, 1, ...instead) }
+}
+
+function withMore(plan: Plan, fault: Fault): Plan {
+  return { ...plan, faults: [...plan.faults, fault].sort((left, right) => left.atMs - right.atMs) }
+}
+
+function refuse({ sequence, type, kind }: RunEvent, problem: string, remedy: string): BadArgument {
+  return new BadArgument({ component: '--at', value: `${sequence}, ${kind} ${type}`, problem, remedy })
+}
