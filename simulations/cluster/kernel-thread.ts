@@ -47,6 +47,7 @@ export class KernelThread implements VolumeThread {
   #service: VolumeService | undefined
   #log: SharedLog | undefined
   #isOver = false
+  #isTerminated = false
 
   constructor(ports: KernelThreadPorts, data: VolumeWorkerData) {
     this.#ports = ports
@@ -71,7 +72,9 @@ export class KernelThread implements VolumeThread {
   }
 
   async terminate(): Promise<void> {
-    if (this.#isOver) return
+    if (this.#isTerminated) return
+    // One that has stopped by itself ends here too, and whoever waits for another answer of it hears that.
+    this.#isTerminated = true
     this.#isOver = true
     this.#toThread.clear()
     this.#ended()
