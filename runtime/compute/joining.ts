@@ -1,8 +1,8 @@
 /**
  * A disk joins a timeline: before its safekeeper hears of an election, the timeline's journal names it. Only then can its word
- * count toward a majority, so a zone that the journal does not name has never vouched for anything, and its new disk has
- * forgotten nothing. Without this a zone that first came up late would look like one whose disk was lost, and the loss of
- * one other disk would leave a quorum's log without a majority.
+ * count toward a majority, so a disk that finds none of its zone named when it is first opened has forgotten nothing (past.ts
+ * in safekeeper/). Without this a zone that first came up late would look like one whose disk was lost, and the loss of one
+ * other disk would leave a quorum's log without a majority.
  */
 import { ZoneId } from '../../events/identifiers.ts'
 import type { VoteResponse } from '../../events/safekeeper-wire.ts'

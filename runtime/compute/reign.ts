@@ -58,7 +58,7 @@ function choose(
   archive: ArchiveTail | undefined,
 ): Tail {
   // Until the first snapshot the cluster is being created, and nobody has been promised anything.
-  const joined = grant.snapshot === undefined ? [] : Object.keys(grant.disks)
+  const joined = grant.snapshot === undefined ? [] : grant.zones
   const choice = chooseTail(votes, archive, {
     term: grant.term,
     zones: grant.zones,

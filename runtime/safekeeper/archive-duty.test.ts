@@ -368,7 +368,7 @@ test('the log survives the loss of all disks', async () => {
   for (const zone of ZONES) cluster.stop(zone)
   const rest = new Cluster({ synchronous: true })
   for (const [key, bytes] of cluster.world.store.objects) rest.world.store.objects.set(key, bytes)
-  rest.world.highestTerm = 1
+  rest.world.past = { term: 1, hadDisk: true }
   cluster = rest
   await cluster.start()
   const second = cluster.writer(2)

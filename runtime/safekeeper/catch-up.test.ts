@@ -112,7 +112,7 @@ test('a new disk is filled within the term', async () => {
   const writer = cluster.writer(1)
   await writer.reign({ duty: 'zone-1' })
   cluster.disks.set('zone-3', new MemoryDisk())
-  world.highestTerm = 1
+  world.past = { term: 1, hadDisk: true }
   await longAway(writer, 'zone-3')
   await writer.announce(await writer.vote('zone-3'), 0, 'zone-1')
   writer.send(frameOf(writer, 'next'))

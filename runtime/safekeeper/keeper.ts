@@ -7,6 +7,7 @@ import { type Control, NotSaved, saveControl } from './control-file.ts'
 import type { DiskFiles } from './disk-files.ts'
 import type { DiskLog } from './disk-log.ts'
 import type { OpenedDisk } from './disk-open.ts'
+import type { Past } from './past.ts'
 
 export class Keeper {
   readonly state: Acceptor
@@ -53,10 +54,14 @@ export class Keeper {
     raiseTerm(this.state, term)
   }
 
-  /** Of a disk without a memory: it may have promised itself to `term`. What it may have acknowledged, a writer must say. */
-  remember(term: number): void {
+  /**
+   * Of a disk without a memory: its zone may have promised itself to `term`. If it had another disk, that one may have
+   * acknowledged what is not here, and a writer must say what; else there is nothing to remember.
+   */
+  remember({ term, hadDisk }: Past): void {
     raiseTerm(this.state, term)
-    this.#write({ ...this.#control, term: this.state.term })
+    this.#write({ ...this.#control, term: this.state.term, fresh: hadDisk })
+    this.state.fresh = hadDisk
   }
 
   /** Flushes the log and takes note of it. */

@@ -6,6 +6,7 @@ import type { Recorder } from '../system/ports.ts'
 import type { ArchiverStore } from './archiver.ts'
 import type { DiskFiles } from './disk-files.ts'
 import type { LogLimits } from './disk-log.ts'
+import type { Past } from './past.ts'
 
 export interface SafekeeperPorts {
   readonly project: string
@@ -31,8 +32,8 @@ export interface SafekeeperPorts {
   readonly defer: (work: () => void) => void
   /** Calls once, after `ms`; returns what cancels it. */
   readonly after: (ms: number, fire: () => void) => () => void
-  /** The highest term that was ever granted; asked for if the disk has forgotten what it promised. */
-  readonly highestTerm: () => Promise<number>
+  /** Asked for if the disk has no memory. */
+  readonly past: () => Promise<Past>
   readonly report: (line: string) => void
   readonly recorder?: Recorder | undefined
 }

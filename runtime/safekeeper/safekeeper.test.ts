@@ -199,7 +199,7 @@ describe('voting', () => {
   test('a disk without a memory learns the highest term before it votes', async () => {
     const { world } = await begin()
     await cluster.writer(5).reign()
-    world.highestTerm = 5
+    world.past = { term: 5, hadDisk: true }
     cluster.stop('zone-1')
     cluster.disks.set('zone-1', new MemoryDisk())
     await cluster.start('zone-1')
@@ -213,7 +213,7 @@ describe('voting', () => {
     await writer.reign()
     await writer.append('one')
     await writer.append('two')
-    world.highestTerm = 5
+    world.past = { term: 5, hadDisk: true }
     cluster.stop('zone-1')
     cluster.disks.set('zone-1', new MemoryDisk())
     await cluster.start('zone-1')
@@ -240,6 +240,19 @@ describe('voting', () => {
     cluster.stop('zone-1')
     await cluster.start('zone-1')
     expect(await cluster.writer(6).vote('zone-1')).toMatchObject({ fresh: false, flushed: 6 })
+  })
+
+  test('the first disk of a zone is believed, however late it comes', async () => {
+    const { world } = await begin()
+    const writer = cluster.writer(5)
+    await writer.reign({ asked: ['zone-1', 'zone-2'] })
+    for (const hadDisk of [false, true]) {
+      world.past = { term: 5, hadDisk }
+      cluster.stop('zone-3')
+      cluster.disks.set('zone-3', new MemoryDisk())
+      await cluster.start('zone-3')
+      expect(await writer.vote('zone-3')).toMatchObject({ term: 5, flushed: 0, fresh: hadDisk })
+    }
   })
 
   test('an election that was meant for the disk as it was before is refused', async () => {

@@ -65,7 +65,7 @@ export class SafekeeperService {
 
   /**
    * Opens the disk, checks all that is on it, and serves the timeline's subjects. Rejects with FormatTooNew, DiskFailed, and
-   * with what `ports.highestTerm` rejects with.
+   * with what `ports.past` rejects with.
    */
   static async open(world: SafekeeperPorts): Promise<SafekeeperService> {
     const ports = { ...world, report: (line: string) => world.report(`timeline ${world.timeline}: ${line}`) }
@@ -368,7 +368,7 @@ export class SafekeeperService {
 
 /** A disk without a memory must not vote as if it had promised nothing: it may have, before it was lost. */
 async function rememberTerm(keeper: Keeper, ports: SafekeeperPorts): Promise<void> {
-  keeper.remember(await ports.highestTerm())
+  keeper.remember(await ports.past())
 }
 
 function text(error: unknown): string {

@@ -9,6 +9,7 @@ import type { BusMessage, BusShape } from '../bus/bus.ts'
 import { NoAnswer, ObjectMissing, StoreUnavailable } from '../errors.ts'
 import type { Creation } from '../object-store/object-store.ts'
 import type { DiskFiles } from './disk-files.ts'
+import type { Past } from './past.ts'
 import type { SafekeeperPorts } from './ports.ts'
 import { SafekeeperService } from './safekeeper.ts'
 
@@ -187,7 +188,7 @@ export class SafekeeperWorld {
   readonly store: TestStore
   readonly reports: string[] = []
   readonly #timers = new Set<() => void>()
-  highestTerm = 0
+  past: Past = { term: 0, hadDisk: false }
   #ids = 0
 
   constructor(options: { readonly synchronous?: boolean } = {}) {
@@ -212,7 +213,7 @@ export class SafekeeperWorld {
         this.#timers.add(fire)
         return () => this.#timers.delete(fire)
       },
-      highestTerm: async () => this.highestTerm,
+      past: async () => this.past,
       report: (line) => void this.reports.push(line),
     }
   }

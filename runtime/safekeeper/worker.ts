@@ -18,7 +18,7 @@ import { openObjectStore } from '../object-store/open.ts'
 import { RECORDINGS, Recording } from '../replay/recording.ts'
 import { run } from '../system/run.ts'
 import { nodeDiskFiles } from './disk-files.ts'
-import { highestTerm } from './highest-term.ts'
+import { readPast } from './past.ts'
 import { SafekeeperService } from './safekeeper.ts'
 import type { FromSafekeepers, SafekeepersConfig, ToSafekeepers } from './worker-messages.ts'
 
@@ -69,7 +69,7 @@ class Safekeepers {
         const timer = setTimeout(fire, ms)
         return () => clearTimeout(timer)
       },
-      highestTerm: () => highestTerm(store, timeline),
+      past: () => readPast(store, timeline, zone),
       report,
       recorder: this.#recording.recorder,
     })

@@ -9,7 +9,7 @@ import type { SafekeeperStatus } from '../../runtime/control/schemas.ts'
 import type { ZoneConfig } from '../../runtime/control/zone-config.ts'
 import { problemOf } from '../../runtime/errors.ts'
 import type { LogLimits } from '../../runtime/safekeeper/disk-log.ts'
-import { highestTerm } from '../../runtime/safekeeper/highest-term.ts'
+import { readPast } from '../../runtime/safekeeper/past.ts'
 import { SafekeeperService } from '../../runtime/safekeeper/safekeeper.ts'
 import type { ActorInspection, Recorder } from '../../runtime/system/ports.ts'
 import { zonePorts } from '../../runtime/zone/ports.ts'
@@ -226,7 +226,7 @@ export class SimZone {
       nowMs: () => this.clock.nowMs(),
       defer: (work) => void kernel.after(process, this.#syncMs(), work),
       after: (ms, fire) => kernel.after(process, ms, fire),
-      highestTerm: () => highestTerm(store, timeline),
+      past: () => readPast(store, timeline, this.name),
       report: (line) => report(this.name, line),
       recorder: this.#world.recorderOf?.(this.name),
     })
