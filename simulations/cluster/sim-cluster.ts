@@ -46,6 +46,8 @@ export class SimCluster {
   #orders = 0
   /** How often somebody began to serve. */
   servings = 0
+  /** In which somebody won the election. */
+  readonly terms = new Set<number>()
   readonly #tell: ((happening: Happening) => void) | undefined
 
   constructor(kernel: Kernel, plan: Plan, { report, tell, recorderOf }: Onlookers) {
@@ -80,6 +82,7 @@ export class SimCluster {
     const died = (process: Process) => this.#died(process)
     const reigns: ReignObserver = {
       opened: (log) => {
+        this.terms.add(log.term)
         for (const observer of this.reignObservers) observer.opened(log)
       },
       durable: (...place) => {

@@ -21,6 +21,7 @@ const OUTCOME: Result['outcome'] = {
   steps: 1_000,
   commits: 5,
   servings: 3,
+  terms: 3,
   probes: [],
   lastDraw: 1,
 }
@@ -136,7 +137,7 @@ describe('a tally', () => {
   test('counts what runs did', () => {
     const tally = new Tally()
     tally.add(PLAN, { outcome: OUTCOME }, [])
-    tally.add(PLAN, { outcome: { ...OUTCOME, commits: 0, servings: 0 } }, [])
+    tally.add(PLAN, { outcome: { ...OUTCOME, commits: 0, servings: 0, terms: 0 } }, [])
     tally.add(PLAN, { violation: 'crash' }, ['a', 'b'])
     const summary = tally.summary(10_000)
     expect(summary).toMatchObject({

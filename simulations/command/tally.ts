@@ -54,9 +54,9 @@ export class Tally {
       this.#simulatedMs += outcome.simulatedMs
       this.#events += outcome.steps
       this.#commits += outcome.commits
-      this.#failovers += Math.max(0, outcome.servings - 1)
+      this.#failovers += Math.max(0, outcome.terms - 1)
       if (outcome.commits > 0) this.#committed++
-      if (outcome.servings > 1) this.#changedTerm++
+      if (outcome.terms > 1) this.#changedTerm++
     }
     if (violation === undefined) return undefined
     const failure = { seed: plan.seed, violation, faults: plan.faults, commands }

@@ -29,9 +29,9 @@ const CLUSTERED_SHARE = 0.3
 const FOLLOWER_SHARE = 0.6
 const FOLLOWS_MEAN_MS = 400
 /** Of the plans, in how many takeovers are contested. */
-const CONTESTED_SHARE = 0.4
+const CONTESTED_SHARE = 0.65
 /** So long a cluster is given to be created undisturbed, in most runs. */
-const QUIET_START_MS = 2_000
+const QUIET_START_MS = 4_000
 /** Shorter than the real one, so that a run of half a minute sees both sides notice that they hear nothing. */
 const SILENCE_MS_MAX = 10_000
 

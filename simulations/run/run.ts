@@ -25,6 +25,8 @@ export interface Outcome {
   readonly commits: number
   /** How often somebody began to serve, the first time included. */
   readonly servings: number
+  /** How many terms somebody was elected for. */
+  readonly terms: number
   /** The last number drawn, which two runs of one plan must agree in. */
   readonly lastDraw: number
   readonly reports: readonly string[]
@@ -68,6 +70,7 @@ export async function runPlan(plan: Plan, observer?: RunObserver): Promise<Outco
     steps: kernel.steps,
     commits: cluster.ledger.counts.acknowledgedWrites,
     servings: cluster.servings,
+    terms: cluster.terms.size,
     lastDraw: draws.last,
     reports,
     probes: oracles.probes,

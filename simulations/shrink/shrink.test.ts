@@ -83,6 +83,14 @@ describe('shrink', () => {
     expect((await shrink(options)).plan).toEqual(shrunk.plan)
   })
 
+  test('comes to an end though a length may be rounded up to one that failed before', async () => {
+    const run = async ({ faults }: Plan): Promise<RunOutcome> =>
+      faults.some((fault) => fault.kind === 'kill-zone' && fault.forMs >= 400) ? FAILS : HOLDS
+    const shrunk = await shrink({ plan: planOf([kill(1, 4_321)]), violation: VIOLATION, run })
+    expect(shrunk.isComplete).toBe(true)
+    expect(shrunk.plan.faults).toEqual([{ kind: 'kill-zone', zone: 1, atMs: 4_000, forMs: 500 }])
+  })
+
   test('another violation is another error', async () => {
     const plan = planOf([kill(1, 4_000)])
     const run = async (one: Plan): Promise<RunOutcome> =>

@@ -50,7 +50,8 @@ async function simplify(attempts: Attempts): Promise<void> {
 async function takeFirst(attempts: Attempts, about: string, offers: readonly Plan[]): Promise<boolean> {
   for (const offer of offers) {
     if (attempts.isSpent) return false
-    if (await attempts.fails(offer, about)) return true
+    // One that was the best before is known to fail, and going back to it would never end.
+    if ((await attempts.fails(offer, about)) && attempts.best === offer) return true
   }
   return false
 }
