@@ -157,6 +157,16 @@ describe('a source that fails is left for the next', () => {
     expect(world.reported.join('\n')).toMatch(/zone-1.*damaged[\s\S]*zone-2.*damaged/)
   })
 
+  test('and one that holds only the end goes on where the archive ends', async () => {
+    for (const safekeeper of safekeepers) safekeeper.stop()
+    const disk: Disk = { term: 1, history: HISTORY, bytes: log.subarray(20_000), begin: placeAt(20_000) }
+    safekeepers = world.open(disk, disk, disk)
+    world.archive(log.subarray(0, 28_000), 1, 0, SEED, 7_000)
+    reign = { ...reign, archived: placeAt(28_000) }
+    expect((await read()).end).toBe(log.length)
+    expect(safekeepers[0]!.reads).toContain(28_000)
+  })
+
   test('and the object store goes on where the last one failed', async () => {
     world.archive(log, 1, 0, SEED, 7_000)
     safekeepers[1]!.stop()

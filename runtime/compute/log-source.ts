@@ -1,7 +1,8 @@
 /**
  * Reads a stretch of the chosen log from whoever has it: a safekeeper that holds the whole tail, else the archive. Every
  * byte is checked on the way: a frame must continue the chain of the one before, and at the end the chain must be the
- * tail's. So a source that is damaged, or holds another history, is noticed and the next one is asked.
+ * tail's. So a source that is damaged, or holds another history, is noticed and the next one is asked; the first one again where
+ * the archive ends.
  */
 import { chainOver, checkPayload, FRAME_HEADER_BYTES, type FrameHeader, readFrameHeader } from '../../events/frame.ts'
 import { Damaged, problemOf } from '../errors.ts'
@@ -29,18 +30,31 @@ interface Cursor {
 export async function readTail(ports: ReignPorts, reign: Reign, from: Place, take: TakeBytes): Promise<void> {
   const cursor = { position: from.position, chain: from.chain }
   const taker = new Taker(take)
+  do await readOn(ports, reign, cursor, taker)
+  while (cursor.position < reign.tail.position)
+  if (cursor.chain !== reign.tail.chain) throw otherBytes(ports, reign)
+}
+
+/**
+ * From each source as far as it goes; rejects if none has led any further. A trimmed log begins after what was asked for, and
+ * the archive may end before the tail: then each has its part.
+ */
+async function readOn(ports: ReignPorts, reign: Reign, cursor: Cursor, taker: Taker): Promise<void> {
+  const before = cursor.position
   for (const zone of sources(ports, reign)) {
     try {
-      await readFromSafekeeper(ports, zone, cursor, reign.tail.position, taker)
-      break
+      return await readFromSafekeeper(ports, zone, cursor, reign.tail.position, taker)
     } catch (error) {
       // Whoever takes the bytes cannot be helped by another source of the same bytes.
       if (taker.failed) throw error
       ports.report(`reading the log from ${zone}: ${problemOf(error)}`)
     }
   }
-  if (cursor.position < reign.tail.position) await readFromArchive(ports, reign, cursor, take)
-  if (cursor.chain !== reign.tail.chain) throw otherBytes(ports, reign)
+  try {
+    await readFromArchive(ports, reign, cursor, taker)
+  } catch (error) {
+    if (taker.failed || cursor.position === before) throw error
+  }
 }
 
 /** Remembers whether an error was the taker's own. */
@@ -64,11 +78,13 @@ function sources(ports: ReignPorts, reign: Reign): readonly string[] {
   return [...reign.holders].sort((left, right) => Number(right === ports.zone) - Number(left === ports.zone))
 }
 
-async function readFromArchive(ports: ReignPorts, reign: Reign, cursor: Cursor, take: TakeBytes): Promise<void> {
-  const { history, position } = reign.tail
+async function readFromArchive(ports: ReignPorts, reign: Reign, cursor: Cursor, taker: Taker): Promise<void> {
+  const { tail, archived } = reign
   const from = { position: cursor.position, chain: cursor.chain }
-  const read = readArchived(ports.store, ports.timeline, history, from, position, async (bytes, begin) => {
-    await take(bytes, begin)
+  // What is known to be there; beyond it the archive may still have grown since the election.
+  const to = archived.position > from.position ? Math.min(archived.position, tail.position) : tail.position
+  const read = readArchived(ports.store, ports.timeline, tail.history, from, to, async (bytes, begin) => {
+    await taker.hand(bytes, begin)
     cursor.chain = chainOver(bytes, cursor.chain)
     cursor.position = begin + bytes.length
   })

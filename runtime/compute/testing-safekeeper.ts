@@ -45,6 +45,8 @@ export interface Disk {
   readonly history: TermHistory
   readonly bytes: Buffer
   readonly fresh?: boolean
+  /** Where `bytes` begin, if they were trimmed. */
+  readonly begin?: { readonly position: number; readonly chain: number }
 }
 
 const EMPTY_DISK: Disk = { term: 0, history: [], bytes: Buffer.alloc(0) }
@@ -65,7 +67,7 @@ export class FakeSafekeeper {
   framesPerRead = 4
   /** Called with a verb before it is handled; 'silent' lets the request go unanswered. */
   before: (verb: string) => 'silent' | undefined = () => undefined
-  #beginChain = SEED
+  #beginChain: number
   #reply: string | undefined
   readonly #bus: MemoryBus
   readonly #subscriptions: Array<{ unsubscribe(): void }>
@@ -74,9 +76,10 @@ export class FakeSafekeeper {
     this.zone = zone
     this.#bus = bus
     this.bytes = disk.bytes
-    const { term, history, fresh = false } = disk
-    const end = disk.bytes.length
-    const chain = chainOver(disk.bytes, SEED)
+    const { term, history, fresh = false, begin = { position: 0, chain: SEED } } = disk
+    const end = begin.position + disk.bytes.length
+    const chain = chainOver(disk.bytes, begin.chain)
+    this.#beginChain = begin.chain
     const incarnation = `${zone}-1`
     this.state = openAcceptor({
       zone,
@@ -84,7 +87,7 @@ export class FakeSafekeeper {
       incarnation,
       term,
       history,
-      begin: 0,
+      begin: begin.position,
       end,
       chain,
       settled: 0,
