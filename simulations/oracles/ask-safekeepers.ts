@@ -45,6 +45,19 @@ export async function askSafekeeper(asking: Asking, zone: string): Promise<Safek
   return answer
 }
 
+/** `pause` resolves when it may be asked again. */
+export async function askUntilAnswered(
+  asking: Asking,
+  zone: string,
+  pause: () => Promise<void>,
+): Promise<SafekeeperAnswer> {
+  for (;;) {
+    const answer = await askSafekeeper(asking, zone)
+    if (answer) return answer
+    await pause()
+  }
+}
+
 async function askStatus(asking: Asking, zone: string): Promise<SafekeeperStatus | undefined> {
   const data = await ask(asking, subjects(asking.project, asking.timeline).status(zone), NOTHING)
   const status = data && decodeStatus(data)

@@ -14,7 +14,7 @@ import type { SimCluster } from '../cluster/sim-cluster.ts'
 import { type Draws, SeededDraws } from '../kernel/draws.ts'
 import { WORLD } from '../kernel/kernel.ts'
 import type { Plan } from '../plan/plan.ts'
-import { askSafekeeper, type SafekeeperAnswer, termsOf } from './ask-safekeepers.ts'
+import { askUntilAnswered, type SafekeeperAnswer, termsOf } from './ask-safekeepers.ts'
 import { BucketView } from './bucket-view.ts'
 import { CommittedLog } from './committed-log.ts'
 import { recoverImage } from './image-world.ts'
@@ -32,6 +32,7 @@ import { type Probe, Sometimes } from './sometimes.ts'
 import { bearersIn, checkTerms } from './terms.ts'
 
 const SAMPLE_INTERVAL_MS = 500
+const ASK_AGAIN_MS = 200
 
 export class Oracles {
   readonly #plan: Plan
@@ -136,17 +137,19 @@ export class Oracles {
     )
   }
 
-  /** Of those that answer in time. */
+  /** Each until it answers: one may still be on its way back. Of those that do not until `deadline`, the run ends. */
   async #askAll({ kernel, network, project, zones }: SimCluster, deadline: number): Promise<SafekeeperAnswer[]> {
     this.#askedAtMs = kernel.nowMs
     const bus = network.connect(WORLD, 'onlooker')
     const asking = { bus, project: project.project, timeline: project.timeline }
-    let answers: Array<SafekeeperAnswer | undefined> | undefined
-    Promise.all(zones.map(({ name }) => askSafekeeper(asking, name))).then((all) => {
+    let answers: SafekeeperAnswer[] | undefined
+    const again = () => new Promise<void>((resolve) => void kernel.after(WORLD, ASK_AGAIN_MS, resolve))
+    Promise.all(zones.map(({ name }) => askUntilAnswered(asking, name, again))).then((all) => {
       answers = all
     }, kernel.fail)
     await kernel.run(deadline, () => answers !== undefined)
-    return (answers ?? []).filter((answer) => answer !== undefined)
+    if (answers === undefined) throw new Error('not all safekeepers answered when they were asked what they hold')
+    return answers
   }
 
   #judgeSafekeepers({ zones }: SimCluster, answers: readonly SafekeeperAnswer[]): string[] {
