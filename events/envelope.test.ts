@@ -6,7 +6,17 @@ import { describe, expect, test } from 'vitest'
 import { encode } from './codec.ts'
 import { ComputeEvent } from './compute.ts'
 import { EndpointEvent } from './endpoint.ts'
-import { decodeEnvelope, ENVELOPE_BYTES_MAX, EVENT_VERSION, encodeEnvelope, unwrap, wrap } from './envelope.ts'
+import {
+  checkEnvelope,
+  decodeEnvelope,
+  ENVELOPE_BYTES_MAX,
+  Envelope,
+  EVENT_VERSION,
+  encodeEnvelope,
+  isFault,
+  unwrap,
+  wrap,
+} from './envelope.ts'
 import { SafekeeperEvent } from './safekeeper.ts'
 import { TimelineEvent } from './timeline.ts'
 import { ZoneEvent } from './zone.ts'
@@ -48,6 +58,36 @@ describe('an envelope', () => {
   test('lacking a field is malformed', () => {
     const { sequence: _, ...rest } = envelope
     expect(decodeEnvelope(encode(rest))).toMatchObject({ fault: 'malformed' })
+  })
+
+  test('is what its schema says, whatever stands in it', () => {
+    const parse = Schema.decodeUnknownResult(Envelope)
+    const odd = fc.constantFrom<unknown>(
+      -0,
+      -1,
+      0.5,
+      2 ** 53,
+      Number.NaN,
+      Infinity,
+      1n,
+      '',
+      null,
+      undefined,
+      [],
+      {},
+      true,
+    )
+    const odds = fc.dictionary(fc.constantFrom(...Object.keys(envelope), 'more'), odd, { noNullPrototype: true })
+    const check = (changes: Record<string, unknown>) => {
+      const parsed = parse({ ...envelope, ...changes })
+      const checked = checkEnvelope({ ...envelope, ...changes })
+      if (Result.isFailure(parsed)) expect(checked).toMatchObject({ fault: 'malformed' })
+      else if (!isFault(checked)) expect(checked).toEqual(parsed.success)
+      else expect(checked.fault).toBe('newer')
+    }
+    fc.assert(fc.property(odds, check))
+    for (const payload of [new Map(), new Date(0), new Uint8Array(2), [1], { a: undefined, b: { c: 1 } }])
+      check({ payload })
   })
 
   test('of random or cut bytes is a value, never an exception', () => {

@@ -104,15 +104,42 @@ export function encodeEnvelope(envelope: Envelope): Uint8Array {
 
 const parse = Schema.decodeUnknownResult(Envelope)
 
+/**
+ * What `parse` makes of a sound envelope, without the interpreter of schemas: it was most of what receiving a heartbeat cost.
+ * Undefined if `parse` shall look at it, which has the words for what is wrong.
+ */
+function soundEnvelope(value: unknown): Envelope | undefined {
+  if (!isPlain(value)) return undefined
+  const { id, actor, sequence, term, at, type, version, correlationId, causationId, payload } = value as Partial<
+    Record<keyof Envelope, unknown>
+  >
+  if (!isPlain(payload)) return undefined
+  if (typeof id !== 'string' || typeof actor !== 'string' || typeof type !== 'string') return undefined
+  if (typeof correlationId !== 'string' || typeof causationId !== 'string') return undefined
+  if (!isCount(sequence) || !isCount(term) || !isCount(version)) return undefined
+  if (typeof at !== 'number' || !Number.isFinite(at)) return undefined
+  return { id, actor, sequence, term, at, type, version, correlationId, causationId, payload }
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
 /** Checks an already unpacked envelope. */
 export function checkEnvelope(value: unknown): Envelope | EnvelopeFault {
-  const parsed = parse(value)
-  if (Result.isFailure(parsed)) return { fault: 'malformed', problem: String(parsed.failure) }
-  if (parsed.success.version > EVENT_VERSION) {
-    const problem = `event ${parsed.success.type} has version ${parsed.success.version}, this Loch knows ${EVENT_VERSION}`
-    return { fault: 'newer', problem }
+  let envelope = soundEnvelope(value)
+  if (envelope === undefined) {
+    const parsed = parse(value)
+    if (Result.isFailure(parsed)) return { fault: 'malformed', problem: String(parsed.failure) }
+    envelope = parsed.success
   }
-  return parsed.success
+  const { type, version } = envelope
+  if (version <= EVENT_VERSION) return envelope
+  return { fault: 'newer', problem: `event ${type} has version ${version}, this Loch knows ${EVENT_VERSION}` }
 }
 
 /** Decodes a message from the bus. */

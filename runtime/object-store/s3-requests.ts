@@ -6,7 +6,7 @@ import { isKey } from './keys.ts'
 import type { ByteRange, ObjectEntry } from './object-store.ts'
 import type { S3Connection } from './s3-client.ts'
 import type { S3Place } from './s3-errors.ts'
-import { type RetryPolicy, retrying } from './s3-retry.ts'
+import { type Call, type RetryPolicy, retrying } from './s3-retry.ts'
 
 /** Metadata that says which call wrote an object. */
 const WRITER = 'loch-writer'
@@ -39,25 +39,25 @@ export interface S3PageQuery {
 /** Creates the object if the name is free. Anything but 'done' and 'taken' is no answer to it. */
 export function putIfAbsent(target: S3Target, key: string, body: Uint8Array, writer: string) {
   const input = { ...at(target, key), Body: body, IfNoneMatch: '*', Metadata: { [WRITER]: writer } }
-  return call(target, `creating ${key}`, body.length, async (abortSignal) => {
+  return call(target, `creating ${key}`, body.length, async (options) => {
     const { client, sdk } = target.connection
-    await client.send(new sdk.PutObjectCommand(input), { abortSignal })
+    await client.send(new sdk.PutObjectCommand(input), options)
   })
 }
 
 export function head(target: S3Target, key: string) {
-  return call(target, `looking at ${key}`, 0, async (abortSignal): Promise<S3Head> => {
+  return call(target, `looking at ${key}`, 0, async (options): Promise<S3Head> => {
     const { client, sdk } = target.connection
-    const answer = await client.send(new sdk.HeadObjectCommand(at(target, key)), { abortSignal })
+    const answer = await client.send(new sdk.HeadObjectCommand(at(target, key)), options)
     return { size: answer.ContentLength ?? 0, writer: answer.Metadata?.[WRITER] }
   })
 }
 
 export function get(target: S3Target, key: string, range: ByteRange | undefined) {
   const wanted = range === undefined ? {} : { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` }
-  return call(target, `reading ${key}`, range?.length ?? 0, async (abortSignal): Promise<Uint8Array> => {
+  return call(target, `reading ${key}`, range?.length ?? 0, async (options): Promise<Uint8Array> => {
     const { client, sdk } = target.connection
-    const answer = await client.send(new sdk.GetObjectCommand({ ...at(target, key), ...wanted }), { abortSignal })
+    const answer = await client.send(new sdk.GetObjectCommand({ ...at(target, key), ...wanted }), options)
     const bytes = (await answer.Body?.transformToByteArray()) ?? new Uint8Array(0)
     if (answer.ContentLength !== undefined && bytes.length !== answer.ContentLength) {
       throw new DOMException(`${bytes.length} of ${answer.ContentLength} bytes arrived`, 'NetworkError')
@@ -76,9 +76,9 @@ export function page(target: S3Target, prefix: string, { startAfter, token, keys
     ...(startAfter === undefined ? {} : { StartAfter: target.prefix + startAfter }),
     ...(token === undefined ? {} : { ContinuationToken: token }),
   }
-  return call(target, `listing ${prefix}`, 0, async (abortSignal): Promise<S3Page> => {
+  return call(target, `listing ${prefix}`, 0, async (options): Promise<S3Page> => {
     const { client, sdk } = target.connection
-    const answer = await client.send(new sdk.ListObjectsV2Command(input), { abortSignal })
+    const answer = await client.send(new sdk.ListObjectsV2Command(input), options)
     const entries = (answer.Contents ?? []).map(({ Key = '', Size }) => {
       return { key: Key.slice(target.prefix.length), size: Size }
     })
@@ -91,9 +91,9 @@ export function page(target: S3Target, prefix: string, { startAfter, token, keys
 }
 
 export function remove(target: S3Target, key: string) {
-  return call(target, `removing ${key}`, 0, async (abortSignal) => {
+  return call(target, `removing ${key}`, 0, async (options) => {
     const { client, sdk } = target.connection
-    await client.send(new sdk.DeleteObjectCommand(at(target, key)), { abortSignal })
+    await client.send(new sdk.DeleteObjectCommand(at(target, key)), options)
   })
 }
 
@@ -101,6 +101,6 @@ function at({ bucket, prefix }: S3Target, key: string) {
   return { Bucket: bucket, Key: prefix + key }
 }
 
-function call<A>(target: S3Target, doing: string, bodyBytes: number, send: (signal: AbortSignal) => Promise<A>) {
+function call<A>(target: S3Target, doing: string, bodyBytes: number, send: Call<A>['send']) {
   return retrying({ doing, bodyBytes, send }, target.policy, target)
 }

@@ -45,11 +45,16 @@ export type Answer = Exclude<S3Fault, { readonly kind: 'again' | 'refused' }>
 
 export type Outcome<A> = { readonly kind: 'done'; readonly value: A } | Answer
 
+/** As the SDK takes them. */
+export interface SendOptions {
+  readonly abortSignal: AbortSignal
+}
+
 export interface Call<A> {
   /** For errors: "creating timelines/a/log/1". */
   readonly doing: string
   readonly bodyBytes: number
-  readonly send: (signal: AbortSignal) => Promise<A>
+  readonly send: (options: SendOptions) => Promise<A>
 }
 
 /** Sends until there is an answer. Fails with StoreUnavailable when the attempts are used up, StoreRefused at once. */
@@ -79,7 +84,7 @@ type Sent<A> = { readonly kind: 'done'; readonly value: A } | { readonly kind: '
 
 function once<A>(call: Call<A>, timeoutMs: number, after: RetryPolicy['after']): Effect.Effect<Sent<A>> {
   return Effect.callback((resume) => {
-    // One for the deadline and for whoever interrupts: a signal costs more than all else that an attempt does here.
+    // One for the deadline and for whoever interrupts.
     const control = new AbortController()
     withDeadline(call.send, timeoutMs, after, control).then(
       (value) => resume(Effect.succeed({ kind: 'done', value })),
@@ -91,7 +96,7 @@ function once<A>(call: Call<A>, timeoutMs: number, after: RetryPolicy['after']):
 
 /** Rejects at the deadline even if `send` does not heed its signal, as the SDK does once it reads a body. */
 async function withDeadline<A>(
-  send: (signal: AbortSignal) => Promise<A>,
+  send: Call<A>['send'],
   timeoutMs: number,
   after: RetryPolicy['after'],
   control: AbortController,
@@ -104,8 +109,17 @@ async function withDeadline<A>(
     })
   })
   try {
-    return await Promise.race([send(control.signal), late])
+    return await Promise.race([send(optionsOf(control)), late])
   } finally {
     stopTimer()
+  }
+}
+
+/** A signal costs more than all else that an attempt does here: it is made when somebody asks for it. */
+function optionsOf(control: AbortController): SendOptions {
+  return {
+    get abortSignal() {
+      return control.signal
+    },
   }
 }

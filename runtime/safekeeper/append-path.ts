@@ -22,6 +22,7 @@ import type { Archiver } from './archiver.ts'
 import { Delay } from './delay.ts'
 import type { Keeper } from './keeper.ts'
 import type { SafekeeperPorts } from './ports.ts'
+import { scratch } from './scratch.ts'
 
 /** Far below ARCHIVE_LAG_BYTES_MAX of the writer, far above what a commit is. */
 const ARCHIVE_DELAY = { ms: 50, bytesMax: 512 * 1024 }
@@ -61,8 +62,6 @@ export class AppendPath {
   readonly #archiveDelay: Delay
   readonly #flushDelay: Delay
   #badFrames = 0
-  /** Where frames are read to that the writer has sent again. */
-  #local: Buffer | undefined
   #stopped = false
 
   constructor(keeper: Keeper, archiver: Archiver, ports: AppendPathPorts) {
@@ -293,8 +292,7 @@ export class AppendPath {
   #compare(header: FrameHeader, payload: Buffer): void {
     const { state, log } = this.#keeper
     const end = header.begin + header.length
-    this.#local ??= Buffer.allocUnsafeSlow(FRAME_PAYLOAD_BYTES_MAX)
-    const local = this.#local
+    const local = scratch(FRAME_PAYLOAD_BYTES_MAX)
     for (let position = Math.max(header.begin, state.begin); position < end; ) {
       const mine = log.readFrame(position, local, 0)
       const stop = Math.min(end, mine.begin + mine.length)

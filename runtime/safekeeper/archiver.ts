@@ -16,6 +16,7 @@ import { run } from '../system/run.ts'
 import { type ArchiveObject, judgeFound, makeObject, OBJECT_BUFFER_BYTES, type ObjectSource } from './archive-object.ts'
 import type { DiskLog } from './disk-log.ts'
 import { RecentFrames } from './recent-frames.ts'
+import { scratch } from './scratch.ts'
 
 /** Enough to fill a link to S3 (tens of milliseconds per PUT) with the objects of a busy log. */
 export const PUTS_IN_FLIGHT = 8
@@ -61,7 +62,6 @@ export class Archiver {
   #blocked = false
   #failures = 0
   #cancelRetry = () => {}
-  #buffer: Buffer | undefined
   readonly #recent = new RecentFrames()
   readonly #frames: ObjectSource['log']
 
@@ -245,14 +245,18 @@ export class Archiver {
     }
   }
 
-  /** Good until the next call. */
+  /** Good within this tick, until the next call. */
   #make(begin: number, until: number): ArchiveObject {
     const { timeline, writer, store } = this.#ports
     const log = this.#frames
-    this.#buffer ??= Buffer.allocUnsafeSlow(OBJECT_BUFFER_BYTES)
     // Readers trust what an object says was archived before it: see archive-tail.ts.
     const archived = store.createNow ? begin : Math.min(this.#archived, begin)
-    return makeObject({ timeline, log, writer, history: this.#history, archived }, begin, until, this.#buffer)
+    return makeObject(
+      { timeline, log, writer, history: this.#history, archived },
+      begin,
+      until,
+      scratch(OBJECT_BUFFER_BYTES),
+    )
   }
 
   #wait(error: unknown, failures: number): Promise<void> {

@@ -11,6 +11,7 @@ import {
 } from '../../events/frame.ts'
 import { PAYLOAD_BYTES_MAX } from '../bus/bus.ts'
 import type { DiskLog } from './disk-log.ts'
+import { scratch } from './scratch.ts'
 
 /** An answer is one message; small frames carry a header each. */
 const ANSWER_BYTES_MAX = PAYLOAD_BYTES_MAX - 1024
@@ -20,7 +21,7 @@ const ANSWER_BYTES_MAX = PAYLOAD_BYTES_MAX - 1024
  * log. Throws Damaged, DiskFailed.
  */
 export function readFrames(log: DiskLog, from: number, until: number, bytesMax: number): Buffer {
-  const answer = Buffer.allocUnsafeSlow(ANSWER_BYTES_MAX + FRAME_HEADER_BYTES + FRAME_PAYLOAD_BYTES_MAX)
+  const answer = scratch(ANSWER_BYTES_MAX + FRAME_HEADER_BYTES + FRAME_PAYLOAD_BYTES_MAX)
   let size = 0
   let payloadBytes = 0
   for (let position = from; position < until; ) {
@@ -31,7 +32,8 @@ export function readFrames(log: DiskLog, from: number, until: number, bytesMax: 
     size = grown
     position = frame.begin + frame.length
   }
-  return answer.subarray(0, size)
+  // Most answers are small: the room is not kept for as long as they are on their way.
+  return Buffer.from(answer.subarray(0, size))
 }
 
 /** The frame that holds `position`, without what is before it, put at `at`. */

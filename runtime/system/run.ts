@@ -30,7 +30,12 @@ export async function run<A>(effect: Effect.Effect<A, LochError>): Promise<A> {
 export function attempt<A, E extends LochError = LochError>(
   work: (signal: AbortSignal) => A | Promise<A>,
 ): Effect.Effect<A, E> {
-  return Effect.tryPromise({ try: async (signal) => work(signal), catch: (error) => error }).pipe(
+  // Effect makes a signal for whoever names it, and making one costs more than all the rest here.
+  const takesSignal = work.length > 0
+  const started = takesSignal
+    ? async (signal: AbortSignal) => work(signal)
+    : async () => (work as () => A | Promise<A>)()
+  return Effect.tryPromise({ try: started, catch: (error) => error }).pipe(
     Effect.catch((error) => (isLochError(error) ? Effect.fail(error as E) : Effect.die(error))),
   )
 }

@@ -32,7 +32,7 @@ export class PageCache {
   /** Pages whose content is only in the log. */
   loggedPageCount = 0
   private readonly local: LocalPages
-  private readonly owners: Array<FileBody | undefined>
+  private readonly owners: Array<FileBody | undefined> = []
   private readonly blocks: Uint32Array
   private readonly states: Uint8Array
   private readonly referenced: Uint8Array
@@ -44,8 +44,9 @@ export class PageCache {
   private readonly flights: Uint8Array
   /** Operation that relies on the slot. */
   private readonly heldBy: Float64Array
-  private readonly free: Int32Array
-  private freeCount: number
+  /** Slots that hold no page any more, the last one on top; and the first of those that never held one. */
+  private readonly freed: number[] = []
+  private fresh = 0
   private evictableCount = 0
   private operation = 0
   private hand = 0
@@ -57,7 +58,6 @@ export class PageCache {
     this.local = local
     this.dirtyQueue = new SlotQueue(count)
     this.loggedQueue = new SlotQueue(count)
-    this.owners = new Array<FileBody | undefined>(count).fill(undefined)
     this.blocks = new Uint32Array(count)
     this.states = new Uint8Array(count)
     this.referenced = new Uint8Array(count)
@@ -65,8 +65,6 @@ export class PageCache {
     this.published = new Uint32Array(count)
     this.flights = new Uint8Array(count)
     this.heldBy = new Float64Array(count)
-    this.free = new Int32Array(count).map((_, at) => count - 1 - at)
-    this.freeCount = count
   }
 
   owner(slot: number): FileBody | undefined {
@@ -101,18 +99,22 @@ export class PageCache {
 
   /** True if `count` more pages may find room, as far as can be told without looking for it. */
   mayHold(count: number): boolean {
-    return this.freeCount + this.evictableCount >= count
+    return this.freeCount() + this.evictableCount >= count
   }
 
   /** Makes `count` slots free; false if too few can be. */
   makeRoom(count: number): boolean {
-    while (this.freeCount < count) if (this.evictableCount === 0 || !this.evictOne()) return false
+    while (this.freeCount() < count) if (this.evictableCount === 0 || !this.evictOne()) return false
     return true
+  }
+
+  private freeCount(): number {
+    return this.freed.length + this.capacity - this.fresh
   }
 
   /** A free slot (see `makeRoom`) for a page that has none, as clean. Its bytes are whatever they were. */
   take(body: FileBody, block: number): number {
-    const slot = this.free[--this.freeCount]!
+    const slot = this.freed.pop() ?? this.fresh++
     this.owners[slot] = body
     this.blocks[slot] = block
     this.published[slot] = 0
@@ -133,7 +135,7 @@ export class PageCache {
     this.become(slot, PageState.free)
     this.owners[slot] = undefined
     this.bytes.forget(slot)
-    this.free[this.freeCount++] = slot
+    this.freed.push(slot)
   }
 
   /** Clock: a page used since the hand last came by stays for another round. */
