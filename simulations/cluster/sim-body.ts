@@ -53,7 +53,7 @@ export function simBody(ports: SimBodyPorts): ComputeBody {
       const door = new Door(ports)
       const watch = new DurableWatch(ports.reigns, reignPorts, reign, () => door.log)
       const watched = { ...reignPorts, lane: watch.lane(reignPorts.lane) }
-      return new SimVolume(ports, door, await attachVolume(door.place, watched, reign, events, signal))
+      return new SimVolume(ports, reign.term, door, await attachVolume(door.place, watched, reign, events, signal))
     },
   }
 }
@@ -102,12 +102,14 @@ class Door {
 
 class SimVolume implements VolumeBody {
   readonly #ports: SimBodyPorts
+  readonly #term: number
   readonly #door: Door
   readonly #volume: AttachedVolume
   #server: SimPostgres | undefined
 
-  constructor(ports: SimBodyPorts, door: Door, volume: AttachedVolume) {
+  constructor(ports: SimBodyPorts, term: number, door: Door, volume: AttachedVolume) {
     this.#ports = ports
+    this.#term = term
     this.#door = door
     this.#volume = volume
   }
@@ -135,7 +137,7 @@ class SimVolume implements VolumeBody {
   }
 
   async launch(): Promise<PostgresBody> {
-    const { kernel, process, settings, observer, address } = this.#ports
+    const { kernel, process, settings, observer, address, reigns } = this.#ports
     const mount = this.#door.mount!
     const server = new SimPostgres({ kernel, process, mount, name: process.name, settings, observer })
     this.#server = server
@@ -143,7 +145,10 @@ class SimVolume implements VolumeBody {
     const started = new Promise<void>((resolve, reject) => {
       kernel.after(process, LAUNCH_MS, () => void server.start().then(resolve, reject))
     })
-    const ready = started.then(() => address.listens(server, process.name))
+    const ready = started.then(() => {
+      reigns.serves?.(this.#term)
+      address.listens(server, process.name)
+    })
     ready.catch(() => {})
     return {
       pid: 0,

@@ -20,7 +20,7 @@ import { HostClock } from '../world/clock.ts'
 import { Network } from '../world/network.ts'
 import type { SimBus } from '../world/sim-bus.ts'
 import { SimBucket } from '../world/sim-s3.ts'
-import { type SimProject, type SimWorld, SimZone } from './sim-zone.ts'
+import { type SafekeeperObserver, type SimProject, type SimWorld, SimZone } from './sim-zone.ts'
 
 export class SimCluster {
   readonly kernel: Kernel
@@ -32,6 +32,7 @@ export class SimCluster {
   readonly project: SimProject
   /** Who looks on at logs. */
   readonly reignObservers: ReignObserver[] = []
+  safekeeperObserver: SafekeeperObserver = { opened: () => {}, said: () => {} }
   readonly #outside: SimBus
   /** Whoever listened at the endpoint's address last. */
   #server: SimPostgres | undefined
@@ -83,8 +84,18 @@ export class SimCluster {
       guarded: () => {
         for (const observer of this.reignObservers) observer.guarded?.()
       },
+      serves: (term) => {
+        for (const observer of this.reignObservers) observer.serves?.(term)
+      },
+      synced: (answer) => {
+        for (const observer of this.reignObservers) observer.synced?.(answer)
+      },
     }
-    const world: SimWorld = { kernel, network, bucket, address, observer, reigns, died, report }
+    const safekeepers: SafekeeperObserver = {
+      opened: (...what) => this.safekeeperObserver.opened(...what),
+      said: (...what) => this.safekeeperObserver.said(...what),
+    }
+    const world: SimWorld = { kernel, network, bucket, address, observer, reigns, safekeepers, died, report }
     this.zones = names.map((name, at) => new SimZone(world, this.project, name, new HostClock(kernel, plan.clocks[at])))
     this.#outside = network.connect(WORLD, 'outside')
     const connect = () => (this.#server?.isServing ? this.#server : undefined)

@@ -22,6 +22,7 @@ import type { HostClock } from '../world/clock.ts'
 import type { Network } from '../world/network.ts'
 import { SimDisk } from '../world/sim-disk.ts'
 import type { SimBucket } from '../world/sim-s3.ts'
+import { type Said, watchBus, watchLane } from './said-watch.ts'
 import { type Address, simBody } from './sim-body.ts'
 
 export interface SimWorld {
@@ -32,7 +33,16 @@ export interface SimWorld {
   readonly observer: ExecutionObserver
   readonly died: (process: Process) => void
   readonly reigns: ReignObserver
+  readonly safekeepers: SafekeeperObserver
   readonly report: (process: string, line: string) => void
+}
+
+/** Looks on at safekeepers, and changes nothing. */
+export interface SafekeeperObserver {
+  /** A safekeeper has opened its disk, and not been asked anything yet. */
+  opened(zone: string, disk: SimDisk): void
+  /** It has said something, which nobody has heard yet. */
+  said(zone: string, disk: SimDisk, said: Said): void
 }
 
 export interface SimProject {
@@ -195,20 +205,22 @@ export class SimZone {
   }
 
   /** With connections of its own, as the thread has that it runs in. */
-  #openSafekeeper(process: Process, life: string): Promise<SafekeeperService> {
-    const { kernel, network, bucket, report } = this.#world
+  async #openSafekeeper(process: Process, life: string): Promise<SafekeeperService> {
+    const { kernel, network, bucket, report, safekeepers } = this.#world
     const { project, timeline, zones } = this.#project
+    const { disk, name } = this
+    const hear = (said: Said) => safekeepers.said(name, disk, said)
     const store = bucket.openStore(process, { writer: `${life}.safekeeper` })
-    return SafekeeperService.open({
+    const service = await SafekeeperService.open({
       project,
       zone: this.name,
       timeline,
       peers: zones.filter((zone) => zone !== this.name),
-      directory: `/safekeepers/${timeline}`,
-      files: this.disk.files(process),
+      directory: safekeeperDirectory(timeline),
+      files: disk.files(process),
       logLimits: this.#project.logLimits ?? LOG_LIMITS,
-      bus: network.connect(process, `${this.name}.safekeeper`),
-      lane: network.connect(process, `${this.name}.safekeeper-lane`),
+      bus: watchBus(network.connect(process, `${this.name}.safekeeper`), hear),
+      lane: watchLane(network.connect(process, `${this.name}.safekeeper-lane`), hear),
       store,
       writer: writerOf(`${life}.safekeeper`),
       newId: () => `${life}-disk-${++this.#ids}`,
@@ -218,12 +230,18 @@ export class SimZone {
       highestTerm: () => highestTerm(store, timeline),
       report: (line) => report(this.name, line),
     })
+    if (process.isAlive) safekeepers.opened(name, disk)
+    return service
   }
 
   /** The disk's calls are synchronous, so the time that they take passes before the round in which they are made. */
   #syncMs(): number {
     return this.#world.kernel.draws.exponential(`disk.sync.${this.name}`, SYNC_MEAN_MS)
   }
+}
+
+export function safekeeperDirectory(timeline: string): string {
+  return `/safekeepers/${timeline}`
 }
 
 const SYNC_MEAN_MS = 0.4

@@ -11,11 +11,14 @@ import { openJournal } from '../../runtime/log/journal.ts'
 import { timelineJournal } from '../../runtime/log/keys.ts'
 import { run, useScheduler } from '../../runtime/system/run.ts'
 import type { SimCluster } from '../cluster/sim-cluster.ts'
+import { safekeeperDirectory } from '../cluster/sim-zone.ts'
 import { type Draws, SeededDraws } from '../kernel/draws.ts'
 import { WORLD } from '../kernel/kernel.ts'
 import type { Plan } from '../plan/plan.ts'
+import { ArchiveIndex } from './archive-index.ts'
 import { askSafekeeper, type SafekeeperAnswer, termsOf } from './ask-safekeepers.ts'
 import { BucketView } from './bucket-view.ts'
+import { CommitCopies } from './commit-copies.ts'
 import { CommittedLog } from './committed-log.ts'
 import { recoverImage } from './image-world.ts'
 import { type CrashImage, checkImage, ImagePicker, snapshotFor, tailAt } from './images.ts'
@@ -27,7 +30,10 @@ import {
   checkSafekeeper,
   findArchivedEnd,
 } from './log-copies.ts'
+import { ObjectNames } from './object-names.ts'
+import { Promises } from './promises.ts'
 import type { OpenedLog } from './reign-observer.ts'
+import { watchServing } from './serving.ts'
 import { type Probe, Sometimes } from './sometimes.ts'
 import { bearersIn, checkTerms } from './terms.ts'
 
@@ -63,7 +69,19 @@ export class Oracles {
     const log = new CommittedLog({ nowMs: () => kernel.nowMs, violated })
     this.#log = log
     this.#images = new ImagePicker(this.#draws, ledger, this.#plan.workload.keys)
-    cluster.reignObservers.push(log, {
+    const { bucket, project } = cluster
+    const archive = new ArchiveIndex(project.timeline)
+    const names = new ObjectNames({ violated })
+    bucket.watch = (key, body, before) => {
+      if (before === undefined) archive.created(key, body)
+      else names.taken(key, body, before)
+    }
+    const promises = new Promises({ directory: safekeeperDirectory(project.timeline), log, archive, violated })
+    cluster.safekeeperObserver = promises
+    const { durability, zones } = this.#plan
+    const copies = new CommitCopies({ promises, archive, durability, zones, violated })
+    cluster.reignObservers.push(log, copies, {
+      ...watchServing({ log, violated }),
       opened: (opened) => this.#opened(opened),
       // Before somebody has served there is no cluster to recover.
       durable: (_, position, chain) => cluster.servings > 0 && this.#images.offer(position, chain),

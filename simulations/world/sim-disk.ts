@@ -151,6 +151,11 @@ export class SimDisk {
     this.isFull = false
   }
 
+  /** For whoever looks on: files whose names survive a loss of power, come what may. */
+  get certainNames(): ReadonlyMap<string, SimFile> {
+    return this.#platterNames
+  }
+
   /** For whoever looks on. */
   paths(): readonly string[] {
     return [...this.#names.keys()].sort()

@@ -25,6 +25,8 @@ export class SimFile {
   readonly #dirty = new Set<number>()
   /** Least size since the last sync, if it was cut below what is on the platter. */
   #cutTo: number | undefined
+  /** Before it no byte has changed since `takeChanged`. */
+  #changedFrom = 0
 
   get size(): number {
     return this.#size
@@ -38,8 +40,32 @@ export class SimFile {
     return this.#bytes.copy(target, at, position, Math.min(position + length, this.#size))
   }
 
+  /** For whoever looks on: what the kernel shows, not to be kept or changed. */
+  get shown(): Buffer {
+    return this.#bytes.subarray(0, this.#size)
+  }
+
+  /** For whoever looks on, and only for one: the first byte that may have changed since the last call. */
+  takeChanged(): number {
+    const from = this.#changedFrom
+    this.#changedFrom = Number.POSITIVE_INFINITY
+    return from
+  }
+
+  /** For whoever looks on: of what is shown, how many bytes from the beginning survive a loss of power, come what may. */
+  get certainBytes(): number {
+    let certain = Math.min(this.#size, this.#platterSize)
+    for (const [sector, there] of this.#platter) {
+      const at = sector * SECTOR_BYTES
+      for (let byte = at; byte < Math.min(at + SECTOR_BYTES, certain); byte++)
+        if (this.#bytes[byte] !== (there[byte - at] ?? 0)) certain = byte
+    }
+    return certain
+  }
+
   write(bytes: Uint8Array, position: number): void {
     const end = position + bytes.length
+    this.#changedFrom = Math.min(this.#changedFrom, position)
     this.#touch(position, end)
     this.#reserve(end)
     this.#bytes.set(bytes, position)
@@ -48,6 +74,7 @@ export class SimFile {
 
   truncate(size: number): void {
     this.#touch(size, this.#size)
+    this.#changedFrom = Math.min(this.#changedFrom, size)
     if (size < this.#size) this.#bytes.fill(0, size, this.#size)
     else this.#reserve(size)
     this.#size = size
@@ -80,6 +107,7 @@ export class SimFile {
 
   /** Power is lost: each unsynced sector is on the platter, or is not. */
   crash(draws: Draws): void {
+    this.#changedFrom = 0
     this.evict()
     this.#listTail()
     if (this.#dirty.size === 0 && this.#size === this.#platterSize) return
@@ -109,6 +137,7 @@ export class SimFile {
     if (there !== undefined) this.#platter.set(sector, Buffer.from(there))
     const [bytes, at] = there ? [this.#platter.get(sector)!, position % SECTOR_BYTES] : [this.#bytes, position]
     bytes[at] = bytes[at]! ^ mask
+    this.#changedFrom = Math.min(this.#changedFrom, position)
     return position
   }
 
@@ -157,6 +186,7 @@ export class SimFile {
 
   #revert(sector: number, there: Buffer): void {
     const at = sector * SECTOR_BYTES
+    this.#changedFrom = Math.min(this.#changedFrom, at)
     this.#reserve(at + SECTOR_BYTES)
     this.#bytes.set(there, at)
     this.#platter.delete(sector)
