@@ -7,7 +7,7 @@ import type { ComputeBody, LogPositions, PostgresBody, VolumeBody } from '../../
 import type { SharedLog } from '../../runtime/compute/shared-log.ts'
 import type { VolumePlace } from '../../runtime/compute/volume-place.ts'
 import type { Kernel, Process } from '../kernel/kernel.ts'
-import type { ReignObserver } from '../oracles/reign-observer.ts'
+import type { ReignObserver, SyncedAnswer } from '../oracles/reign-observer.ts'
 import { initializeCluster } from '../postgres/cluster.ts'
 import { SimPostgres } from '../postgres/postgres.ts'
 import type { PostgresSettings } from '../postgres/settings.ts'
@@ -50,7 +50,7 @@ const STOP_GRACE_MS = 30_000
 export function simBody(ports: SimBodyPorts): ComputeBody {
   return {
     attach: async (reignPorts, reign, events, signal) => {
-      const door = new Door(ports)
+      const door = new Door(ports, reign.term)
       const watch = new DurableWatch(ports.reigns, reignPorts, reign, () => door.log)
       const watched = { ...reignPorts, lane: watch.lane(reignPorts.lane) }
       return new SimVolume(ports, reign.term, door, await attachVolume(door.place, watched, reign, events, signal))
@@ -65,8 +65,9 @@ class Door {
   mount: VolumeMount | undefined
   #thread: KernelThread | undefined
 
-  constructor(ports: SimBodyPorts) {
-    const { kernel, process, nowMs, lane, cachePages } = ports
+  constructor(ports: SimBodyPorts, ofTerm: number) {
+    const { kernel, process, nowMs, lane, cachePages, reigns } = ports
+    const synced = (answer: Omit<SyncedAnswer, 'term'>) => reigns.synced?.({ term: ofTerm, ...answer })
     const { syncs } = this
     const publish = (subject: string, reply: string, frame: Uint8Array): boolean => {
       if (lane.status() !== 'connected') return false
@@ -81,7 +82,7 @@ class Door {
         return this.#thread
       },
       openDoor: async (timeline) => {
-        const mount = new VolumeMount({ kernel, process, thread: this.#thread!, syncs, nowMs })
+        const mount = new VolumeMount({ kernel, process, thread: this.#thread!, syncs, nowMs, synced })
         this.mount = mount
         return {
           path: timeline,
@@ -171,9 +172,12 @@ class SimVolume implements VolumeBody {
     return this.#volume.flush()
   }
 
-  guard(): Promise<void> {
+  async guard(): Promise<void> {
     this.#ports.reigns.guarded?.()
-    return this.#volume.guard()
+    const mount = this.#door.mount!
+    const { written } = mount
+    await this.#volume.guard()
+    mount.guardedFrom(written)
   }
 
   fail(): void {

@@ -6,6 +6,7 @@
 import { NEEDS_SEAL, WANTS_BYTES } from '../../runtime/volume/types.ts'
 import type { Volume } from '../../runtime/volume/volume.ts'
 import type { Kernel, Process } from '../kernel/kernel.ts'
+import type { SyncedAnswer } from '../oracles/reign-observer.ts'
 import { EIO, ENOENT, MountFailed, type SimMount } from '../postgres/mount.ts'
 import type { KernelThread } from './kernel-thread.ts'
 import type { PendingSyncs } from './pending-syncs.ts'
@@ -16,6 +17,8 @@ export interface VolumeMountPorts {
   readonly thread: KernelThread
   readonly syncs: PendingSyncs
   readonly nowMs: () => number
+  /** An fsync was answered with success. */
+  readonly synced: (answer: Omit<SyncedAnswer, 'term'>) => void
 }
 
 const ROOT = 1
@@ -29,6 +32,10 @@ export class VolumeMount implements SimMount {
   readonly #ports: VolumeMountPorts
   readonly #volume: Volume
   #isMounted = true
+  /** By inode, how often it was changed through this mount. */
+  readonly #changes = new Map<number, number>()
+  /** Up to here the log must be durable before any fsync succeeds. */
+  #guarded = 0
 
   constructor(ports: VolumeMountPorts) {
     this.#ports = ports
@@ -39,6 +46,16 @@ export class VolumeMount implements SimMount {
   unmount(): void {
     this.#isMounted = false
     this.#ports.syncs.failAll()
+  }
+
+  /** How far the log is written that a Postgres left which died. */
+  get written(): number {
+    return this.#ports.thread.serving?.log.end ?? 0
+  }
+
+  /** A Postgres starts where another has died, which had written the log up to `written`. */
+  guardedFrom(written: number): void {
+    this.#guarded = Math.max(this.#guarded, written)
   }
 
   async lookup(path: string): Promise<number> {
@@ -73,10 +90,12 @@ export class VolumeMount implements SimMount {
   }
 
   async write(ino: number, offset: number, bytes: Uint8Array): Promise<void> {
+    this.#changes.set(ino, (this.#changes.get(ino) ?? 0) + 1)
     await this.#perform('write', true, () => this.#volume.write(ino, offset, bytes, 0, bytes.length), true)
   }
 
   async truncate(ino: number, size: number): Promise<void> {
+    this.#changes.set(ino, (this.#changes.get(ino) ?? 0) + 1)
     await this.#perform('truncate', true, () => this.#volume.truncate(ino, size))
   }
 
@@ -99,7 +118,17 @@ export class VolumeMount implements SimMount {
   fsync(ino: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const { syncs } = this.#ports
-      const number = syncs.open((errno) => (errno === 0 ? resolve() : reject(new MountFailed('fsync', errno))))
+      const changes = this.#changes.get(ino)
+      const written = Math.max(this.#volume.lastPosition(ino), this.#guarded)
+      const number = syncs.open((errno) => {
+        if (errno !== 0) return reject(new MountFailed('fsync', errno))
+        // An entry that says where its pages are is about the file as well.
+        const isUnchanged = this.#changes.get(ino) === changes
+        const wanted = isUnchanged ? Math.max(written, this.#volume.lastPosition(ino)) : written
+        const { serving } = this.#ports.thread
+        if (serving) this.#ports.synced({ ino, wanted, durable: serving.log.durable })
+        resolve()
+      })
       const sync = () => {
         const { serving } = this.#ports.thread
         if (!this.#isMounted || !serving) return syncs.replyError(number, 0, ENODEV)

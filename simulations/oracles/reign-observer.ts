@@ -22,7 +22,7 @@ export interface OpenedLog {
 /** What an fsync that succeeds has promised. */
 export interface SyncedAnswer {
   readonly term: number
-  readonly path: number
+  readonly ino: number
   /** Up to where the log had to be durable, by the file's own writes and by a guard before it. */
   readonly wanted: number
   readonly durable: number

@@ -17,9 +17,9 @@ export function watchServing({ log, violated }: ServingPorts): Required<Pick<Rei
       if (reign && reign.durable > reign.position) return
       violated(`serving: term ${term} is served before an entry of its own is durable`)
     },
-    synced: ({ term, path, wanted, durable }: SyncedAnswer) => {
+    synced: ({ term, ino, wanted, durable }: SyncedAnswer) => {
       if (durable >= wanted) return
-      violated(`serving: an fsync of file ${path} succeeds in term ${term} at ${durable}, though ${wanted} is to be durable`)
+      violated(`serving: an fsync of file ${ino} succeeds in term ${term} at ${durable}, though ${wanted} is to be durable`)
     },
   }
 }

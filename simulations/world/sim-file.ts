@@ -92,6 +92,9 @@ export class SimFile {
     const share = draws.uniform('disk.failed-sync.share')
     for (const sector of this.#dirty) if (draws.chance('disk.failed-sync', share)) this.#platter.delete(sector)
     this.#becomeClean()
+    // Of what was cut off nothing shows again, and what comes there later is dirty without being listed.
+    const tail = this.#tailSector()
+    for (const sector of this.#platter.keys()) if (sector >= tail) this.#platter.delete(sector)
   }
 
   /** The kernel drops clean pages from memory, and what a failed sync did not write shows again as it is on the platter. */
