@@ -53,10 +53,15 @@ export class CommitCopies implements ReignObserver {
       const isHolder = holds(zone.log, held, place, archive)
       if (isHolder) counted(zone)
       const follows = lastTermOf(held.control?.history ?? []) >= term && (held.control?.term ?? 0) >= term
-      const followed = zone.followed.get(term)
-      const isLost = followed !== undefined && (followed !== zone.disk || held.control?.fresh === true)
+      const isLost = hasLost(zone, term, held.control?.fresh === true)
       if ((isHolder && follows) || isLost) count++
     }
     return count
   }
+}
+
+/** True if a disk that followed the term has been lost or damaged since: what it held then was counted rightly. */
+function hasLost({ disk, followed }: ZonePromises, term: number, isFresh: boolean): boolean {
+  const before = followed.get(term)
+  return before !== undefined && (isFresh || before.disk !== disk || before.flips !== disk.flips)
 }

@@ -3,9 +3,9 @@
  * reach that are certainly on the platter. It reads the simulated files by their format, not with the code that wrote them,
  * because that is what is judged by it. Records that were read before and have not changed are not read again.
  */
-import { checkPayload, chainOver, FRAME_HEADER_BYTES, readFrameHeader } from '../../events/frame.ts'
-import type { DiskFiles } from '../../runtime/safekeeper/disk-files.ts'
+import { chainOver, checkPayload, FRAME_HEADER_BYTES, readFrameHeader } from '../../events/frame.ts'
 import { type Control, loadControl } from '../../runtime/safekeeper/control-file.ts'
+import type { DiskFiles } from '../../runtime/safekeeper/disk-files.ts'
 import type { SimDisk } from '../world/sim-disk.ts'
 import type { SimFile } from '../world/sim-file.ts'
 
@@ -61,7 +61,8 @@ export class HeldLog {
       const first = records[0]
       // What is shown may be more than what is certain, and chains are asked for of all of it.
       const before = files.at(-1)?.records.at(-1)
-      if (first === undefined || (before && (first.begin !== before.end || first.chainBefore !== before.chainAfter))) break
+      if (first === undefined || (before && (first.begin !== before.end || first.chainBefore !== before.chainAfter)))
+        break
       files.push({ file, records })
       begin ??= first.begin
       if (!isWhole) continue
@@ -104,7 +105,9 @@ export class HeldLog {
       const from = offset + RECORD_HEAD_BYTES + FRAME_HEADER_BYTES
       const behind = from + header.length
       const before = records.at(-1)
-      const joins = before ? header.begin === before.end && header.chainBefore === before.chainAfter : header.begin === begin
+      const joins = before
+        ? header.begin === before.end && header.chainBefore === before.chainAfter
+        : header.begin === begin
       if (!joins || behind > shown.length || !checkPayload(header, shown.subarray(from, behind))) return records
       const { chainBefore, chainAfter } = header
       records.push({ begin: header.begin, end: header.begin + header.length, chainBefore, chainAfter, offset, behind })

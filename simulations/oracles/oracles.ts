@@ -32,6 +32,7 @@ import {
 } from './log-copies.ts'
 import { ObjectNames } from './object-names.ts'
 import { Promises } from './promises.ts'
+import { awaitCopies, type RedundancyPorts } from './redundancy.ts'
 import type { OpenedLog } from './reign-observer.ts'
 import { watchServing } from './serving.ts'
 import { type Probe, Sometimes } from './sometimes.ts'
@@ -47,6 +48,7 @@ export class Oracles {
   readonly #samples = new Map<string, LiveSample[]>()
   #log!: CommittedLog
   #images!: ImagePicker
+  #copies!: RedundancyPorts
   #healedAtMs = Number.POSITIVE_INFINITY
   #askedAtMs = 0
 
@@ -78,6 +80,7 @@ export class Oracles {
     }
     const promises = new Promises({ directory: safekeeperDirectory(project.timeline), log, archive, violated })
     cluster.safekeeperObserver = promises
+    this.#copies = { promises, log, archive }
     const { durability, zones } = this.#plan
     const copies = new CommitCopies({ promises, archive, durability, zones, violated })
     cluster.reignObservers.push(log, copies, {
@@ -98,6 +101,11 @@ export class Oracles {
   /** No fault strikes any more. */
   healed(cluster: SimCluster): void {
     this.#healedAtMs = cluster.kernel.nowMs
+  }
+
+  /** Service is back: every safekeeper is to get there. */
+  async audited(cluster: SimCluster): Promise<void> {
+    await awaitCopies(cluster, this.#copies)
   }
 
   /** Throws what is violated. The cluster is asked first, and stands still afterwards. */

@@ -27,7 +27,7 @@ export interface ZonePromises {
   /** The furthest committed place that a disk of this zone has held. */
   owes: Place | undefined
   /** By term, the disk on which its election was followed. */
-  readonly followed: Map<number, SimDisk>
+  readonly followed: Map<number, { readonly disk: SimDisk; readonly flips: number }>
 }
 
 export interface PromisesPorts {
@@ -63,14 +63,15 @@ export class Promises implements SafekeeperObserver {
     if (said.flushed > 0) this.#checkFlushed(zone, held, said)
     if ('fresh' in said && !said.fresh) this.#checkMemory(zone, held, said)
     if (said.kind === 'ack' && said.archived > 0) this.#checkArchived(zone, said.archived)
-    if (said.kind === 'elected' && said.ok) zone.followed.set(said.term, disk)
+    if (said.kind === 'elected' && said.ok) zone.followed.set(said.term, { disk, flips: disk.flips })
   }
 
   #checkTerm(zone: ZonePromises, { control }: Held, said: Said): void {
     const { term } = said
     if (said.kind === 'vote' && said.granted && term <= zone.term)
       this.#violated(zone, `votes for term ${term}, but it has told of term ${zone.term} before`)
-    if (term < zone.term) this.#violated(zone, `tells of term ${term} (${said.kind}), but it has told of term ${zone.term}`)
+    if (term < zone.term)
+      this.#violated(zone, `tells of term ${term} (${said.kind}), but it has told of term ${zone.term}`)
     if (term > (control?.term ?? 0))
       this.#violated(zone, `tells of term ${term} (${said.kind}), but its disk says ${control?.term ?? 'nothing'}`)
     zone.term = Math.max(zone.term, term)

@@ -23,9 +23,7 @@ test('no fsync succeeds before its log is durable', () => {
   serving.synced({ term: 1, ino: 7, wanted: 10, durable: 10 })
   expect(words).toEqual([])
   serving.synced({ term: 1, ino: 7, wanted: 11, durable: 10 })
-  expect(words).toEqual([
-    'serving: an fsync of file 7 succeeds in term 1 at 10, though 11 is to be durable',
-  ])
+  expect(words).toEqual(['serving: an fsync of file 7 succeeds in term 1 at 10, though 11 is to be durable'])
 })
 
 test('a name is not used twice for other bytes', () => {

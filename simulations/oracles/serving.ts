@@ -19,7 +19,9 @@ export function watchServing({ log, violated }: ServingPorts): Required<Pick<Rei
     },
     synced: ({ term, ino, wanted, durable }: SyncedAnswer) => {
       if (durable >= wanted) return
-      violated(`serving: an fsync of file ${ino} succeeds in term ${term} at ${durable}, though ${wanted} is to be durable`)
+      violated(
+        `serving: an fsync of file ${ino} succeeds in term ${term} at ${durable}, though ${wanted} is to be durable`,
+      )
     },
   }
 }

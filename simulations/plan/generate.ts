@@ -62,9 +62,11 @@ export function generatePlan(seed: number): Plan {
 }
 
 function drawWorkload(draws: Draws): WorkloadPlan {
+  const readers = draws.pick('plan.readers', [0, 0, 2])
   return {
     ...DEFAULT_WORKLOAD,
-    clients: draws.between('plan.clients', 1, 5),
+    clients: draws.between('plan.clients', 1, 5) + readers,
+    readers,
     keys: draws.pick('plan.keys', [4, 32]),
     thinkMeanMs: draws.pick('plan.think', [300, 1_000]),
     writeShare: draws.pick('plan.writeShare', [0.3, 0.6, 0.9]),
@@ -86,11 +88,11 @@ function drawPostgres(draws: Draws): Plan['postgres'] {
 /** The archive's promise outlives all disks; that of a quorum outlives one, of always the same zone. */
 function survivable(durability: Plan['durability'], faults: readonly Fault[]): readonly Fault[] {
   if (durability === 'archived') return faults
-  const zone = faults.find(({ kind }) => kind === 'lose-disk')
+  const zone = faults.find(({ kind }) => kind === 'lose-disk' || kind === 'rot-disk')
   return faults.flatMap((fault): readonly Fault[] => {
     if (fault.kind === 'lose-everything') return [{ ...fault, disks: false }]
-    if (fault.kind !== 'lose-disk' || zone?.kind !== 'lose-disk') return [fault]
-    return fault.zone === zone.zone ? [fault] : []
+    if (fault.kind !== 'lose-disk' && fault.kind !== 'rot-disk') return [fault]
+    return zone && 'zone' in zone && fault.zone === zone.zone ? [fault] : []
   })
 }
 
@@ -130,6 +132,7 @@ function drawFault(draws: Draws, kind: FaultKind, zones: number): Fault {
     case 'kill-zone':
     case 'lose-power':
     case 'lose-disk':
+    case 'rot-disk':
     case 'pause-zone':
     case 'full-disk':
     case 'presume-down':

@@ -36,6 +36,7 @@ const FAULTS: FaultChecks = {
   'kill-zone': lasting,
   'lose-power': lasting,
   'lose-disk': lasting,
+  'rot-disk': lasting,
   'lose-everything': { atMs: ms, forMs: ms, disks: flag },
   'kill-postgres': { atMs: ms },
   'pause-zone': lasting,
@@ -64,6 +65,7 @@ const latency = fields(LATENCY)
 
 const WORKLOAD: ChecksOf<WorkloadPlan> = {
   clients: whole(1, CLIENTS_MAX),
+  readers: whole(0, CLIENTS_MAX),
   keys: whole(1, KEYS_MAX),
   thinkMeanMs: ms,
   backoffMeanMs: ms,
@@ -121,7 +123,7 @@ const PLAN: ChecksOf<Plan> = {
   zones: whole(1, 5),
   durability: oneOf(['archived', 'quorum']),
   cachePages: whole(16, 2 ** 20),
-  workload: fields(WORKLOAD),
+  workload: fields(WORKLOAD, ['readers']),
   postgres: fields(POSTGRES),
   network: fields(NETWORK, Object.keys(NETWORK) as Array<keyof NetworkSettings>),
   store: fields(STORE, Object.keys(STORE) as Array<keyof S3Settings>),

@@ -102,6 +102,7 @@ async function carryOut({ kernel, cluster, plan, oracles, report, tell }: Run): 
   cluster.workload.stop()
   await kernel.run(deadline, () => cluster.workload.isQuiet)
   await audit(cluster, deadline)
+  await oracles.audited(cluster)
   await oracles.atEnd(cluster, deadline)
 }
 

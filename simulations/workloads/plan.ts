@@ -1,6 +1,8 @@
 /** What clients do in a run, as plain data: it is drawn before the run, printed with it, and shrunk after it. */
 export interface WorkloadPlan {
   readonly clients: number
+  /** Of them, how many only read, and so stay with a server that can commit nothing any more. */
+  readonly readers?: number
   /** Registers in use, numbered from 0. */
   readonly keys: number
   /** Mean time between two transactions of a client. */

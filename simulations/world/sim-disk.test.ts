@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { type DiskFiles, replaceFile } from '../../runtime/safekeeper/disk-files.ts'
-import { SimDisk } from './sim-disk.ts'
 import { type Draws, SeededDraws } from '../kernel/draws.ts'
+import { SimDisk } from './sim-disk.ts'
 import { SECTOR_BYTES, SimFile } from './sim-file.ts'
 import { kernelOf, processOf } from './testing.ts'
 

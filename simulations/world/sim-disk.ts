@@ -25,6 +25,8 @@ export class SimDisk {
   isFull = false
   /** How many of the next syncs fail. */
   syncsToFail = 0
+  /** Bits that flipped. */
+  flips = 0
   /** Of files and directories, successful. */
   syncs = 0
   readonly #kernel: Kernel
@@ -128,6 +130,12 @@ export class SimDisk {
 
   failNextSync(): void {
     this.syncsToFail++
+  }
+
+  /** Flips a bit of the byte at `position` of the file `path`, at rest. */
+  flipBitAt(path: string, position: number): void {
+    this.flips++
+    this.#platterNames.get(path)?.flipBitAt(position, this.#kernel.draws)
   }
 
   /** Flips a bit of one that is at rest; says where, or undefined if there is none. */

@@ -134,6 +134,11 @@ export class SimFile {
   flipBit(draws: Draws): number | undefined {
     if (this.#platterSize === 0) return undefined
     const position = draws.between('disk.flip.position', 0, this.#platterSize - 1)
+    this.flipBitAt(position, draws)
+    return position
+  }
+
+  flipBitAt(position: number, draws: Draws): void {
     const sector = Math.floor(position / SECTOR_BYTES)
     const there = this.#platter.get(sector)
     const mask = 1 << draws.between('disk.flip.bit', 0, 7)
@@ -141,7 +146,6 @@ export class SimFile {
     const [bytes, at] = there ? [this.#platter.get(sector)!, position % SECTOR_BYTES] : [this.#bytes, position]
     bytes[at] = bytes[at]! ^ mask
     this.#changedFrom = Math.min(this.#changedFrom, position)
-    return position
   }
 
   #becomeClean(): void {
