@@ -30,10 +30,11 @@ export interface SimBodyPorts {
   readonly process: Process
   readonly lane: Pick<SimBus, 'status' | 'publish'>
   readonly nowMs: () => number
-  readonly settings: PostgresSettings
+  readonly postgres: PostgresSettings
   /** Registers that a new cluster is made for. */
   readonly keys: number
   readonly cachePages: number
+  readonly segmentPages: number | undefined
   readonly observer: ExecutionObserver
   readonly reigns: ReignObserver
   readonly address: Address
@@ -66,7 +67,7 @@ class Door {
   #thread: KernelThread | undefined
 
   constructor(ports: SimBodyPorts, ofTerm: number) {
-    const { kernel, process, nowMs, lane, cachePages, reigns } = ports
+    const { kernel, process, nowMs, lane, cachePages, segmentPages = SEGMENT_PAGES, reigns } = ports
     const synced = (answer: Omit<SyncedAnswer, 'term'>) => reigns.synced?.({ term: ofTerm, ...answer })
     const { syncs } = this
     const publish = (subject: string, reply: string, frame: Uint8Array): boolean => {
@@ -77,7 +78,7 @@ class Door {
     this.place = {
       ringBytes: RING_BYTES,
       startThread: (timeline, term) => {
-        const data = { cacheFile: '', slotCount: cachePages, segmentPages: SEGMENT_PAGES, timeline, term }
+        const data = { cacheFile: '', slotCount: cachePages, segmentPages, timeline, term }
         this.#thread = new KernelThread({ kernel, process, nowMs, syncs, publish }, data)
         return this.#thread
       },
@@ -138,9 +139,9 @@ class SimVolume implements VolumeBody {
   }
 
   async launch(): Promise<PostgresBody> {
-    const { kernel, process, settings, observer, address, reigns } = this.#ports
+    const { kernel, process, postgres, observer, address, reigns } = this.#ports
     const mount = this.#door.mount!
-    const server = new SimPostgres({ kernel, process, mount, name: process.name, settings, observer })
+    const server = new SimPostgres({ kernel, process, mount, name: process.name, settings: postgres, observer })
     this.#server = server
     address.launched(process, server)
     const started = new Promise<void>((resolve, reject) => {

@@ -63,6 +63,8 @@ export class SimCluster {
       cachePages: plan.cachePages,
       postgres: plan.postgres,
       logLimits: plan.logLimits,
+      gapLimits: plan.gapLimits,
+      segmentPages: plan.segmentPages,
       keys: plan.workload.keys,
     }
     const { network, bucket, ledger: observer } = this

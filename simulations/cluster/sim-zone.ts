@@ -8,6 +8,7 @@ import type { Durability } from '../../events/timeline.ts'
 import type { SafekeeperStatus } from '../../runtime/control/schemas.ts'
 import type { ZoneConfig } from '../../runtime/control/zone-config.ts'
 import { problemOf } from '../../runtime/errors.ts'
+import type { GapLimits } from '../../runtime/safekeeper/append-path.ts'
 import type { LogLimits } from '../../runtime/safekeeper/disk-log.ts'
 import { highestTerm } from '../../runtime/safekeeper/highest-term.ts'
 import { SafekeeperService } from '../../runtime/safekeeper/safekeeper.ts'
@@ -55,6 +56,8 @@ export interface SimProject {
   readonly keys: number
   readonly postgres: PostgresSettings
   readonly logLimits: LogLimits | undefined
+  readonly gapLimits: GapLimits | undefined
+  readonly segmentPages: number | undefined
 }
 
 export interface ZoneInspection {
@@ -182,9 +185,9 @@ export class SimZone {
       report: (actor, doing, error) => say(`${actor}: ${doing}: ${problemOf(error)}`),
     })
     const { address, observer, reigns } = this.#world
-    const { cachePages, postgres, keys } = this.#project
-    const settings = postgres
-    const body = simBody({ kernel, process, lane, nowMs, settings, keys, cachePages, observer, reigns, address })
+    const { cachePages, segmentPages, postgres, keys } = this.#project
+    const settings = { postgres, keys, cachePages, segmentPages }
+    const body = simBody({ kernel, process, lane, nowMs, ...settings, observer, reigns, address })
     const config = { ...this.#project, zone: this.name } as unknown as ZoneConfig
     const link = { failed: async (error: unknown) => say(problemOf(error)), progress: () => {}, serving: () => {} }
     this.#host = new ZoneHost({
@@ -219,6 +222,7 @@ export class SimZone {
       directory: safekeeperDirectory(timeline),
       files: disk.files(process),
       logLimits: this.#project.logLimits ?? LOG_LIMITS,
+      gapLimits: this.#project.gapLimits,
       bus: watchBus(network.connect(process, `${this.name}.safekeeper`), hear),
       lane: watchLane(network.connect(process, `${this.name}.safekeeper-lane`), hear),
       store,

@@ -23,6 +23,7 @@ const FAULT_LENGTH_MS_MAX = 20_000
 const TINY_SHARE = 0.3
 const TINY_CACHE_PAGES = 48
 const TINY_LOG = { segmentBytes: 4 * 1024, keptBytesMin: 4 * 1024, preparedBytes: 2 * 1024 }
+const TINY_GAPS = { resentBytes: 2 * 1024, resendableBytes: 16 * 1024 }
 /** Of the plans, in how many faults come together: what survives each of two need not survive both. */
 const CLUSTERED_SHARE = 0.3
 /** Of the faults of such a plan, how many follow close upon another. */
@@ -51,7 +52,9 @@ export function generatePlan(seed: number): Plan {
     postgres: drawPostgres(draws),
     network: { ...drawNetworkSettings(draws), silenceMaxMs: SILENCE_MS_MAX },
     store: drawS3Settings(draws),
-    ...(isTiny ? { logLimits: TINY_LOG } : {}),
+    ...(isTiny
+      ? { logLimits: TINY_LOG, gapLimits: TINY_GAPS, segmentPages: draws.pick('plan.segmentPages', [1, 2, 8]) }
+      : {}),
     clocks: Array.from({ length: zones }, () => ({
       skewMs: Math.round((draws.uniform('plan.clock.skew') - 0.5) * draws.pick('plan.clock.badness', [0, 100, 10_000])),
       driftPpm: Math.round((draws.uniform('plan.clock.drift') - 0.5) * 200),

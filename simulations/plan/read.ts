@@ -4,6 +4,7 @@
  * that has none.
  */
 import { BadArgument, FormatTooNew } from '../../runtime/errors.ts'
+import type { GapLimits } from '../../runtime/safekeeper/append-path.ts'
 import type { LogLimits } from '../../runtime/safekeeper/disk-log.ts'
 import { BUS_CLIENTS, FAULT_KINDS, type Fault, type FaultKind } from '../faults/fault.ts'
 import { MISTAKES, type PostgresSettings } from '../postgres/settings.ts'
@@ -115,8 +116,12 @@ const LOG_LIMITS: ChecksOf<LogLimits> = {
   preparedBytes: whole(1, BYTES_MAX),
 }
 
+const GAP_LIMITS: ChecksOf<GapLimits> = { resentBytes: whole(0, BYTES_MAX), resendableBytes: whole(0, BYTES_MAX) }
+
 const PLAN: ChecksOf<Plan> = {
   logLimits: fields(LOG_LIMITS),
+  gapLimits: fields(GAP_LIMITS),
+  segmentPages: whole(1, 512),
   version: oneOf([PLAN_VERSION]),
   seed: whole(0, Number.MAX_SAFE_INTEGER),
   // A majority of 1, 3 or 5, as in `loch up --zones`.
@@ -140,7 +145,7 @@ export function readPlan(text: string): Plan {
 /** The same for what has been parsed already. */
 export function checkPlan(value: unknown): Plan {
   checkVersion(value)
-  fields(PLAN, ['logLimits'])(value, '')
+  fields(PLAN, ['logLimits', 'gapLimits', 'segmentPages'])(value, '')
   const plan = value as Plan
   if (plan.clocks.length !== plan.zones) {
     refuse('clocks', plan.clocks.length, 'there is not one clock for each zone', `Write ${plan.zones} of them.`)
