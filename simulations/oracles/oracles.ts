@@ -20,6 +20,7 @@ import { askSafekeeper, type SafekeeperAnswer, termsOf } from './ask-safekeepers
 import { BucketView } from './bucket-view.ts'
 import { CommitCopies } from './commit-copies.ts'
 import { CommittedLog } from './committed-log.ts'
+import { FreshVotes } from './fresh-votes.ts'
 import { recoverImage } from './image-world.ts'
 import { type CrashImage, checkImage, ImagePicker, snapshotFor, tailAt } from './images.ts'
 import { checkJournal, isJournaled, type LiveSample } from './journals.ts'
@@ -79,7 +80,16 @@ export class Oracles {
       else names.taken(key, body, before)
     }
     const promises = new Promises({ directory: safekeeperDirectory(project.timeline), log, archive, violated })
-    cluster.safekeeperObserver = promises
+    const fresh = new FreshVotes({ archive, zones: this.#plan.zones, violated })
+    cluster.safekeeperObserver = {
+      opened: (...what) => promises.opened(...what),
+      said: (zone, disk, said) => {
+        promises.said(zone, disk, said)
+        fresh.said(zone, said)
+      },
+    }
+    if (this.#plan.durability === 'archived')
+      cluster.reignObservers.push({ opened: (opened) => fresh.opened(opened), durable: () => {} })
     this.#copies = { promises, log, archive }
     const { durability, zones } = this.#plan
     const copies = new CommitCopies({ promises, archive, durability, zones, violated })

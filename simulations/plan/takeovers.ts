@@ -17,8 +17,12 @@ const HINDERED_MS = [200, 12_000]
 /** Of the takeovers, how many follow close upon the one before. */
 const CHAINED_SHARE = 0.5
 const CHAINED_MS = [200, 2_500]
-const STARVED_SHARE = 0.4
+const STARVED_SHARE = 0.5
 const STARVED_MS = [100, 2_500]
+/** From when frames pass again. */
+const HEIR_LIVES_MS = [0, 600]
+/** Than the heir lives. */
+const SILENT_LONGER_MS = [-100, 300]
 /** Of the takeovers, in how many the store is down for a moment: what is on its way to it may get there much later. */
 const STORE_SHARE = 0.3
 const STORE_MS = [50, 1_500]
@@ -83,18 +87,25 @@ function contested({ draws, zones, zone, atMs }: Takeover): readonly Fault[] {
   return faults
 }
 
-/** Only `zone` gets frames for a while, and dies; the others go on without it, and die when it comes back. */
+/**
+ * Only the safekeeper of `zone` gets frames for a while, and then nobody hears it; everybody but an heir is presumed down, who is
+ * elected without that tail, begins as soon as frames pass again, and dies at once, just when the silent one is heard again.
+ */
 function starved({ draws, zones, zone, atMs }: Takeover): readonly Fault[] {
   const others = Array.from({ length: zones - 1 }, (_, at) => (zone + 1 + at) % zones)
+  const heir = draws.pick(`${NAME}.heir`, others)
   const forMs = between(draws, 'starved', STARVED_MS)
-  const downMs = between(draws, 'down', STARVED_MS)
-  const laterMs = Math.max(0, forMs + downMs - between(draws, 'overlap', [0, 300]))
+  const presumedMs = Math.round(forMs * (0.2 + 0.7 * draws.uniform(`${NAME}.starved.presumed`)))
+  const dies = between(draws, 'heir.dies', HEIR_LIVES_MS)
+  const silentMs = forMs - presumedMs + dies + between(draws, 'silent', SILENT_LONGER_MS)
   const kind = draws.pick(`${NAME}.starving`, ['cut', 'isolate'] as const)
+  const mortals = draws.chance(`${NAME}.isHeirAlone`, 0.5) ? [heir] : others
+  const presumed = [...others, zone].filter((one) => one !== heir)
   return [
     ...others.map((other) => ({ kind, atMs, zone: other, client: '.safekeeper-lane', forMs })),
-    { kind: 'presume-down', atMs: atMs + forMs, zone, forMs: downMs },
-    { kind: 'kill-zone', atMs: atMs + forMs, zone, forMs: downMs },
-    ...others.map((other) => death(draws, atMs + laterMs, other)),
+    { kind: 'isolate', atMs: atMs + presumedMs, zone, client: '.safekeeper', forMs: silentMs },
+    ...presumed.map((one): Fault => ({ kind: 'presume-down', atMs: atMs + presumedMs, zone: one, forMs: silentMs })),
+    ...mortals.map((other) => death(draws, atMs + forMs + dies, other)),
   ]
 }
 
