@@ -11,6 +11,7 @@ const WORDS: ReadonlyArray<readonly [string, RegExp]> = [
   ['promises', /^the safekeeper of \S+ (?:opened|votes|tells|calls|holds|does not call) /],
   ['commit-copies', /^copies: /],
   ['serving', /^serving: /],
+  ['sealed-pages', /^sealed: /],
   ['redundancy', /^redundancy: /],
   ['object-names', /^names: /],
   ['images', /^recovered from the log up to \d|is no crash image: /],

@@ -35,6 +35,7 @@ import { ObjectNames } from './object-names.ts'
 import { Promises } from './promises.ts'
 import { awaitCopies, type RedundancyPorts } from './redundancy.ts'
 import type { OpenedLog } from './reign-observer.ts'
+import { checkSealedPages } from './sealed-pages.ts'
 import { watchServing } from './serving.ts'
 import { type Probe, Sometimes } from './sometimes.ts'
 import { bearersIn, checkTerms } from './terms.ts'
@@ -135,6 +136,7 @@ export class Oracles {
       for (const from of [undefined, ...snapshotsIn(history)])
         problems.push(...(await checkArchiveAlone(this.#log, store, timeline, from)))
     }
+    problems.push(...(await checkSealedPages(store, timeline)))
     this.#probeEnd(cluster, history, answers)
     if (problems.length === 0) problems.push(...(await this.#judgeImages(cluster, store, history)))
     if (problems.length > 0) throw { words: problems.join('\n') }

@@ -31,6 +31,9 @@ const FOLLOWER_SHARE = 0.6
 const FOLLOWS_MEAN_MS = 400
 /** Of the plans, in how many takeovers are contested. */
 const CONTESTED_SHARE = 0.4
+/** Of the plans, in how many clients do not think for a while: seals and snapshots then overlap with writes. */
+const BURST_SHARE = 0.3
+const BURST_MS_MAX = 2_000
 /** So long a cluster is given to be created undisturbed, in most runs. */
 const QUIET_START_MS = 2_000
 /** Shorter than the real one, so that a run of half a minute sees both sides notice that they hear nothing. */
@@ -74,7 +77,13 @@ function drawWorkload(draws: Draws): WorkloadPlan {
     thinkMeanMs: draws.pick('plan.think', [300, 1_000]),
     writeShare: draws.pick('plan.writeShare', [0.3, 0.6, 0.9]),
     timeoutMs: 10_000,
+    ...(draws.chance('plan.hasBurst', BURST_SHARE) ? { burst: drawBurst(draws) } : {}),
   }
+}
+
+function drawBurst(draws: Draws): NonNullable<WorkloadPlan['burst']> {
+  const forMs = draws.between('plan.burst.for', 200, BURST_MS_MAX)
+  return { atMs: draws.between('plan.burst.at', QUIET_START_MS, DURATION_MS - forMs), forMs }
 }
 
 function drawPostgres(draws: Draws): Plan['postgres'] {

@@ -67,6 +67,7 @@ const latency = fields(LATENCY)
 const WORKLOAD: ChecksOf<WorkloadPlan> = {
   clients: whole(1, CLIENTS_MAX),
   readers: whole(0, CLIENTS_MAX),
+  burst: fields({ atMs: ms, forMs: ms }),
   keys: whole(1, KEYS_MAX),
   thinkMeanMs: ms,
   backoffMeanMs: ms,
@@ -128,7 +129,7 @@ const PLAN: ChecksOf<Plan> = {
   zones: whole(1, 5),
   durability: oneOf(['archived', 'quorum']),
   cachePages: whole(16, 2 ** 20),
-  workload: fields(WORKLOAD, ['readers']),
+  workload: fields(WORKLOAD, ['readers', 'burst']),
   postgres: fields(POSTGRES),
   network: fields(NETWORK, Object.keys(NETWORK) as Array<keyof NetworkSettings>),
   store: fields(STORE, Object.keys(STORE) as Array<keyof S3Settings>),

@@ -7,6 +7,8 @@ export interface WorkloadPlan {
   readonly keys: number
   /** Mean time between two transactions of a client. */
   readonly thinkMeanMs: number
+  /** From when on, since the beginning of the run, clients do not think for a while. */
+  readonly burst?: { readonly atMs: number; readonly forMs: number }
   /** Mean time until a client that lost its connection tries again. */
   readonly backoffMeanMs: number
   /** Share of the transactions that write. */
