@@ -10,7 +10,10 @@ const REIGN = 'runtime/compute/reign.ts'
 const LOG_WRITER = 'runtime/compute/log-writer.ts'
 const FSYNCS = 'runtime/compute/fsyncs.ts'
 
-/** Each alone is made good by the other: what is served must be on a majority, be it by an election or by an entry after it. */
+/**
+ * What is served must be on a majority, be it by an election or by an entry after it. The second alone changes nothing that can be
+ * seen: a Postgres that starts syncs what its recovery wrote before it listens.
+ */
 const FENCE_NOBODY = {
   file: REIGN,
   find: 'await fence(ports, reign, votes);',
