@@ -90,13 +90,12 @@ export class VolumeMount implements SimMount {
   }
 
   async write(ino: number, offset: number, bytes: Uint8Array): Promise<void> {
-    this.#changes.set(ino, (this.#changes.get(ino) ?? 0) + 1)
-    await this.#perform('write', true, () => this.#volume.write(ino, offset, bytes, 0, bytes.length), true)
+    const write = () => this.#changing(ino, this.#volume.write(ino, offset, bytes, 0, bytes.length))
+    await this.#perform('write', true, write, true)
   }
 
   async truncate(ino: number, size: number): Promise<void> {
-    this.#changes.set(ino, (this.#changes.get(ino) ?? 0) + 1)
-    await this.#perform('truncate', true, () => this.#volume.truncate(ino, size))
+    await this.#perform('truncate', true, () => this.#changing(ino, this.#volume.truncate(ino, size)))
   }
 
   async unlink(path: string): Promise<void> {
@@ -119,12 +118,13 @@ export class VolumeMount implements SimMount {
     return new Promise((resolve, reject) => {
       const { syncs } = this.#ports
       const changes = this.#changes.get(ino)
+      const wasDirty = !this.#volume.isClean(ino)
       const written = Math.max(this.#volume.lastPosition(ino), this.#guarded)
       const number = syncs.open((errno) => {
         if (errno !== 0) return reject(new MountFailed('fsync', errno))
-        // An entry that says where its pages are is about the file as well.
-        const isUnchanged = this.#changes.get(ino) === changes
-        const wanted = isUnchanged ? Math.max(written, this.#volume.lastPosition(ino)) : written
+        // Pages that were dirty are not safe before the entry that says where they are; of others nothing like it is needed.
+        const waitsForSeals = wasDirty && this.#changes.get(ino) === changes
+        const wanted = waitsForSeals ? Math.max(written, this.#volume.lastPosition(ino)) : written
         const { serving } = this.#ports.thread
         if (serving) this.#ports.synced({ ino, wanted, durable: serving.log.durable })
         resolve()
@@ -142,6 +142,12 @@ export class VolumeMount implements SimMount {
       }
       sync()
     })
+  }
+
+  /** An operation may wait for room, so it counts when it is done, not when it is asked for. */
+  #changing(ino: number, result: number): number {
+    this.#changes.set(ino, (this.#changes.get(ino) ?? 0) + 1)
+    return result
   }
 
   #make(operation: string, path: string, mode: number): Promise<number> {
