@@ -27,13 +27,20 @@ import { scratch } from './scratch.ts'
 /** Far below ARCHIVE_LAG_BYTES_MAX of the writer, far above what a commit is. */
 const ARCHIVE_DELAY = { ms: 50, bytesMax: 512 * 1024 }
 const FLUSH_DELAY = { ms: 5, bytesMax: 512 * 1024 }
-/**
- * A gap that is longer is fetched from the archive, if that has reached so far. Shorter ones are the writer's to fill from its ring: it
- * remembers where a few thousand frames begin, which may be little more than this if they are small.
- */
-const RESENT_BYTES_MAX = 512 * 1024
+export interface GapLimits {
+  /**
+   * A gap that is longer is fetched from the archive, if that has reached so far. Shorter ones are the writer's to fill from its ring: it
+   * remembers where a few thousand frames begin, which may be little more than this if they are small.
+   */
+  readonly resentBytes: number
+  /** A gap that is longer is fetched from wherever it can be had: the writer is not asked. */
+  readonly resendableBytes: number
+}
 
-export interface AppendPathPorts extends Pick<SafekeeperPorts, 'zone' | 'timeline' | 'defer' | 'after' | 'report'> {
+const GAP_LIMITS: GapLimits = { resentBytes: 512 * 1024, resendableBytes: RESENDABLE_BYTES_MAX }
+
+export interface AppendPathPorts
+  extends Pick<SafekeeperPorts, 'zone' | 'timeline' | 'gapLimits' | 'defer' | 'after' | 'report'> {
   readonly bus: Pick<Lane, 'publish'>
   /** The disk failed, or the log is not to be believed: nothing may be promised any more. */
   readonly failed: (error: unknown) => void
@@ -126,7 +133,8 @@ export class AppendPath {
   #isBeyondWriter({ begin, archived }: FrameHeader): boolean {
     const { end } = this.#keeper.state
     const missed = begin - end
-    return missed > RESENDABLE_BYTES_MAX || (missed > RESENT_BYTES_MAX && archived > end)
+    const { resentBytes, resendableBytes } = this.#ports.gapLimits ?? GAP_LIMITS
+    return missed > resendableBytes || (missed > resentBytes && archived > end)
   }
 
   /** Writes a frame that was fetched; the writer hears of it as if it had sent it. Throws DiskFailed, Damaged. */

@@ -12,7 +12,7 @@
 import { join } from 'node:path'
 import { checksum } from '../../events/checksum.ts'
 import { chainSeed } from '../../events/frame.ts'
-import { Damaged, problemOf } from '../errors.ts'
+import { Damaged, DiskFailed, problemOf } from '../errors.ts'
 import { type Control, loadControl, type Place, saveControl } from './control-file.ts'
 import { type DiskFiles, replaceFile } from './disk-files.ts'
 import { DiskLog, LOG_LIMITS, type LogLimits } from './disk-log.ts'
@@ -153,7 +153,7 @@ class Opening {
     }
     const file = this.#files.open(segment.path, false)
     this.#files.truncate(file, segment.bytes)
-    this.#files.sync(file)
+    this.#sync(file)
     this.#files.close(file)
   }
 
@@ -181,11 +181,23 @@ class Opening {
     const last = segments[segments.length - 1]
     if (last) {
       const file = this.#files.open(last.path, false)
-      this.#files.sync(file)
+      this.#sync(file)
       this.#files.close(file)
     }
     // Without a segment too: a control file that was renamed, or segments that were removed, may be on their way.
     this.#files.syncDirectory(this.#directory)
+  }
+
+  /** Whoever opens this disk next would be told by the kernel that nothing is left to be synced. */
+  #sync(file: number): void {
+    try {
+      this.#files.sync(file)
+    } catch (error) {
+      const unnoted = noteFailedSync(this.#files, this.#directory)
+      if (unnoted === '' || !(error instanceof DiskFailed)) throw error
+      const { component, value, problem, remedy } = error
+      throw new DiskFailed({ component, value, problem, remedy: `${remedy} ${unnoted}`, cause: error })
+    }
   }
 
   /** After a failed sync the kernel may show bytes that the disk does not have: they are written once more. */

@@ -3,6 +3,7 @@ import type { BusShape } from '../bus/bus.ts'
 import type { Lane } from '../bus/fast-lane.ts'
 import type { ArchiveStore } from '../log/archive.ts'
 import type { Recorder } from '../system/ports.ts'
+import type { GapLimits } from './append-path.ts'
 import type { ArchiverStore } from './archiver.ts'
 import type { DiskFiles } from './disk-files.ts'
 import type { LogLimits } from './disk-log.ts'
@@ -19,6 +20,8 @@ export interface SafekeeperPorts {
   readonly files: DiskFiles
   /** Sizes of the files of its log, where they shall not be the usual ones. */
   readonly logLimits?: LogLimits
+  /** Where it shall fetch shorter gaps by itself than usual. */
+  readonly gapLimits?: GapLimits | undefined
   readonly bus: Pick<BusShape, 'publish' | 'subscribe' | 'request'>
   /** For frames and acknowledgements; without it the bus carries them, too. */
   readonly lane?: Lane | undefined

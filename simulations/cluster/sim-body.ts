@@ -7,7 +7,7 @@ import type { ComputeBody, LogPositions, PostgresBody, VolumeBody } from '../../
 import type { SharedLog } from '../../runtime/compute/shared-log.ts'
 import type { VolumePlace } from '../../runtime/compute/volume-place.ts'
 import type { Kernel, Process } from '../kernel/kernel.ts'
-import type { ReignObserver } from '../oracles/reign-observer.ts'
+import type { ReignObserver, SyncedAnswer } from '../oracles/reign-observer.ts'
 import { initializeCluster } from '../postgres/cluster.ts'
 import { SimPostgres } from '../postgres/postgres.ts'
 import type { PostgresSettings } from '../postgres/settings.ts'
@@ -30,10 +30,11 @@ export interface SimBodyPorts {
   readonly process: Process
   readonly lane: Pick<SimBus, 'status' | 'publish'>
   readonly nowMs: () => number
-  readonly settings: PostgresSettings
+  readonly postgres: PostgresSettings
   /** Registers that a new cluster is made for. */
   readonly keys: number
   readonly cachePages: number
+  readonly segmentPages: number | undefined
   readonly observer: ExecutionObserver
   readonly reigns: ReignObserver
   readonly address: Address
@@ -50,10 +51,10 @@ const STOP_GRACE_MS = 30_000
 export function simBody(ports: SimBodyPorts): ComputeBody {
   return {
     attach: async (reignPorts, reign, events, signal) => {
-      const door = new Door(ports)
+      const door = new Door(ports, reign.term)
       const watch = new DurableWatch(ports.reigns, reignPorts, reign, () => door.log)
       const watched = { ...reignPorts, lane: watch.lane(reignPorts.lane) }
-      return new SimVolume(ports, door, await attachVolume(door.place, watched, reign, events, signal))
+      return new SimVolume(ports, reign.term, door, await attachVolume(door.place, watched, reign, events, signal))
     },
   }
 }
@@ -65,8 +66,9 @@ class Door {
   mount: VolumeMount | undefined
   #thread: KernelThread | undefined
 
-  constructor(ports: SimBodyPorts) {
-    const { kernel, process, nowMs, lane, cachePages } = ports
+  constructor(ports: SimBodyPorts, ofTerm: number) {
+    const { kernel, process, nowMs, lane, cachePages, segmentPages = SEGMENT_PAGES, reigns } = ports
+    const synced = (answer: Omit<SyncedAnswer, 'term'>) => reigns.synced?.({ term: ofTerm, ...answer })
     const { syncs } = this
     const publish = (subject: string, reply: string, frame: Uint8Array): boolean => {
       if (lane.status() !== 'connected') return false
@@ -76,12 +78,12 @@ class Door {
     this.place = {
       ringBytes: RING_BYTES,
       startThread: (timeline, term) => {
-        const data = { cacheFile: '', slotCount: cachePages, segmentPages: SEGMENT_PAGES, timeline, term }
+        const data = { cacheFile: '', slotCount: cachePages, segmentPages, timeline, term }
         this.#thread = new KernelThread({ kernel, process, nowMs, syncs, publish }, data)
         return this.#thread
       },
       openDoor: async (timeline) => {
-        const mount = new VolumeMount({ kernel, process, thread: this.#thread!, syncs, nowMs })
+        const mount = new VolumeMount({ kernel, process, thread: this.#thread!, syncs, nowMs, synced })
         this.mount = mount
         return {
           path: timeline,
@@ -102,12 +104,14 @@ class Door {
 
 class SimVolume implements VolumeBody {
   readonly #ports: SimBodyPorts
+  readonly #term: number
   readonly #door: Door
   readonly #volume: AttachedVolume
   #server: SimPostgres | undefined
 
-  constructor(ports: SimBodyPorts, door: Door, volume: AttachedVolume) {
+  constructor(ports: SimBodyPorts, term: number, door: Door, volume: AttachedVolume) {
     this.#ports = ports
+    this.#term = term
     this.#door = door
     this.#volume = volume
   }
@@ -135,15 +139,19 @@ class SimVolume implements VolumeBody {
   }
 
   async launch(): Promise<PostgresBody> {
-    const { kernel, process, settings, observer, address } = this.#ports
+    const { kernel, process, postgres, observer, address, reigns } = this.#ports
     const mount: VolumeMount = this.#door.mount!.forCaller(() => server.isOver)
-    const server: SimPostgres = new SimPostgres({ kernel, process, mount, name: process.name, settings, observer })
+    const options = { kernel, process, mount, name: process.name, settings: postgres, observer }
+    const server: SimPostgres = new SimPostgres(options)
     this.#server = server
     address.launched(process, server)
     const started = new Promise<void>((resolve, reject) => {
       kernel.after(process, LAUNCH_MS, () => void server.start().then(resolve, reject))
     })
-    const ready = started.then(() => address.listens(server, process.name))
+    const ready = started.then(() => {
+      reigns.serves?.(this.#term)
+      address.listens(server, process.name)
+    })
     ready.catch(() => {})
     return {
       pid: 0,
@@ -166,9 +174,12 @@ class SimVolume implements VolumeBody {
     return this.#volume.flush()
   }
 
-  guard(): Promise<void> {
+  async guard(): Promise<void> {
     this.#ports.reigns.guarded?.()
-    return this.#volume.guard()
+    const mount = this.#door.mount!
+    const { written } = mount
+    await this.#volume.guard()
+    mount.guardedFrom(written)
   }
 
   fail(): void {

@@ -21,7 +21,7 @@ import { HostClock } from '../world/clock.ts'
 import { Network } from '../world/network.ts'
 import type { SimBus } from '../world/sim-bus.ts'
 import { SimBucket } from '../world/sim-s3.ts'
-import { type SimProject, type SimWorld, SimZone } from './sim-zone.ts'
+import { type SafekeeperObserver, type SimProject, type SimWorld, SimZone } from './sim-zone.ts'
 
 /** Who is told of what happens; none of them may change it. */
 export interface Onlookers extends Pick<SimWorld, 'report' | 'recorderOf'> {
@@ -39,6 +39,7 @@ export class SimCluster {
   readonly edits: Edits
   /** Who looks on at logs. */
   readonly reignObservers: ReignObserver[] = []
+  safekeeperObserver: SafekeeperObserver = { opened: () => {}, said: () => {} }
   readonly #outside: SimBus
   /** Whoever listened at the endpoint's address last. */
   #server: SimPostgres | undefined
@@ -72,6 +73,8 @@ export class SimCluster {
       cachePages: plan.cachePages,
       postgres: plan.postgres,
       logLimits: plan.logLimits,
+      gapLimits: plan.gapLimits,
+      segmentPages: plan.segmentPages,
       keys: plan.workload.keys,
     }
     const { network, bucket, edits, ledger: observer } = this
@@ -94,8 +97,19 @@ export class SimCluster {
       guarded: () => {
         for (const observer of this.reignObservers) observer.guarded?.()
       },
+      serves: (term) => {
+        for (const observer of this.reignObservers) observer.serves?.(term)
+      },
+      synced: (answer) => {
+        for (const observer of this.reignObservers) observer.synced?.(answer)
+      },
     }
-    const world: SimWorld = { kernel, network, bucket, address, observer, reigns, died, report, edits, recorderOf }
+    const safekeepers: SafekeeperObserver = {
+      opened: (...what) => this.safekeeperObserver.opened(...what),
+      said: (...what) => this.safekeeperObserver.said(...what),
+    }
+    const onlookers = { observer, reigns, safekeepers, report, recorderOf }
+    const world: SimWorld = { kernel, network, bucket, address, died, edits, ...onlookers }
     this.zones = names.map((name, at) => new SimZone(world, this.project, name, new HostClock(kernel, plan.clocks[at])))
     this.#outside = network.connect(WORLD, 'outside')
     const connect = () => (this.#server?.isServing ? this.#server : undefined)

@@ -8,6 +8,7 @@ import type { Durability } from '../../events/timeline.ts'
 import type { SafekeeperStatus } from '../../runtime/control/schemas.ts'
 import type { ZoneConfig } from '../../runtime/control/zone-config.ts'
 import { problemOf } from '../../runtime/errors.ts'
+import type { GapLimits } from '../../runtime/safekeeper/append-path.ts'
 import type { LogLimits } from '../../runtime/safekeeper/disk-log.ts'
 import { readPast } from '../../runtime/safekeeper/past.ts'
 import { SafekeeperService } from '../../runtime/safekeeper/safekeeper.ts'
@@ -23,6 +24,7 @@ import type { HostClock } from '../world/clock.ts'
 import type { Network } from '../world/network.ts'
 import { SimDisk } from '../world/sim-disk.ts'
 import type { SimBucket } from '../world/sim-s3.ts'
+import { type Said, watchBus, watchLane } from './said-watch.ts'
 import { type Address, simBody } from './sim-body.ts'
 
 export interface SimWorld {
@@ -33,9 +35,18 @@ export interface SimWorld {
   readonly observer: ExecutionObserver
   readonly died: (process: Process) => void
   readonly reigns: ReignObserver
+  readonly safekeepers: SafekeeperObserver
   readonly report: (process: string, line: string) => void
   readonly edits: Edits
   readonly recorderOf?: ((host: string) => Recorder) | undefined
+}
+
+/** Looks on at safekeepers, and changes nothing. */
+export interface SafekeeperObserver {
+  /** A safekeeper has opened its disk, and not been asked anything yet. */
+  opened(zone: string, disk: SimDisk): void
+  /** It has said something, which nobody has heard yet. */
+  said(zone: string, disk: SimDisk, said: Said): void
 }
 
 export interface SimProject {
@@ -48,6 +59,8 @@ export interface SimProject {
   readonly keys: number
   readonly postgres: PostgresSettings
   readonly logLimits: LogLimits | undefined
+  readonly gapLimits: GapLimits | undefined
+  readonly segmentPages: number | undefined
 }
 
 export interface ZoneInspection {
@@ -183,9 +196,9 @@ export class SimZone {
       report: (actor, doing, error) => say(`${actor}: ${doing}: ${problemOf(error)}`),
     })
     const { address, observer, reigns } = this.#world
-    const { cachePages, postgres, keys } = this.#project
-    const settings = postgres
-    const body = simBody({ kernel, process, lane, nowMs, settings, keys, cachePages, observer, reigns, address })
+    const { cachePages, segmentPages, postgres, keys } = this.#project
+    const settings = { postgres, keys, cachePages, segmentPages }
+    const body = simBody({ kernel, process, lane, nowMs, ...settings, observer, reigns, address })
     const config = { ...this.#project, zone: this.name } as unknown as ZoneConfig
     const link = { failed: async (error: unknown) => say(problemOf(error)), progress: () => {}, serving: () => {} }
     this.#host = new ZoneHost({
@@ -206,20 +219,23 @@ export class SimZone {
   }
 
   /** With connections of its own, as the thread has that it runs in. */
-  #openSafekeeper(process: Process, life: string): Promise<SafekeeperService> {
-    const { kernel, network, bucket, report } = this.#world
+  async #openSafekeeper(process: Process, life: string): Promise<SafekeeperService> {
+    const { kernel, network, bucket, report, safekeepers } = this.#world
     const { project, timeline, zones } = this.#project
+    const { disk, name } = this
+    const hear = (said: Said) => safekeepers.said(name, disk, said)
     const store = bucket.openStore(process, { writer: `${life}.safekeeper` })
-    return SafekeeperService.open({
+    const service = await SafekeeperService.open({
       project,
       zone: this.name,
       timeline,
       peers: zones.filter((zone) => zone !== this.name),
-      directory: `/safekeepers/${timeline}`,
-      files: this.disk.files(process),
+      directory: safekeeperDirectory(timeline),
+      files: disk.files(process),
       logLimits: this.#project.logLimits ?? LOG_LIMITS,
-      bus: network.connect(process, `${this.name}.safekeeper`),
-      lane: network.connect(process, `${this.name}.safekeeper-lane`),
+      gapLimits: this.#project.gapLimits,
+      bus: watchBus(network.connect(process, `${this.name}.safekeeper`), hear),
+      lane: watchLane(network.connect(process, `${this.name}.safekeeper-lane`), hear),
       store,
       writer: writerOf(`${life}.safekeeper`),
       newId: () => `${life}-disk-${++this.#ids}`,
@@ -230,12 +246,18 @@ export class SimZone {
       report: (line) => report(this.name, line),
       recorder: this.#world.recorderOf?.(this.name),
     })
+    if (process.isAlive) safekeepers.opened(name, disk)
+    return service
   }
 
   /** The disk's calls are synchronous, so the time that they take passes before the round in which they are made. */
   #syncMs(): number {
     return this.#world.kernel.draws.exponential(`disk.sync.${this.name}`, SYNC_MEAN_MS)
   }
+}
+
+export function safekeeperDirectory(timeline: string): string {
+  return `/safekeepers/${timeline}`
 }
 
 const SYNC_MEAN_MS = 0.4

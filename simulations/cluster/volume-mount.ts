@@ -6,6 +6,7 @@
 import { NEEDS_SEAL, WANTS_BYTES } from '../../runtime/volume/types.ts'
 import type { Volume } from '../../runtime/volume/volume.ts'
 import type { Kernel, Process } from '../kernel/kernel.ts'
+import type { SyncedAnswer } from '../oracles/reign-observer.ts'
 import { EIO, ENOENT, MountFailed, type SimMount } from '../postgres/mount.ts'
 import type { KernelThread } from './kernel-thread.ts'
 import type { PendingSyncs } from './pending-syncs.ts'
@@ -16,6 +17,8 @@ export interface VolumeMountPorts {
   readonly thread: KernelThread
   readonly syncs: PendingSyncs
   readonly nowMs: () => number
+  /** An fsync was answered with success. */
+  readonly synced: (answer: Omit<SyncedAnswer, 'term'>) => void
   /** Whoever calls is dead: what it still waits for must not happen any more, as the kernel withdraws a dead process's requests. */
   readonly isCallerGone?: () => boolean
 }
@@ -27,12 +30,21 @@ const DIRECTORY_MODE = 0o40700
 /** A ring without room is looked at again after this. */
 const RING_POLL_MS = 5
 
+/** Of all callers together. */
+interface MountState {
+  isMounted: boolean
+  /** By inode, how often it was changed through this mount. */
+  readonly changes: Map<number, number>
+  /** Up to here the log must be durable before any fsync succeeds. */
+  guarded: number
+}
+
 export class VolumeMount implements SimMount {
   readonly #ports: VolumeMountPorts
   readonly #volume: Volume
-  readonly #state: { isMounted: boolean }
+  readonly #state: MountState
 
-  constructor(ports: VolumeMountPorts, state = { isMounted: true }) {
+  constructor(ports: VolumeMountPorts, state: MountState = { isMounted: true, changes: new Map(), guarded: 0 }) {
     this.#ports = ports
     this.#state = state
     this.#volume = ports.thread.volume
@@ -51,6 +63,16 @@ export class VolumeMount implements SimMount {
 
   get #isMounted(): boolean {
     return this.#state.isMounted
+  }
+
+  /** How far the log is written that a Postgres left which died. */
+  get written(): number {
+    return this.#ports.thread.serving?.log.end ?? 0
+  }
+
+  /** A Postgres starts where another has died, which had written the log up to `written`. */
+  guardedFrom(written: number): void {
+    this.#state.guarded = Math.max(this.#state.guarded, written)
   }
 
   async lookup(path: string): Promise<number> {
@@ -85,11 +107,12 @@ export class VolumeMount implements SimMount {
   }
 
   async write(ino: number, offset: number, bytes: Uint8Array): Promise<void> {
-    await this.#perform('write', true, () => this.#volume.write(ino, offset, bytes, 0, bytes.length), true)
+    const write = () => this.#changing(ino, this.#volume.write(ino, offset, bytes, 0, bytes.length))
+    await this.#perform('write', true, write, true)
   }
 
   async truncate(ino: number, size: number): Promise<void> {
-    await this.#perform('truncate', true, () => this.#volume.truncate(ino, size))
+    await this.#perform('truncate', true, () => this.#changing(ino, this.#volume.truncate(ino, size)))
   }
 
   async unlink(path: string): Promise<void> {
@@ -111,7 +134,18 @@ export class VolumeMount implements SimMount {
   fsync(ino: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const { syncs } = this.#ports
-      const number = syncs.open((errno) => (errno === 0 ? resolve() : reject(new MountFailed('fsync', errno))))
+      const changes = this.#state.changes.get(ino)
+      const wasDirty = !this.#volume.isClean(ino)
+      const written = Math.max(this.#volume.lastPosition(ino), this.#state.guarded)
+      const number = syncs.open((errno) => {
+        if (errno !== 0) return reject(new MountFailed('fsync', errno))
+        // Pages that were dirty are not safe before the entry that says where they are; of others nothing like it is needed.
+        const waitsForSeals = wasDirty && this.#state.changes.get(ino) === changes
+        const wanted = waitsForSeals ? Math.max(written, this.#volume.lastPosition(ino)) : written
+        const { serving } = this.#ports.thread
+        if (serving) this.#ports.synced({ ino, wanted, durable: serving.log.durable })
+        resolve()
+      })
       const sync = () => {
         const { serving } = this.#ports.thread
         if (!this.#isMounted || !serving) return syncs.replyError(number, 0, ENODEV)
@@ -125,6 +159,12 @@ export class VolumeMount implements SimMount {
       }
       sync()
     })
+  }
+
+  /** An operation may wait for room, so it counts when it is done, not when it is asked for. */
+  #changing(ino: number, result: number): number {
+    this.#state.changes.set(ino, (this.#state.changes.get(ino) ?? 0) + 1)
+    return result
   }
 
   #make(operation: string, path: string, mode: number): Promise<number> {

@@ -22,6 +22,8 @@ export type Fault =
   | (OfZone & Lasting & { readonly kind: 'lose-power' })
   /** Its disk is lost with all that is on it. */
   | (OfZone & Lasting & { readonly kind: 'lose-disk' })
+  /** Its host loses power, and comes back with a bit of its log flipped that it had been told is flushed. */
+  | (OfZone & Lasting & { readonly kind: 'rot-disk' })
   /** All zones at once, with or without their disks. */
   | (At & Lasting & { readonly kind: 'lose-everything'; readonly disks: boolean })
   | (At & { readonly kind: 'kill-postgres' })
@@ -52,6 +54,7 @@ const KINDS: Readonly<Record<FaultKind, true>> = {
   'kill-zone': true,
   'lose-power': true,
   'lose-disk': true,
+  'rot-disk': true,
   'lose-everything': true,
   'kill-postgres': true,
   'pause-zone': true,

@@ -3,9 +3,10 @@
  * cluster is doing: then removing one from a plan leaves the others as they were.
  */
 import type { SimCluster } from '../cluster/sim-cluster.ts'
-import type { SimZone } from '../cluster/sim-zone.ts'
+import { type SimZone, safekeeperDirectory } from '../cluster/sim-zone.ts'
 import { type Kernel, WORLD } from '../kernel/kernel.ts'
 import type { Fault } from './fault.ts'
+import { rot } from './rot.ts'
 
 export function strike(cluster: SimCluster, fault: Fault): void {
   const { kernel, network, bucket } = cluster
@@ -18,6 +19,12 @@ export function strike(cluster: SimCluster, fault: Fault): void {
       break
     case 'lose-disk':
       down(kernel, zoneOf(cluster, fault), fault.forMs, (zone) => zone.loseDisk())
+      break
+    case 'rot-disk':
+      down(kernel, zoneOf(cluster, fault), fault.forMs, (zone) => {
+        zone.losePower()
+        rot(zone.disk, safekeeperDirectory(cluster.project.timeline), kernel.draws)
+      })
       break
     case 'lose-everything':
       for (const zone of cluster.zones) {

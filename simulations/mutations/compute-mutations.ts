@@ -10,7 +10,10 @@ const REIGN = 'runtime/compute/reign.ts'
 const LOG_WRITER = 'runtime/compute/log-writer.ts'
 const FSYNCS = 'runtime/compute/fsyncs.ts'
 
-/** Each alone is made good by the other: what is served must be on a majority, be it by an election or by an entry after it. */
+/**
+ * What is served must be on a majority, be it by an election or by an entry after it. The second alone changes nothing that can be
+ * seen: a Postgres that starts syncs what its recovery wrote before it listens.
+ */
 const FENCE_NOBODY = {
   file: REIGN,
   find: 'await fence(ports, reign, votes);',
@@ -50,12 +53,14 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
     file: PROPOSER,
     find: 'if (candidate.flushed < state.termStart || candidate.flushed <= best)',
     replace: 'if (candidate.flushed <= best)',
+    also: [
+      {
+        file: 'runtime/safekeeper/append-path.ts',
+        find: 'const flushed = isElected(state) ? state.flushed : 0;\n        bus.publish(',
+        replace: 'const { flushed } = state;\n        bus.publish(',
+      },
+    ],
     about: 'Entries of an older term count as on a majority before the present one has any there (Raft, figure 8).',
-  },
-  {
-    name: 'serve-before-first-entry',
-    ...SERVE_AT_ONCE,
-    about: 'A compute serves what older terms wrote before an entry of its own is durable.',
   },
   {
     name: 'choose-longest-tail',
@@ -127,6 +132,13 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
     file: LOG_WRITER,
     find: "if (ack.status === 'gap')\n            this.resendTo(ack.zone, ack.flushed);",
     replace: "if (ack.status === 'gap')\n            this.resendTo(ack.zone, this.log.durable);",
+    also: [
+      {
+        file: LOG_WRITER,
+        find: 'this.resendTo(member.zone, Math.max(member.flushed, this.log.base));',
+        replace: 'this.resendTo(member.zone, Math.max(this.log.durable, this.log.base));',
+      },
+    ],
     about: 'Who has missed frames is sent the log from where it is durable, not from where its own ends.',
   },
   {

@@ -8,6 +8,12 @@ import { VIOLATION_KINDS } from '../oracles/ledger.ts'
 const WORDS: ReadonlyArray<readonly [string, RegExp]> = [
   ['ledger', new RegExp(`^[\\d.]+ s (?:${VIOLATION_KINDS.join('|')}): `)],
   ['committed-log', /^committed log: /],
+  ['promises', /^the safekeeper of \S+ (?:opened|votes|tells|calls|holds|does not call) /],
+  ['commit-copies', /^copies: /],
+  ['serving', /^serving: /],
+  ['sealed-pages', /^sealed: /],
+  ['redundancy', /^redundancy: /],
+  ['object-names', /^names: /],
   ['images', /^recovered from the log up to \d|is no crash image: /],
   ['liveness', /^no service within \d|^the last look at all registers was not answered/],
   [

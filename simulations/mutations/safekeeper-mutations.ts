@@ -181,6 +181,14 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     needs: { faults: ['fail-sync'] },
   },
   {
+    name: 'forget-failed-sync-at-opening',
+    file: 'runtime/safekeeper/disk-open.ts',
+    find: 'const unnoted = noteFailedSync(this.#files, this.#directory);',
+    replace: "const unnoted = '';",
+    about: 'A sync that fails while a disk is opened leaves no word for whoever opens it next.',
+    needs: { faults: ['fail-sync'] },
+  },
+  {
     name: 'forget-catch-up-retry',
     file: 'runtime/safekeeper/safekeeper.ts',
     find: "this.#tell({ type: 'CatchUpFailed', at: 0, problem });\n            this.#armRetry();",

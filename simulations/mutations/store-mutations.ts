@@ -85,6 +85,7 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
     file: ARCHIVER,
     find: 'return duty === this.#duty ? creation : undefined;',
     replace: 'return creation;',
+    also: [{ file: ARCHIVER, find: 'this.#archived = 0;\n        this.#puts = [];', replace: 'this.#archived = 0;' }],
     about: 'What is stored after the duty ended counts for the duty that came after.',
   },
   {

@@ -18,7 +18,7 @@ export interface CommittedPlace {
   readonly atMs: number
 }
 
-interface Reign extends OpenedLog {
+export interface Reign extends OpenedLog {
   durable: number
 }
 
@@ -55,6 +55,20 @@ export class CommittedLog implements ReignObserver {
 
   get reigns(): Iterable<OpenedLog> {
     return this.#reigns.values()
+  }
+
+  /** Undefined if nobody has opened a log of the term. */
+  reign(term: number): Readonly<Reign> | undefined {
+    return this.#reigns.get(term)
+  }
+
+  /** The last place up to `position` that a log of `term` must agree with; undefined if the term is none that counts. */
+  lastOf(term: number, position: number): CommittedPlace | undefined {
+    const stretch = stretchOf(this.#history, term, position)
+    if (!stretch) return undefined
+    const at = this.#indexOf(stretch.to)
+    const place = this.#places[at]
+    return place?.position === stretch.to ? place : this.#places[at - 1]
   }
 
   opened(log: OpenedLog): void {

@@ -84,9 +84,10 @@ async function recover(
     process,
     lane,
     nowMs: () => kernel.nowMs,
-    settings: postgres,
+    postgres,
     keys: keys.length,
     cachePages: CACHE_PAGES,
+    segmentPages: undefined,
     observer: { executed: () => {}, corrupted: (corruption) => kernel.fail(corruption) },
     reigns: { opened: () => {}, durable: () => {} },
     address: {

@@ -11,12 +11,16 @@ import { openJournal } from '../../runtime/log/journal.ts'
 import { timelineJournal } from '../../runtime/log/keys.ts'
 import { run, useScheduler } from '../../runtime/system/run.ts'
 import type { SimCluster } from '../cluster/sim-cluster.ts'
+import { safekeeperDirectory } from '../cluster/sim-zone.ts'
 import { type Draws, SeededDraws } from '../kernel/draws.ts'
 import { WORLD } from '../kernel/kernel.ts'
 import type { Plan } from '../plan/plan.ts'
+import { ArchiveIndex } from './archive-index.ts'
 import { askUntilAnswered, type SafekeeperAnswer, termsOf } from './ask-safekeepers.ts'
 import { BucketView } from './bucket-view.ts'
+import { CommitCopies } from './commit-copies.ts'
 import { CommittedLog } from './committed-log.ts'
+import { FreshVotes } from './fresh-votes.ts'
 import { recoverImage } from './image-world.ts'
 import { type CrashImage, checkImage, ImagePicker, snapshotFor, tailAt } from './images.ts'
 import { checkJournal, isJournaled, type LiveSample } from './journals.ts'
@@ -27,7 +31,12 @@ import {
   checkSafekeeper,
   findArchivedEnd,
 } from './log-copies.ts'
+import { ObjectNames } from './object-names.ts'
+import { Promises } from './promises.ts'
+import { awaitCopies, type RedundancyPorts } from './redundancy.ts'
 import type { OpenedLog } from './reign-observer.ts'
+import { checkSealedPages } from './sealed-pages.ts'
+import { watchServing } from './serving.ts'
 import { type Probe, Sometimes } from './sometimes.ts'
 import { bearersIn, checkTerms } from './terms.ts'
 
@@ -42,6 +51,7 @@ export class Oracles {
   readonly #samples = new Map<string, LiveSample[]>()
   #log!: CommittedLog
   #images!: ImagePicker
+  #copies!: RedundancyPorts
   #healedAtMs = Number.POSITIVE_INFINITY
   #askedAtMs = 0
 
@@ -64,7 +74,29 @@ export class Oracles {
     const log = new CommittedLog({ nowMs: () => kernel.nowMs, violated })
     this.#log = log
     this.#images = new ImagePicker(this.#draws, ledger, this.#plan.workload.keys)
-    cluster.reignObservers.push(log, {
+    const { bucket, project } = cluster
+    const archive = new ArchiveIndex(project.timeline)
+    const names = new ObjectNames({ violated })
+    bucket.watch = (key, body, before) => {
+      if (before === undefined) archive.created(key, body)
+      else names.taken(key, body, before)
+    }
+    const promises = new Promises({ directory: safekeeperDirectory(project.timeline), log, archive, violated })
+    const fresh = new FreshVotes({ archive, zones: this.#plan.zones, violated })
+    cluster.safekeeperObserver = {
+      opened: (...what) => promises.opened(...what),
+      said: (zone, disk, said) => {
+        promises.said(zone, disk, said)
+        fresh.said(zone, said)
+      },
+    }
+    if (this.#plan.durability === 'archived')
+      cluster.reignObservers.push({ opened: (opened) => fresh.opened(opened), durable: () => {} })
+    this.#copies = { promises, log, archive }
+    const { durability, zones } = this.#plan
+    const copies = new CommitCopies({ promises, archive, durability, zones, violated })
+    cluster.reignObservers.push(log, copies, {
+      ...watchServing({ log, violated }),
       opened: (opened) => this.#opened(opened),
       // Before somebody has served there is no cluster to recover.
       durable: (_, position, chain) => cluster.servings > 0 && this.#images.offer(position, chain),
@@ -81,6 +113,11 @@ export class Oracles {
   /** No fault strikes any more. */
   healed(cluster: SimCluster): void {
     this.#healedAtMs = cluster.kernel.nowMs
+  }
+
+  /** Service is back: every safekeeper is to get there. */
+  async audited(cluster: SimCluster): Promise<void> {
+    await awaitCopies(cluster, this.#copies)
   }
 
   /** Throws what is violated. The cluster is asked first, and stands still afterwards. */
@@ -100,6 +137,7 @@ export class Oracles {
       for (const from of [undefined, ...snapshotsIn(history)])
         problems.push(...(await checkArchiveAlone(this.#log, store, timeline, from)))
     }
+    problems.push(...(await checkSealedPages(store, timeline)))
     this.#probeEnd(cluster, history, answers)
     if (problems.length === 0) problems.push(...(await this.#judgeImages(cluster, store, history)))
     if (problems.length > 0) throw { words: problems.join('\n') }

@@ -19,6 +19,15 @@ export interface OpenedLog {
   readonly fromSnapshot: boolean
 }
 
+/** What an fsync that succeeds has promised. */
+export interface SyncedAnswer {
+  readonly term: number
+  readonly ino: number
+  /** Up to where the log had to be durable, by the file's own writes and by a guard before it. */
+  readonly wanted: number
+  readonly durable: number
+}
+
 export interface ReignObserver {
   opened(log: OpenedLog): void
   /** `chain` is over all that is before `position`. */
@@ -27,4 +36,8 @@ export interface ReignObserver {
   resent?(): void
   /** A Postgres starts where another has died. */
   guarded?(): void
+  /** The Postgres of the reign listens. */
+  serves?(term: number): void
+  /** An fsync was answered with success. */
+  synced?(answer: SyncedAnswer): void
 }

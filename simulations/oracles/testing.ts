@@ -20,7 +20,7 @@ export function quietPlan(seed: number): Plan {
     ...plan,
     zones: 3,
     durability: 'archived',
-    workload: { ...plan.workload, clients: 3, keys: 4, thinkMeanMs: 200, writeShare: 0.9 },
+    workload: { ...plan.workload, clients: 3, readers: 0, keys: 4, thinkMeanMs: 200, writeShare: 0.9 },
     network: {},
     store: { errorShare: 0, lostAnswerShare: 0, truncatedShare: 0 },
     clocks: [],

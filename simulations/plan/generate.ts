@@ -23,6 +23,7 @@ const FAULT_LENGTH_MS_MAX = 20_000
 const TINY_SHARE = 0.3
 const TINY_CACHE_PAGES = 48
 const TINY_LOG = { segmentBytes: 4 * 1024, keptBytesMin: 4 * 1024, preparedBytes: 2 * 1024 }
+const TINY_GAPS = { resentBytes: 2 * 1024, resendableBytes: 16 * 1024 }
 /** Of the plans, in how many faults come together: what survives each of two need not survive both. */
 const CLUSTERED_SHARE = 0.3
 /** Of the faults of such a plan, how many follow close upon another. */
@@ -30,6 +31,9 @@ const FOLLOWER_SHARE = 0.6
 const FOLLOWS_MEAN_MS = 400
 /** Of the plans, in how many takeovers are contested. */
 const CONTESTED_SHARE = 0.65
+/** Of the plans, in how many clients do not think for a while: seals and snapshots then overlap with writes. */
+const BURST_SHARE = 0.3
+const BURST_MS_MAX = 2_000
 /** So long a cluster is given to be created undisturbed, in most runs. */
 const QUIET_START_MS = 4_000
 /** Shorter than the real one, so that a run of half a minute sees both sides notice that they hear nothing. */
@@ -51,7 +55,9 @@ export function generatePlan(seed: number): Plan {
     postgres: drawPostgres(draws),
     network: { ...drawNetworkSettings(draws), silenceMaxMs: SILENCE_MS_MAX },
     store: drawS3Settings(draws),
-    ...(isTiny ? { logLimits: TINY_LOG } : {}),
+    ...(isTiny
+      ? { logLimits: TINY_LOG, gapLimits: TINY_GAPS, segmentPages: draws.pick('plan.segmentPages', [1, 2, 8]) }
+      : {}),
     clocks: Array.from({ length: zones }, () => ({
       skewMs: Math.round((draws.uniform('plan.clock.skew') - 0.5) * draws.pick('plan.clock.badness', [0, 100, 10_000])),
       driftPpm: Math.round((draws.uniform('plan.clock.drift') - 0.5) * 200),
@@ -62,14 +68,22 @@ export function generatePlan(seed: number): Plan {
 }
 
 function drawWorkload(draws: Draws): WorkloadPlan {
+  const readers = draws.pick('plan.readers', [0, 0, 2])
   return {
     ...DEFAULT_WORKLOAD,
-    clients: draws.between('plan.clients', 1, 5),
+    clients: draws.between('plan.clients', 1, 5) + readers,
+    readers,
     keys: draws.pick('plan.keys', [4, 32]),
     thinkMeanMs: draws.pick('plan.think', [300, 1_000]),
     writeShare: draws.pick('plan.writeShare', [0.3, 0.6, 0.9]),
     timeoutMs: 10_000,
+    ...(draws.chance('plan.hasBurst', BURST_SHARE) ? { burst: drawBurst(draws) } : {}),
   }
+}
+
+function drawBurst(draws: Draws): NonNullable<WorkloadPlan['burst']> {
+  const forMs = draws.between('plan.burst.for', 200, BURST_MS_MAX)
+  return { atMs: draws.between('plan.burst.at', QUIET_START_MS, DURATION_MS - forMs), forMs }
 }
 
 function drawPostgres(draws: Draws): Plan['postgres'] {
@@ -86,11 +100,11 @@ function drawPostgres(draws: Draws): Plan['postgres'] {
 /** The archive's promise outlives all disks; that of a quorum outlives one, of always the same zone. */
 function survivable(durability: Plan['durability'], faults: readonly Fault[]): readonly Fault[] {
   if (durability === 'archived') return faults
-  const zone = faults.find(({ kind }) => kind === 'lose-disk')
+  const zone = faults.find(({ kind }) => kind === 'lose-disk' || kind === 'rot-disk')
   return faults.flatMap((fault): readonly Fault[] => {
     if (fault.kind === 'lose-everything') return [{ ...fault, disks: false }]
-    if (fault.kind !== 'lose-disk' || zone?.kind !== 'lose-disk') return [fault]
-    return fault.zone === zone.zone ? [fault] : []
+    if (fault.kind !== 'lose-disk' && fault.kind !== 'rot-disk') return [fault]
+    return zone && 'zone' in zone && fault.zone === zone.zone ? [fault] : []
   })
 }
 
@@ -130,6 +144,7 @@ function drawFault(draws: Draws, kind: FaultKind, zones: number): Fault {
     case 'kill-zone':
     case 'lose-power':
     case 'lose-disk':
+    case 'rot-disk':
     case 'pause-zone':
     case 'full-disk':
     case 'presume-down':

@@ -4,6 +4,7 @@
  * shown and shrunk. Nothing may happen in a run that is neither in its plan nor drawn by name from its seed.
  */
 import type { Durability } from '../../events/timeline.ts'
+import type { GapLimits } from '../../runtime/safekeeper/append-path.ts'
 import type { LogLimits } from '../../runtime/safekeeper/disk-log.ts'
 import type { Fault } from '../faults/fault.ts'
 import type { Edit } from '../fork/edit.ts'
@@ -23,6 +24,10 @@ export interface Plan {
   readonly durability: Durability
   /** Page cache of a compute. */
   readonly cachePages: number
+  /** Pages of a segment at most: the fewer, the more seals are in flight at once. Without, as many as suit most runs. */
+  readonly segmentPages?: number
+  /** From which gap on a safekeeper fetches what it missed; without, as in production, where no run gets to. */
+  readonly gapLimits?: GapLimits
   readonly workload: WorkloadPlan
   readonly postgres: PostgresSettings
   readonly network: Partial<NetworkSettings>

@@ -4,6 +4,7 @@
  * that has none.
  */
 import { BadArgument, FormatTooNew } from '../../runtime/errors.ts'
+import type { GapLimits } from '../../runtime/safekeeper/append-path.ts'
 import type { LogLimits } from '../../runtime/safekeeper/disk-log.ts'
 import { BUS_CLIENTS, FAULT_KINDS, type Fault, type FaultKind } from '../faults/fault.ts'
 import { EDIT_KINDS, type Edit, type Fields, whyNotToBeTold } from '../fork/edit.ts'
@@ -37,6 +38,7 @@ const FAULTS: FaultChecks = {
   'kill-zone': lasting,
   'lose-power': lasting,
   'lose-disk': lasting,
+  'rot-disk': lasting,
   'lose-everything': { atMs: ms, forMs: ms, disks: flag },
   'kill-postgres': { atMs: ms },
   'pause-zone': lasting,
@@ -89,6 +91,8 @@ const latency = fields(LATENCY)
 
 const WORKLOAD: ChecksOf<WorkloadPlan> = {
   clients: whole(1, CLIENTS_MAX),
+  readers: whole(0, CLIENTS_MAX),
+  burst: fields({ atMs: ms, forMs: ms }),
   keys: whole(1, KEYS_MAX),
   thinkMeanMs: ms,
   backoffMeanMs: ms,
@@ -138,15 +142,19 @@ const LOG_LIMITS: ChecksOf<LogLimits> = {
   preparedBytes: whole(1, BYTES_MAX),
 }
 
+const GAP_LIMITS: ChecksOf<GapLimits> = { resentBytes: whole(0, BYTES_MAX), resendableBytes: whole(0, BYTES_MAX) }
+
 const PLAN: ChecksOf<Plan> = {
   logLimits: fields(LOG_LIMITS),
+  gapLimits: fields(GAP_LIMITS),
+  segmentPages: whole(1, 512),
   version: oneOf([PLAN_VERSION]),
   seed: whole(0, Number.MAX_SAFE_INTEGER),
   // A majority of 1, 3 or 5, as in `loch up --zones`.
   zones: whole(1, 5),
   durability: oneOf(['archived', 'quorum']),
   cachePages: whole(16, 2 ** 20),
-  workload: fields(WORKLOAD),
+  workload: fields(WORKLOAD, ['readers', 'burst']),
   postgres: fields(POSTGRES),
   network: fields(NETWORK, Object.keys(NETWORK) as Array<keyof NetworkSettings>),
   store: fields(STORE, Object.keys(STORE) as Array<keyof S3Settings>),
@@ -164,7 +172,7 @@ export function readPlan(text: string): Plan {
 /** The same for what has been parsed already. */
 export function checkPlan(value: unknown): Plan {
   checkVersion(value)
-  fields(PLAN, ['logLimits', 'edits'])(value, '')
+  fields(PLAN, ['logLimits', 'gapLimits', 'segmentPages', 'edits'])(value, '')
   const plan = value as Plan
   if (plan.clocks.length !== plan.zones) {
     refuse('clocks', plan.clocks.length, 'there is not one clock for each zone', `Write ${plan.zones} of them.`)

@@ -1,7 +1,9 @@
 /**
  * Contested takeovers: a zone is presumed down although it lives, and its connections are bad just then, so that it goes on for
- * a while beside its successor; meanwhile another zone dies for a moment, between a vote and the election it was for. Faults
- * that are drawn each for itself meet like this in one seed of thousands, and rules of elections break nowhere else.
+ * a while beside its successor; meanwhile another zone dies for a moment, between a vote and the election it was for. Starved
+ * ones: a writer reaches a single safekeeper and goes on, so that this one alone has its tail; it dies, and its successor dies
+ * as soon as it has begun, so that the tail stands in the next election. The store may be bad at the same time. Faults that are
+ * drawn each for itself meet like this in one seed of thousands, and rules of elections break nowhere else.
  */
 import { BUS_CLIENTS, type Fault } from '../faults/fault.ts'
 import type { Draws } from '../kernel/draws.ts'
@@ -11,35 +13,107 @@ const TAKEOVERS_MAX = 5
 const HINDERED_SHARE = 0.7
 const INTERRUPTED_SHARE = 0.6
 const PRESUMED_MS = [1_000, 8_000]
-const HINDERED_MS = [200, 6_000]
+const HINDERED_MS = [200, 12_000]
+/** Of the takeovers, how many follow close upon the one before. */
+const CHAINED_SHARE = 0.5
+const CHAINED_MS = [200, 2_500]
+const STARVED_SHARE = 0.5
+const STARVED_MS = [100, 2_500]
+/** From when frames pass again. */
+const HEIR_LIVES_MS = [0, 600]
+/** Than the heir lives. */
+const SILENT_LONGER_MS = [-100, 300]
+/** Of the takeovers, in how many the store is down for a moment: what is on its way to it may get there much later. */
+const STORE_SHARE = 0.3
+const STORE_MS = [50, 1_500]
+/** Of the takeovers, in how many a disk is lost between a vote and the election. */
+const DISK_SHARE = 0.2
 /** Until a successor has been elected, in most runs. */
 const INTERRUPTED_WITHIN_MS = 1_500
 const INTERRUPTED_MS = [1, 400]
 
+const NAME = 'plan.takeover'
+
 export function drawTakeovers(draws: Draws, zones: number, fromMs: number, untilMs: number): readonly Fault[] {
   const count = draws.between('plan.takeovers', 1, TAKEOVERS_MAX)
-  return Array.from({ length: count }, () => drawTakeover(draws, zones, fromMs, untilMs)).flat()
+  const faults: Fault[] = []
+  let atMs = untilMs
+  for (let number = 0; number < count; number++) {
+    const isChained = number > 0 && draws.chance(`${NAME}.isChained`, CHAINED_SHARE)
+    const anywhere = Math.round(fromMs + draws.uniform(`${NAME}.at`) * (untilMs - fromMs))
+    atMs = isChained ? atMs + between(draws, 'chained', CHAINED_MS) : anywhere
+    const zone = draws.between(`${NAME}.zone`, 0, zones - 1)
+    const takeover = { draws, zones, zone, atMs }
+    faults.push(...(draws.chance(`${NAME}.isStarved`, STARVED_SHARE) ? starved(takeover) : contested(takeover)))
+    if (draws.chance(`${NAME}.isStoreBad`, STORE_SHARE)) {
+      const forMs = between(draws, 'store.for', STORE_MS)
+      faults.push({ kind: 'store-outage', atMs: atMs + between(draws, 'store.at', [0, INTERRUPTED_WITHIN_MS]), forMs })
+    }
+    if (draws.chance(`${NAME}.isDiskLost`, DISK_SHARE)) {
+      const other = (zone + draws.between(`${NAME}.disk.zone`, 0, zones - 1)) % zones
+      const laterMs = between(draws, 'disk.at', [0, INTERRUPTED_WITHIN_MS])
+      faults.push({
+        kind: 'lose-disk',
+        atMs: atMs + laterMs,
+        zone: other,
+        forMs: between(draws, 'disk.for', INTERRUPTED_MS),
+      })
+    }
+  }
+  return faults
 }
 
-function drawTakeover(draws: Draws, zones: number, fromMs: number, untilMs: number): readonly Fault[] {
-  const name = 'plan.takeover'
-  const atMs = Math.round(fromMs + draws.uniform(`${name}.at`) * (untilMs - fromMs))
-  const zone = draws.between(`${name}.zone`, 0, zones - 1)
-  const between = (what: string, [low, high]: readonly number[]) => draws.between(`${name}.${what}`, low!, high!)
-  const faults: Fault[] = [{ kind: 'presume-down', atMs, zone, forMs: between('presumed', PRESUMED_MS) }]
-  if (draws.chance(`${name}.isHindered`, HINDERED_SHARE)) {
-    const client = draws.pick(`${name}.client`, BUS_CLIENTS)
-    const forMs = between('hindered', HINDERED_MS)
-    const how = draws.pick(`${name}.how`, ['cut', 'isolate', 'slow'] as const)
+interface Takeover {
+  readonly draws: Draws
+  readonly zones: number
+  readonly zone: number
+  readonly atMs: number
+}
+
+function contested({ draws, zones, zone, atMs }: Takeover): readonly Fault[] {
+  const faults: Fault[] = [{ kind: 'presume-down', atMs, zone, forMs: between(draws, 'presumed', PRESUMED_MS) }]
+  if (draws.chance(`${NAME}.isHindered`, HINDERED_SHARE)) {
+    const client = draws.pick(`${NAME}.client`, BUS_CLIENTS)
+    const forMs = between(draws, 'hindered', HINDERED_MS)
+    const how = draws.pick(`${NAME}.how`, ['cut', 'isolate', 'slow'] as const)
     faults.push(
       how === 'slow' ? { kind: how, atMs, zone, client, forMs, factor: 100 } : { kind: how, atMs, zone, client, forMs },
     )
   }
-  if (draws.chance(`${name}.isInterrupted`, INTERRUPTED_SHARE)) {
-    const kind = draws.pick(`${name}.death`, ['kill-zone', 'lose-power'] as const)
-    const other = (zone + draws.between(`${name}.other`, 0, zones - 1)) % zones
-    const laterMs = between('interrupted', [0, INTERRUPTED_WITHIN_MS])
-    faults.push({ kind, atMs: atMs + laterMs, zone: other, forMs: between('death.for', INTERRUPTED_MS) })
+  if (draws.chance(`${NAME}.isInterrupted`, INTERRUPTED_SHARE)) {
+    const other = (zone + draws.between(`${NAME}.other`, 0, zones - 1)) % zones
+    faults.push(death(draws, atMs + between(draws, 'interrupted', [0, INTERRUPTED_WITHIN_MS]), other))
   }
   return faults
+}
+
+/**
+ * Only the safekeeper of `zone` gets frames for a while, and then nobody hears it; everybody but an heir is presumed down, who is
+ * elected without that tail, begins as soon as frames pass again, and dies at once, just when the silent one is heard again.
+ */
+function starved({ draws, zones, zone, atMs }: Takeover): readonly Fault[] {
+  const others = Array.from({ length: zones - 1 }, (_, at) => (zone + 1 + at) % zones)
+  const heir = draws.pick(`${NAME}.heir`, others)
+  const forMs = between(draws, 'starved', STARVED_MS)
+  const presumedMs = Math.round(forMs * (0.2 + 0.7 * draws.uniform(`${NAME}.starved.presumed`)))
+  const dies = between(draws, 'heir.dies', HEIR_LIVES_MS)
+  const silentMs = forMs - presumedMs + dies + between(draws, 'silent', SILENT_LONGER_MS)
+  const kind = draws.pick(`${NAME}.starving`, ['cut', 'isolate'] as const)
+  const mortals = draws.chance(`${NAME}.isHeirAlone`, 0.5) ? [heir] : others
+  const presumed = [...others, zone].filter((one) => one !== heir)
+  return [
+    ...others.map((other) => ({ kind, atMs, zone: other, client: '.safekeeper-lane', forMs })),
+    { kind: 'isolate', atMs: atMs + presumedMs, zone, client: '.safekeeper', forMs: silentMs },
+    ...presumed.map((one): Fault => ({ kind: 'presume-down', atMs: atMs + presumedMs, zone: one, forMs: silentMs })),
+    ...mortals.map((other) => death(draws, atMs + forMs + dies, other)),
+  ]
+}
+
+function death(draws: Draws, atMs: number, zone: number): Fault {
+  const kind = draws.pick(`${NAME}.death`, ['kill-zone', 'lose-power'] as const)
+  return { kind, atMs, zone, forMs: between(draws, 'death.for', INTERRUPTED_MS) }
+}
+
+function between(draws: Draws, what: string, [low, high]: readonly number[]): number {
+  return draws.between(`${NAME}.${what}`, low!, high!)
 }

@@ -116,6 +116,7 @@ async function carryOut(run: Run): Promise<void> {
   cluster.workload.stop()
   await kernel.run(deadline, () => cluster.workload.isQuiet)
   await audit(cluster, deadline)
+  await oracles.audited(cluster)
   await oracles.atEnd(cluster, deadline)
   const [missed] = cluster.edits.missed
   if (missed !== undefined) throw new Error(`the run has not come to an edit of its plan: ${missed}`)

@@ -102,12 +102,14 @@ function largerCaches(plan: Plan): readonly Plan[] {
   if (plan.cachePages < CACHE_PAGES_MAX) offers.push({ ...plan, cachePages: CACHE_PAGES_MAX })
   if (postgres.bufferPages < BUFFER_PAGES_MAX)
     offers.push({ ...plan, postgres: { ...postgres, bufferPages: BUFFER_PAGES_MAX } })
-  if (plan.logLimits !== undefined) offers.push(withoutLogLimits(plan))
+  for (const name of ['logLimits', 'gapLimits', 'segmentPages'] as const)
+    if (plan[name] !== undefined) offers.push(without(plan, name))
   return offers
 }
 
-function withoutLogLimits({ logLimits: _, ...plan }: Plan): Plan {
-  return plan
+function without(plan: Plan, name: 'logLimits' | 'gapLimits' | 'segmentPages'): Plan {
+  const { [name]: _, ...rest } = plan
+  return rest
 }
 
 function quieterPostgres(plan: Plan): readonly Plan[] {

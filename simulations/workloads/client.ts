@@ -8,6 +8,9 @@ import type { Ledger } from '../oracles/ledger.ts'
 import type { Transaction, TransactionResult } from '../postgres/transaction.ts'
 import type { WorkloadPlan } from './plan.ts'
 
+/** In a burst, between two transactions. */
+const HURRIED_MS = 2
+
 /** What a client needs of a server. */
 export interface TransactionServer {
   readonly isServing: boolean
@@ -29,12 +32,14 @@ export class Client {
   readonly #options: ClientOptions
   readonly #process: Process
   #connection: TransactionServer | undefined
+  readonly #bornMs: number
   #isStopping = false
   /** The transaction that it waits for. */
   #pending: number | undefined
 
   constructor(options: ClientOptions) {
     this.#options = options
+    this.#bornMs = options.kernel.nowMs
     this.#process = { name: options.name, isAlive: true, pausedUntilMs: NEVER_PAUSED }
   }
 
@@ -54,7 +59,15 @@ export class Client {
 
   #after(name: 'think' | 'backoff', meanMs: number): void {
     const { kernel, name: prefix } = this.#options
-    kernel.after(this.#process, kernel.draws.exponential(`${prefix}.${name}`, meanMs), () => this.#next())
+    const ms = kernel.draws.exponential(`${prefix}.${name}`, meanMs)
+    kernel.after(this.#process, name === 'think' && this.#isHurried ? HURRIED_MS : ms, () => this.#next())
+  }
+
+  get #isHurried(): boolean {
+    const { kernel, plan } = this.#options
+    if (plan.burst === undefined) return false
+    const sinceMs = kernel.nowMs - this.#bornMs - plan.burst.atMs
+    return sinceMs >= 0 && sinceMs < plan.burst.forMs
   }
 
   #next(): void {

@@ -28,6 +28,7 @@ export class Workload {
       (_, index) =>
         new Client({
           ...options,
+          plan: index < (options.plan.readers ?? 0) ? { ...options.plan, writeShare: 0 } : options.plan,
           name: `${options.name}-${index + 1}`,
           nextTransactionId: () => ++this.#lastTransactionId,
         }),

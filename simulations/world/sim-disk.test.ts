@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { type DiskFiles, replaceFile } from '../../runtime/safekeeper/disk-files.ts'
+import { type Draws, SeededDraws } from '../kernel/draws.ts'
 import { SimDisk } from './sim-disk.ts'
-import { SECTOR_BYTES } from './sim-file.ts'
+import { SECTOR_BYTES, SimFile } from './sim-file.ts'
 import { kernelOf, processOf } from './testing.ts'
 
 let disk: SimDisk
@@ -235,4 +236,18 @@ describe('faults', () => {
     const content = files.readWhole('/d/file')!
     expect([...content].flatMap((byte, at) => (byte === 0 ? [] : [at]))).toEqual([position])
   })
+})
+
+test('after a cut whose sync failed, what is written beyond it and synced is on the platter', () => {
+  const file = new SimFile()
+  file.write(Buffer.alloc(2_000, 1), 0)
+  file.sync()
+  file.truncate(100)
+  // None of it is written, and all of it is taken for clean.
+  file.failSync({ ...new SeededDraws(1), uniform: () => 0, chance: () => false } as unknown as Draws)
+  file.write(Buffer.alloc(2_000, 2), 100)
+  file.sync()
+  expect(file.certainBytes).toBe(2_100)
+  file.evict()
+  expect(file.content().subarray(100)).toEqual(Buffer.alloc(2_000, 2))
 })

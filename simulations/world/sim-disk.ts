@@ -25,6 +25,8 @@ export class SimDisk {
   isFull = false
   /** How many of the next syncs fail. */
   syncsToFail = 0
+  /** Bits that flipped. */
+  flips = 0
   /** Of files and directories, successful. */
   syncs = 0
   readonly #kernel: Kernel
@@ -130,6 +132,12 @@ export class SimDisk {
     this.syncsToFail++
   }
 
+  /** Flips a bit of the byte at `position` of the file `path`, at rest. */
+  flipBitAt(path: string, position: number): void {
+    this.flips++
+    this.#platterNames.get(path)?.flipBitAt(position, this.#kernel.draws)
+  }
+
   /** Flips a bit of one that is at rest; says where, or undefined if there is none. */
   flipBit(isMeant: (path: string) => boolean = () => true): { path: string; position: number } | undefined {
     const { draws } = this.#kernel
@@ -149,6 +157,11 @@ export class SimDisk {
     this.#directories.clear()
     this.#directories.add('/')
     this.isFull = false
+  }
+
+  /** For whoever looks on: files whose names survive a loss of power, come what may. */
+  get certainNames(): ReadonlyMap<string, SimFile> {
+    return this.#platterNames
   }
 
   /** For whoever looks on. */

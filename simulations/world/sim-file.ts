@@ -25,6 +25,8 @@ export class SimFile {
   readonly #dirty = new Set<number>()
   /** Least size since the last sync, if it was cut below what is on the platter. */
   #cutTo: number | undefined
+  /** Before it no byte has changed since `takeChanged`. */
+  #changedFrom = 0
 
   get size(): number {
     return this.#size
@@ -38,8 +40,32 @@ export class SimFile {
     return this.#bytes.copy(target, at, position, Math.min(position + length, this.#size))
   }
 
+  /** For whoever looks on: what the kernel shows, not to be kept or changed. */
+  get shown(): Buffer {
+    return this.#bytes.subarray(0, this.#size)
+  }
+
+  /** For whoever looks on, and only for one: the first byte that may have changed since the last call. */
+  takeChanged(): number {
+    const from = this.#changedFrom
+    this.#changedFrom = Number.POSITIVE_INFINITY
+    return from
+  }
+
+  /** For whoever looks on: of what is shown, how many bytes from the beginning survive a loss of power, come what may. */
+  get certainBytes(): number {
+    let certain = Math.min(this.#size, this.#platterSize)
+    for (const [sector, there] of this.#platter) {
+      const at = sector * SECTOR_BYTES
+      for (let byte = at; byte < Math.min(at + SECTOR_BYTES, certain); byte++)
+        if (this.#bytes[byte] !== (there[byte - at] ?? 0)) certain = byte
+    }
+    return certain
+  }
+
   write(bytes: Uint8Array, position: number): void {
     const end = position + bytes.length
+    this.#changedFrom = Math.min(this.#changedFrom, position)
     this.#touch(position, end)
     this.#reserve(end)
     this.#bytes.set(bytes, position)
@@ -48,6 +74,7 @@ export class SimFile {
 
   truncate(size: number): void {
     this.#touch(size, this.#size)
+    this.#changedFrom = Math.min(this.#changedFrom, size)
     if (size < this.#size) this.#bytes.fill(0, size, this.#size)
     else this.#reserve(size)
     this.#size = size
@@ -65,6 +92,9 @@ export class SimFile {
     const share = draws.uniform('disk.failed-sync.share')
     for (const sector of this.#dirty) if (draws.chance('disk.failed-sync', share)) this.#platter.delete(sector)
     this.#becomeClean()
+    // Of what was cut off nothing shows again, and what comes there later is dirty without being listed.
+    const tail = this.#tailSector()
+    for (const sector of this.#platter.keys()) if (sector >= tail) this.#platter.delete(sector)
   }
 
   /** The kernel drops clean pages from memory, and what a failed sync did not write shows again as it is on the platter. */
@@ -80,6 +110,7 @@ export class SimFile {
 
   /** Power is lost: each unsynced sector is on the platter, or is not. */
   crash(draws: Draws): void {
+    this.#changedFrom = 0
     this.evict()
     this.#listTail()
     if (this.#dirty.size === 0 && this.#size === this.#platterSize) return
@@ -103,13 +134,18 @@ export class SimFile {
   flipBit(draws: Draws): number | undefined {
     if (this.#platterSize === 0) return undefined
     const position = draws.between('disk.flip.position', 0, this.#platterSize - 1)
+    this.flipBitAt(position, draws)
+    return position
+  }
+
+  flipBitAt(position: number, draws: Draws): void {
     const sector = Math.floor(position / SECTOR_BYTES)
     const there = this.#platter.get(sector)
     const mask = 1 << draws.between('disk.flip.bit', 0, 7)
     if (there !== undefined) this.#platter.set(sector, Buffer.from(there))
     const [bytes, at] = there ? [this.#platter.get(sector)!, position % SECTOR_BYTES] : [this.#bytes, position]
     bytes[at] = bytes[at]! ^ mask
-    return position
+    this.#changedFrom = Math.min(this.#changedFrom, position)
   }
 
   #becomeClean(): void {
@@ -157,6 +193,7 @@ export class SimFile {
 
   #revert(sector: number, there: Buffer): void {
     const at = sector * SECTOR_BYTES
+    this.#changedFrom = Math.min(this.#changedFrom, at)
     this.#reserve(at + SECTOR_BYTES)
     this.#bytes.set(there, at)
     this.#platter.delete(sector)

@@ -47,6 +47,9 @@ const SDK = {
   DeleteObjectCommand: commandOf('delete'),
 }
 
+/** Told of every creation that was asked for; `before` is what stands under the name already. */
+export type WatchCreation = (key: string, body: Uint8Array, before: Uint8Array | undefined) => void
+
 export class SimBucket {
   readonly deleted: Deletion[] = []
   /** Carried out so far. */
@@ -63,6 +66,8 @@ export class SimBucket {
   }
   /** Of them, those that asked who had created an object. */
   looks = 0
+  /** For whoever looks on. */
+  watch: WatchCreation | undefined
   readonly #kernel: Kernel
   #settings: S3Settings
   readonly #objects = new S3Objects()
@@ -152,6 +157,7 @@ export class SimBucket {
     try {
       switch (operation) {
         case 'put':
+          this.watch?.(input.Key!, input.Body!, this.#objects.bodies.get(input.Key!))
           return this.#objects.put(input)
         case 'head':
           return this.#objects.head(input)

@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest'
+import { chainSeed } from '../../events/frame.ts'
+import { logKey } from '../../runtime/log/keys.ts'
+import { FrameWriter, TIMELINE } from '../../runtime/safekeeper/testing.ts'
+import { ArchiveIndex } from './archive-index.ts'
+
+test('objects lead on where they join, in whatever order they come', () => {
+  const index = new ArchiveIndex(TIMELINE)
+  const writer = new FrameWriter(TIMELINE, 1)
+  const frames = ['abc', 'def', 'ghi'].map((text) => {
+    const key = logKey(TIMELINE, 1, writer.position)
+    return { key, frame: writer.frame(text), end: writer.position, chain: writer.chain }
+  })
+  const [first, second, third] = frames as [(typeof frames)[0], (typeof frames)[0], (typeof frames)[0]]
+  expect(index.reaches(0, chainSeed(TIMELINE))).toBe(true)
+  index.created(first.key, first.frame)
+  index.created(third.key, third.frame)
+  expect(index.reaches(3, first.chain)).toBe(true)
+  expect(index.reaches(9, third.chain)).toBe(false)
+  expect(index.tail).toEqual({ term: 1, position: 3 })
+  index.created(second.key, second.frame)
+  expect(index.reaches(9, third.chain)).toBe(true)
+  expect(index.reaches(6, second.chain + 1)).toBe(false)
+  expect(index.tail).toEqual({ term: 1, position: 9 })
+})
+
+test('what joins by its position alone, or is torn, leads nowhere', () => {
+  const index = new ArchiveIndex(TIMELINE)
+  const mine = new FrameWriter(TIMELINE, 1)
+  const other = new FrameWriter(TIMELINE, 2)
+  index.created(logKey(TIMELINE, 1, 0), mine.frame('abc'))
+  other.frame('xyz')
+  index.created(logKey(TIMELINE, 2, 3), other.frame('def'))
+  index.created(logKey(TIMELINE, 1, 3), mine.frame('def').subarray(0, 65))
+  expect(index.tail).toEqual({ term: 1, position: 3 })
+  expect(index.reaches(6, other.chain)).toBe(false)
+})

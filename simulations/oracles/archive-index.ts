@@ -1,0 +1,70 @@
+/**
+ * The archived log as it stands at any moment of a run: which places of the timeline's log the bucket's objects lead to, from the first
+ * byte on, joined by their chains. Objects of terms that came to nothing are places too. It is told of every creation, keeps
+ * every object, and is never asked of the store.
+ */
+import { chainSeed } from '../../events/frame.ts'
+import { chainWithin, type LogObject, parseLogObject } from '../../runtime/log/archive-objects.ts'
+import { logPrefix } from '../../runtime/log/keys.ts'
+
+const NAME = /^(\d{8,})-(\d{16,})$/
+
+export interface ArchivedPlace {
+  readonly term: number
+  readonly position: number
+}
+
+export class ArchiveIndex {
+  readonly #prefix: string
+  readonly #seed: number
+  /** Those that can be reached, by where they begin as they came. */
+  readonly #joined: LogObject[] = []
+  #waiting: LogObject[] = []
+  #tail: ArchivedPlace = { term: 0, position: 0 }
+
+  constructor(timeline: string) {
+    this.#prefix = logPrefix(timeline)
+    this.#seed = chainSeed(timeline)
+  }
+
+  /** The end of the newest term's log that can be reached. */
+  get tail(): ArchivedPlace {
+    return this.#tail
+  }
+
+  created(key: string, body: Uint8Array): void {
+    const match = key.startsWith(this.#prefix) ? NAME.exec(key.slice(this.#prefix.length)) : null
+    if (!match) return
+    const name = { key, term: Number(match[1]), begin: Number(match[2]) }
+    // The bytes may be the sender's again.
+    const object = parseLogObject(name, Buffer.from(body))
+    if (!object) return
+    this.#waiting.push(object)
+    for (let joined = this.#joinOne(); joined; ) joined = this.#joinOne()
+  }
+
+  /** True if all before `position` is in the bucket, over the bytes of `chain`. */
+  reaches(position: number, chain: number): boolean {
+    if (position === 0) return chain === this.#seed
+    // Nearly always it was among the last to come.
+    return (
+      this.#joined.findLast(
+        (object) => object.begin < position && position <= object.end && chainWithin(object, position) === chain,
+      ) !== undefined
+    )
+  }
+
+  #joinOne(): boolean {
+    const at = this.#waiting.findIndex(({ begin, chainBefore }) => this.reaches(begin, chainBefore))
+    if (at < 0) return false
+    const object = this.#waiting.splice(at, 1)[0]!
+    this.#joined.push(object)
+    const { term, end } = object
+    if (isAhead({ term, position: end }, this.#tail)) this.#tail = { term, position: end }
+    return true
+  }
+}
+
+export function isAhead(one: ArchivedPlace, other: ArchivedPlace): boolean {
+  return one.term > other.term || (one.term === other.term && one.position > other.position)
+}

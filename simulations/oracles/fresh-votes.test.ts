@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest'
+import { logKey } from '../../runtime/log/keys.ts'
+import { FrameWriter, TIMELINE } from '../../runtime/safekeeper/testing.ts'
+import type { Said } from '../cluster/said-watch.ts'
+import { ArchiveIndex } from './archive-index.ts'
+import { FreshVotes } from './fresh-votes.ts'
+
+const vote = (term: number, fresh: boolean) => ({ kind: 'vote', term, fresh }) as Said
+const opened = (term: number, lastTerm: number, position: number) => ({
+  term,
+  compute: 'a',
+  history: [
+    { term: lastTerm, begin: 0 },
+    { term, begin: position },
+  ],
+  position,
+  chain: 0,
+  fromSnapshot: false,
+})
+
+function world() {
+  const words: string[] = []
+  const archive = new ArchiveIndex(TIMELINE)
+  const votes = new FreshVotes({ archive, zones: 3, violated: (problem) => void words.push(problem) })
+  const writer = new FrameWriter(TIMELINE, 1)
+  const put = (text: string) => archive.created(logKey(TIMELINE, 1, writer.position), writer.frame(text))
+  return { words, votes, put }
+}
+
+test('what was archived when a disk voted that had forgotten is not left behind', () => {
+  const { words, votes, put } = world()
+  put('abc')
+  votes.said('zone-1', vote(2, true))
+  put('def')
+  votes.said('zone-2', vote(2, true))
+  put('ghi')
+  votes.opened(opened(2, 1, 6))
+  expect(words).toEqual([])
+  votes.opened(opened(2, 1, 5))
+  expect(words).toEqual([expect.stringContaining('begins term 2 at 5 of term 1, but when disks')])
+})
+
+test('a fresh vote that an election could do without asks for nothing', () => {
+  const { words, votes, put } = world()
+  put('abc')
+  votes.said('zone-1', vote(2, true))
+  votes.said('zone-2', vote(2, false))
+  votes.said('zone-3', vote(2, false))
+  votes.opened(opened(2, 1, 0))
+  expect(words).toEqual([])
+})

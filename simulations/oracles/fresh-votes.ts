@@ -1,0 +1,53 @@
+/**
+ * The oracle of disks that have forgotten. Under `archived` durability such a disk counts in an election, together with the archive as it was
+ * after its vote: what the former writer got archived until then may have been acknowledged by that zone before. So whatever the
+ * bucket held when the last vote of a fresh disk was given that the election cannot have done without, the chosen tail is
+ * not behind it.
+ */
+import { majorityOf } from '../../actors/quorum.ts'
+import type { Said } from '../cluster/said-watch.ts'
+import { type ArchivedPlace, type ArchiveIndex, isAhead } from './archive-index.ts'
+import type { OpenedLog, ReignObserver } from './reign-observer.ts'
+
+export interface FreshVotesPorts {
+  readonly archive: ArchiveIndex
+  readonly zones: number
+  readonly violated: (words: string) => void
+}
+
+interface Votes {
+  /** Zones whose disks remember. */
+  readonly whole: Set<string>
+  /** Of those that do not, in the order of their votes, and where the archive ended then. */
+  readonly fresh: Map<string, ArchivedPlace>
+}
+
+export class FreshVotes implements Pick<ReignObserver, 'opened'> {
+  readonly #ports: FreshVotesPorts
+  readonly #votes = new Map<number, Votes>()
+
+  constructor(ports: FreshVotesPorts) {
+    this.#ports = ports
+  }
+
+  said(zone: string, said: Said): void {
+    if (said.kind !== 'vote') return
+    const votes = this.#votes.get(said.term) ?? { whole: new Set(), fresh: new Map() }
+    this.#votes.set(said.term, votes)
+    if (!said.fresh) votes.whole.add(zone)
+    else if (!votes.fresh.has(zone)) votes.fresh.set(zone, this.#ports.archive.tail)
+  }
+
+  opened({ term, compute, position, history }: OpenedLog): void {
+    const { violated, zones } = this.#ports
+    const votes = this.#votes.get(term)
+    if (!votes) return
+    const counted = majorityOf(zones) - votes.whole.size
+    const archived = counted > 0 ? [...votes.fresh.values()][counted - 1] : undefined
+    const lastTerm = history.at(-2)?.term ?? 0
+    if (!archived || !isAhead(archived, { term: lastTerm, position })) return
+    violated(
+      `copies: ${compute} begins term ${term} at ${position} of term ${lastTerm}, but when disks that had forgotten voted for it the archive ended at ${archived.position} of term ${archived.term}`,
+    )
+  }
+}

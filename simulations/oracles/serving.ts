@@ -1,0 +1,27 @@
+/**
+ * The oracle of whoever serves: nobody listens before something of the own term is durable, and no fsync succeeds before what it
+ * stands for is.
+ */
+import type { CommittedLog } from './committed-log.ts'
+import type { ReignObserver, SyncedAnswer } from './reign-observer.ts'
+
+export interface ServingPorts {
+  readonly log: CommittedLog
+  readonly violated: (words: string) => void
+}
+
+export function watchServing({ log, violated }: ServingPorts): Required<Pick<ReignObserver, 'serves' | 'synced'>> {
+  return {
+    serves: (term: number) => {
+      const reign = log.reign(term)
+      if (reign && reign.durable > reign.position) return
+      violated(`serving: term ${term} is served before an entry of its own is durable`)
+    },
+    synced: ({ term, ino, wanted, durable }: SyncedAnswer) => {
+      if (durable >= wanted) return
+      violated(
+        `serving: an fsync of file ${ino} succeeds in term ${term} at ${durable}, though ${wanted} is to be durable`,
+      )
+    },
+  }
+}
