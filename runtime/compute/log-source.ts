@@ -79,11 +79,9 @@ function sources(ports: ReignPorts, reign: Reign): readonly string[] {
 }
 
 async function readFromArchive(ports: ReignPorts, reign: Reign, cursor: Cursor, taker: Taker): Promise<void> {
-  const { tail, archived } = reign
+  const { history, position } = reign.tail
   const from = { position: cursor.position, chain: cursor.chain }
-  // What is known to be there; beyond it the archive may still have grown since the election.
-  const to = archived.position > from.position ? Math.min(archived.position, tail.position) : tail.position
-  const read = readArchived(ports.store, ports.timeline, tail.history, from, to, async (bytes, begin) => {
+  const read = readArchived(ports.store, ports.timeline, history, from, position, async (bytes, begin) => {
     await taker.hand(bytes, begin)
     cursor.chain = chainOver(bytes, cursor.chain)
     cursor.position = begin + bytes.length

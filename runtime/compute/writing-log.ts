@@ -64,7 +64,7 @@ export class WritingLog {
       zones: grant.zones,
       term: reign.term,
       nowMs: ports.nowMs,
-      ask: async (zone) => (await requestStatus(ports, zone)).term,
+      ask: (zone) => this.#askTerm(zone),
       lapsed: events.leaseLapsed,
       renewed: events.leaseRenewed,
       fenced: (term) => this.#fence(term),
@@ -105,6 +105,14 @@ export class WritingLog {
     this.#fenced = true
     this.writer.fail()
     this.#events.fenced(fencedBy(this.#ports, this.#reign.term, term))
+  }
+
+  /** While nothing is written, only this shows that a disk was replaced and must be filled. */
+  async #askTerm(zone: string): Promise<number> {
+    const { term, lastTerm, fresh } = await requestStatus(this.#ports, zone)
+    const isOurs = term <= this.#reign.term && lastTerm === this.#reign.term
+    if (!isOurs || fresh) void this.#reelect(zone)
+    return term
   }
 
   /** Tells a safekeeper of the election that it missed; where its log then ends, its next acknowledgement says. */

@@ -20,7 +20,10 @@ export interface LogPlace {
 /** Takes log bytes in order; called again only after it has resolved. At most one frame's payload. */
 export type TakeLogBytes = (bytes: Buffer, position: number) => Promise<void>
 
-/** Hands [from, to) to `take`. Rejects with Damaged or ObjectMissing, naming the object, or with the store's error. */
+/**
+ * Hands [from, to) to `take`. Rejects with Damaged or ObjectMissing, naming the object, or with the store's error, after all has
+ * been handed over that could be read: another source may go on from there.
+ */
 export async function readRange(
   objects: LogObjects,
   timeline: string,
@@ -31,6 +34,24 @@ export async function readRange(
   take: TakeLogBytes,
 ): Promise<void> {
   const chunks = new Chunks(from.position, take)
+  try {
+    await readTerms(objects, timeline, names, history, from, to, chunks)
+  } catch (error) {
+    if (!chunks.hasFailed) await chunks.flush()
+    throw error
+  }
+  await chunks.flush()
+}
+
+async function readTerms(
+  objects: LogObjects,
+  timeline: string,
+  names: readonly LogName[],
+  history: TermHistory,
+  from: LogPlace,
+  to: number,
+  chunks: Chunks,
+): Promise<void> {
   let place = from
   while (place.position < to) {
     const term = entryAt(history, place.position)?.term
@@ -39,7 +60,6 @@ export async function readRange(
     const ofTerm = names.filter((name) => name.term === term && name.begin < end)
     place = await readTerm(objects, timeline, ofTerm, term, place, end, chunks)
   }
-  await chunks.flush()
 }
 
 async function readTerm(
@@ -98,6 +118,8 @@ class Chunks {
   #position: number
   #pieces: Buffer[] = []
   #bytes = 0
+  /** Whoever takes has failed, and is given nothing more. */
+  hasFailed = false
 
   constructor(position: number, take: TakeLogBytes) {
     this.#position = position
@@ -119,7 +141,9 @@ class Chunks {
     this.#position += this.#bytes
     this.#pieces = []
     this.#bytes = 0
+    this.hasFailed = true
     await this.#take(bytes, position)
+    this.hasFailed = false
   }
 }
 
