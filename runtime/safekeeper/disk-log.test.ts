@@ -92,7 +92,8 @@ describe('a torn end', () => {
 
   function reopened(content: Uint8Array): { readonly disk: MemoryDisk; readonly opened: Opened } {
     const disk = new MemoryDisk()
-    disk.place(`${DIRECTORY}/control`, whole.readWhole(`${DIRECTORY}/control`)!)
+    for (const name of ['control', 'synced'])
+      disk.place(`${DIRECTORY}/${name}`, whole.readWhole(`${DIRECTORY}/${name}`)!)
     disk.place(FIRST, content)
     return { disk, opened: open(disk) }
   }

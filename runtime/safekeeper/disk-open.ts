@@ -7,7 +7,7 @@
  *   <directory>/control          term, history, base (control-file.ts)
  *   <directory>/<position>.log   frames (disk-log.ts)
  *   <directory>/damaged-*        what was moved aside
- *   <directory>/unsynced         a sync failed: what the kernel shows of the last file may not be on the disk
+ *   <directory>/synced           as long as it is there, no sync has failed: what the kernel shows of the last file is on the disk
  */
 import { join } from 'node:path'
 import { checksum } from '../../events/checksum.ts'
@@ -18,7 +18,7 @@ import { type DiskFiles, replaceFile } from './disk-files.ts'
 import { DiskLog, LOG_LIMITS, type LogLimits } from './disk-log.ts'
 import { isSegmentName, type Scanned, SegmentFile, scanSegment, segmentName } from './segment-file.ts'
 
-const UNSYNCED = 'unsynced'
+const SYNCED = 'synced'
 
 export interface OpenedDisk {
   readonly control: Control
@@ -41,13 +41,14 @@ export function openDisk(
 }
 
 /**
- * Leaves word that the last file cannot be believed; returns what kept it from that, or ''. The word need not be durable, for
- * it is about what this kernel shows: after a power failure there is only what is on the disk.
+ * Leaves word that the last file cannot be believed; returns what kept it from that, or ''. A file is taken away and none made,
+ * because a full disk has room for that. The word need not be durable, for it is about what this kernel shows: after a
+ * power failure there is only what is on the disk.
  */
 export function noteFailedSync(files: DiskFiles, directory: string): string {
-  const marker = join(directory, UNSYNCED)
+  const marker = join(directory, SYNCED)
   try {
-    if (files.readWhole(marker) === undefined) files.close(files.open(marker, true))
+    if (files.readWhole(marker) !== undefined) files.remove(marker)
     return ''
   } catch (error) {
     return `${problemOf(error)} Until this host has been started anew, do not start this zone`
@@ -202,12 +203,14 @@ class Opening {
 
   /** After a failed sync the kernel may show bytes that the disk does not have: they are written once more. */
   #settleUnsynced(): void {
-    const marker = join(this.#directory, UNSYNCED)
-    if (this.#files.readWhole(marker) === undefined) return
+    const marker = join(this.#directory, SYNCED)
+    if (this.#files.readWhole(marker) !== undefined) return
     const last = this.#segmentNames().at(-1)
-    if (last) replaceFile(this.#files, this.#directory, last, this.#files.readWhole(join(this.#directory, last))!)
-    this.#findings.push('a sync had failed: the last file was written again')
-    this.#files.remove(marker)
+    if (last) {
+      replaceFile(this.#files, this.#directory, last, this.#files.readWhole(join(this.#directory, last))!)
+      this.#findings.push('a sync had failed: the last file was written again')
+    }
+    this.#files.close(this.#files.open(marker, true))
     this.#files.syncDirectory(this.#directory)
   }
 }

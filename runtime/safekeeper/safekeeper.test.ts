@@ -436,7 +436,7 @@ describe('a disk that fails', () => {
     const writer = cluster.writer(1)
     await writer.reign()
     await writer.append('one')
-    cluster.disk('zone-1').fails = { sync: 'EIO', create: 'EROFS' }
+    cluster.disk('zone-1').fails = { sync: 'EIO', remove: 'EROFS' }
     await writer.append('two')
     cluster.disk('zone-1').fails = {}
     expect(world.reports.join()).toContain('a failed sync could not be noted: memory disk: EROFS')

@@ -82,7 +82,7 @@ export class MemoryDisk implements DiskFiles {
   #descriptors = 10
   syncs = 0
   /** Set to make calls of a kind fail with this code. */
-  fails: { create?: string; write?: string; sync?: string } = {}
+  fails: { create?: string; write?: string; sync?: string; remove?: string } = {}
   /** Called before anything is changed; a test throws here to stand for a crash. */
   beforeChange: () => void = () => {}
 
@@ -144,6 +144,7 @@ export class MemoryDisk implements DiskFiles {
   }
   remove(path: string): void {
     this.beforeChange()
+    if (this.fails.remove) throw failure(path, this.fails.remove)
     this.#names.delete(path)
   }
 
