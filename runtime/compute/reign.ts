@@ -5,11 +5,11 @@
  */
 import { type ArchiveTail, chooseTail, commonPoint, nextHistory, type Tail } from '../../actors/compute/election.ts'
 import { majorityOf } from '../../actors/quorum.ts'
-import { chainSeed } from '../../events/frame.ts'
+import { chainOver, chainSeed } from '../../events/frame.ts'
 import type { TermHistory, VoteResponse } from '../../events/safekeeper-wire.ts'
 import type { TermGrant } from '../../events/timeline.ts'
-import { Fenced, problemOf, QuorumLost } from '../errors.ts'
-import { findArchiveTail } from '../log/archive.ts'
+import { Damaged, Fenced, ObjectMissing, problemOf, QuorumLost } from '../errors.ts'
+import { findArchiveTail, readArchived } from '../log/archive.ts'
 import { run } from '../system/run.ts'
 import { join } from './joining.ts'
 import type { ReignPorts } from './reign-ports.ts'
@@ -46,7 +46,7 @@ export async function establishReign(ports: ReignPorts, grant: TermGrant): Promi
   // writer could still get the majority that the archive alone now stands for.
   const archive = votes.some(({ fresh }) => fresh) ? await findArchive() : before
   const tail = choose(ports, grant, votes, archive)
-  const reign = describeReign(ports, grant, base, tail, archive, votes)
+  const reign = await describeReign(ports, grant, base, tail, archive, votes)
   await fence(ports, reign, votes)
   return reign
 }
@@ -75,14 +75,14 @@ function choose(
   })
 }
 
-function describeReign(
+async function describeReign(
   ports: ReignPorts,
   grant: TermGrant,
   base: Reign['base'],
   tail: Tail,
   archive: ArchiveTail | undefined,
   votes: readonly VoteResponse[],
-): Reign {
+): Promise<Reign> {
   const isLevel = (vote: VoteResponse) => vote.flushed === tail.position && vote.lastTerm === tail.lastTerm
   return {
     term: grant.term,
@@ -91,18 +91,38 @@ function describeReign(
     tail,
     history: nextHistory(tail, grant.term),
     base,
-    archived: archivedOnTail(base, tail, archive),
+    archived: await archivedOnTail(ports, base, tail, archive),
     dutyZone: chooseDutyZone(ports, votes),
     holders: votes.filter(isLevel).map(({ zone }) => zone),
   }
 }
 
-/** The part of the archive that is known to be on the chosen tail; only whole, because the chain is known at its end. */
-function archivedOnTail(base: Reign['base'], tail: Tail, archive: ArchiveTail | undefined): Reign['archived'] {
+/** The part of the archive that is on the chosen tail. */
+async function archivedOnTail(
+  ports: ReignPorts,
+  base: Reign['base'],
+  tail: Tail,
+  archive: ArchiveTail | undefined,
+): Promise<Reign['archived']> {
   if (!archive || archive.end < base.position) return base
   const common = commonPoint(tail.history, tail.position, archive.history, archive.end)
   if (common === archive.end) return { position: archive.end, chain: archive.chain }
-  return common === tail.position ? { position: tail.position, chain: tail.chain } : base
+  if (common === tail.position) return { position: tail.position, chain: tail.chain }
+  return readAlongTail(ports, base, tail)
+}
+
+/** Where the archive ends in a log that came to nothing, the chain at which the two part is only found by reading. */
+async function readAlongTail(ports: ReignPorts, base: Reign['base'], tail: Tail): Promise<Reign['archived']> {
+  let reached: Reign['archived'] = base
+  const read = readArchived(ports.store, ports.timeline, tail.history, base, tail.position, async (bytes, begin) => {
+    reached = { position: begin + bytes.length, chain: chainOver(bytes, reached.chain) }
+  })
+  try {
+    await run(read)
+  } catch (error) {
+    if (!(error instanceof ObjectMissing || error instanceof Damaged)) throw error
+  }
+  return reached
 }
 
 /** Another zone than the compute's own if there is one: this one has enough to do. The fullest log first. */

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
+import { wrap } from '../../events/envelope.ts'
 import { chainSeed } from '../../events/frame.ts'
-import { logKey } from '../../runtime/log/keys.ts'
+import { encodeBatch } from '../../events/journal-format.ts'
+import { logKey, timelineJournal } from '../../runtime/log/keys.ts'
 import { FrameWriter, TIMELINE } from '../../runtime/safekeeper/testing.ts'
 import { ArchiveIndex } from './archive-index.ts'
 
@@ -34,4 +36,18 @@ test('what joins by its position alone, or is torn, leads nowhere', () => {
   index.created(logKey(TIMELINE, 1, 3), mine.frame('def').subarray(0, 65))
   expect(index.tail).toEqual({ term: 1, position: 3 })
   expect(index.reaches(6, other.chain)).toBe(false)
+})
+
+test('a recorded snapshot needs no log before it', () => {
+  const index = new ArchiveIndex(TIMELINE)
+  const writer = new FrameWriter(TIMELINE, 1)
+  writer.frame('abc')
+  const { chain } = writer
+  index.created(logKey(TIMELINE, 1, 3), writer.frame('def'))
+  expect(index.reaches(6, writer.chain)).toBe(false)
+  const fact = { type: 'SnapshotRecorded', at: 1, position: 3, chain, key: 'k' }
+  const snapshot = wrap(fact, { id: 'a', actor: 'timeline.main', sequence: 1, term: 1 })
+  index.created(`${timelineJournal(TIMELINE)}/1`, encodeBatch([snapshot]))
+  expect(index.reaches(6, writer.chain)).toBe(true)
+  expect(index.reaches(3, chain + 1)).toBe(false)
 })

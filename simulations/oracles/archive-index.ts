@@ -1,11 +1,12 @@
 /**
  * The archived log as it stands at any moment of a run: which places of the timeline's log the bucket's objects lead to, from the first
- * byte on, joined by their chains. Objects of terms that came to nothing are places too. It is told of every creation, keeps
+ * byte or a recorded snapshot on, joined by their chains. Objects of terms that came to nothing are places too. It is told of every creation, keeps
  * every object, and is never asked of the store.
  */
 import { chainSeed } from '../../events/frame.ts'
+import { decodeBatch, isJournalFault } from '../../events/journal-format.ts'
 import { chainWithin, type LogObject, parseLogObject } from '../../runtime/log/archive-objects.ts'
-import { logPrefix } from '../../runtime/log/keys.ts'
+import { logPrefix, timelineJournal } from '../../runtime/log/keys.ts'
 
 const NAME = /^(\d{8,})-(\d{16,})$/
 
@@ -16,7 +17,9 @@ export interface ArchivedPlace {
 
 export class ArchiveIndex {
   readonly #prefix: string
-  readonly #seed: number
+  readonly #journal: string
+  /** Chains by position: the first byte's, and those at snapshots, which need no log before them. */
+  readonly #roots = new Map<number, Set<number>>()
   /** Those that can be reached, by where they begin as they came. */
   readonly #joined: LogObject[] = []
   #waiting: LogObject[] = []
@@ -24,7 +27,8 @@ export class ArchiveIndex {
 
   constructor(timeline: string) {
     this.#prefix = logPrefix(timeline)
-    this.#seed = chainSeed(timeline)
+    this.#journal = timelineJournal(timeline)
+    this.#addRoot(0, chainSeed(timeline))
   }
 
   /** The end of the newest term's log that can be reached. */
@@ -33,6 +37,7 @@ export class ArchiveIndex {
   }
 
   created(key: string, body: Uint8Array): void {
+    if (key.startsWith(this.#journal)) this.#noteSnapshots(body)
     const match = key.startsWith(this.#prefix) ? NAME.exec(key.slice(this.#prefix.length)) : null
     if (!match) return
     const name = { key, term: Number(match[1]), begin: Number(match[2]) }
@@ -40,18 +45,38 @@ export class ArchiveIndex {
     const object = parseLogObject(name, Buffer.from(body))
     if (!object) return
     this.#waiting.push(object)
-    for (let joined = this.#joinOne(); joined; ) joined = this.#joinOne()
+    this.#join()
   }
 
   /** True if all before `position` is in the bucket, over the bytes of `chain`. */
   reaches(position: number, chain: number): boolean {
-    if (position === 0) return chain === this.#seed
+    if (this.#roots.get(position)?.has(chain)) return true
+    if (position === 0) return false
     // Nearly always it was among the last to come.
     return (
       this.#joined.findLast(
         (object) => object.begin < position && position <= object.end && chainWithin(object, position) === chain,
       ) !== undefined
     )
+  }
+
+  /** A batch repeats what came before it; a snapshot of the journal is no batch. */
+  #noteSnapshots(body: Uint8Array): void {
+    const batch = decodeBatch(body)
+    if (isJournalFault(batch)) return
+    for (const { type, payload } of batch) {
+      const { position, chain } = payload
+      if (type === 'SnapshotRecorded') this.#addRoot(position as number, chain as number)
+    }
+    this.#join()
+  }
+
+  #addRoot(position: number, chain: number): void {
+    this.#roots.set(position, (this.#roots.get(position) ?? new Set()).add(chain))
+  }
+
+  #join(): void {
+    for (let joined = this.#joinOne(); joined; ) joined = this.#joinOne()
   }
 
   #joinOne(): boolean {
