@@ -35,7 +35,6 @@ const electorate = (more: Partial<Electorate> = {}): Electorate => ({
   term: 9,
   zones: ZONES,
   durability: 'archived',
-  joined: ZONES,
   ...more,
 })
 
@@ -107,8 +106,6 @@ describe('votes', () => {
     expect(chosen(votes, undefined).position).toBe(10)
     const refused = chooseTail(votes, undefined, electorate({ durability: 'quorum' }))
     expect(refused).toMatchObject({ type: 'refused', reason: expect.stringContaining('the disk in b') })
-    // A zone that never took part has forgotten nothing.
-    expect(chosen(votes, undefined, { durability: 'quorum', joined: ['a', 'c'] }).position).toBe(10)
   })
 
   test('that contradict each other are refused rather than counted', () => {

@@ -29,8 +29,6 @@ export interface Electorate {
   /** Zones that hold a safekeeper of the timeline. */
   readonly zones: readonly string[]
   readonly durability: Durability
-  /** Zones whose safekeeper may have acknowledged something in an earlier term. In doubt, all of them. */
-  readonly joined: readonly string[]
 }
 
 /** The log that the new term continues. */
@@ -144,11 +142,11 @@ export function termEndAfter(history: TermHistory, position: number): number {
 
 /** One vote per member that refuses lower terms, without those whose disk may have forgotten what only disks know. */
 function countedVotes(votes: readonly VoteResponse[], electorate: Electorate): readonly VoteResponse[] {
-  const { term, zones, durability, joined } = electorate
+  const { term, zones, durability } = electorate
   const perZone = new Map(votes.map((vote) => [vote.zone, vote]))
   return [...perZone.values()].filter((vote) => {
     if (!zones.includes(vote.zone) || vote.term !== term) return false
-    return !vote.fresh || durability === 'archived' || !joined.includes(vote.zone)
+    return !vote.fresh || durability === 'archived'
   })
 }
 

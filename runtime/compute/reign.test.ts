@@ -70,10 +70,16 @@ describe('a first reign', () => {
     expectLogs(Buffer.alloc(0), ['zone-1', 'zone-2'], [{ term: 1, begin: 0 }])
   })
 
-  test('may begin on disks that are new, since nobody has been promised anything', async () => {
-    const fresh = diskOf(0, [], Buffer.alloc(0), true)
-    open(fresh, fresh, fresh)
+  test('may begin on disks that are new', async () => {
+    const empty = diskOf(0, [], Buffer.alloc(0))
+    open(empty, empty, empty)
     expect((await establishReign(world.ports, world.grant(1, 'quorum'))).tail.position).toBe(0)
+  })
+
+  test('does not count a disk that may have forgotten, though the cluster is only being created', async () => {
+    const fresh = diskOf(0, [], Buffer.alloc(0), true)
+    open(diskOf(0, [], Buffer.alloc(0)), fresh, undefined)
+    await expect(establishReign(world.ports, world.grant(1, 'quorum'))).rejects.toThrow(QuorumLost)
   })
 })
 

@@ -57,13 +57,10 @@ function choose(
   votes: readonly VoteResponse[],
   archive: ArchiveTail | undefined,
 ): Tail {
-  // Until the first snapshot the cluster is being created, and nobody has been promised anything.
-  const joined = grant.snapshot === undefined ? [] : grant.zones
   const choice = chooseTail(votes, archive, {
     term: grant.term,
     zones: grant.zones,
     durability: grant.durability,
-    joined,
   })
   if (choice.type === 'chosen') return choice.tail
   if (choice.type === 'fenced') throw fencedBy(ports, grant.term, choice.term)

@@ -85,7 +85,7 @@ export class TestWriter {
     const votes: VoteResponse[] = []
     for (const zone of asked) votes.push(await this.vote(zone))
     const archive = await run(findArchiveTail(this.world.store, TIMELINE, BASE))
-    const electorate = { term: this.term, zones: this.zones, durability, joined: [] }
+    const electorate = { term: this.term, zones: this.zones, durability }
     const choice = chooseTail(votes, archive, electorate)
     if (choice.type !== 'chosen') throw new Error(JSON.stringify(choice))
     this.tail = choice.tail
