@@ -204,6 +204,16 @@ describe('a fresh disk', () => {
     expect(flushedTo(state, 250)).toBe(true)
   })
 
+  test('begins anew within its term where the archive has what it lost', () => {
+    const state = opened({ fresh: true, term: 3, history: next, end: 30, flushed: 30 })
+    const message = election(3, next, 30, { start: 180, startChain: 9, archivedFrom: 180, written: 250 })
+    expect(elected(state, message)).toEqual({ type: 'restart', start: 180, chain: 9 })
+    adopt(state, message, { begin: 180, end: 180, chain: 9 })
+    expect(elected(state, message)).toEqual({ type: 'known' })
+    // Said again without a chain, it only tells up to where the log is to be fetched.
+    expect(elected(state, { ...message, start: 240, startChain: undefined })).toEqual({ type: 'known' })
+  })
+
   test('is not while a newer term has not been heard of', () => {
     const state = opened({ fresh: true, history: next, term: 3, end: 150, flushed: 150 })
     raiseTerm(state, 4)

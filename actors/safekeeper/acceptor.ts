@@ -93,7 +93,7 @@ export function elected(state: Acceptor, message: Elected): ElectedDecision {
   if (message.term < state.term) return { type: 'ignore' }
   if (message.incarnation !== state.incarnation) return refuse('this disk was opened anew since its vote')
   if (lastTermOf(message.history) !== message.term) return refuse(`its history does not end with term ${message.term}`)
-  if (isKnown(state, message)) return { type: 'known' }
+  if (isKnown(state, message) && !mustBeginAnew(state, message)) return { type: 'known' }
   const common = commonPoint(message.history, Number.POSITIVE_INFINITY, state.history, state.end) ?? 0
   if (common !== message.truncateTo) {
     return refuse(`the logs part at ${common}, the proposer says ${message.truncateTo}`)
@@ -169,6 +169,11 @@ function isKnown(state: Acceptor, { term, history }: Elected): boolean {
   const mine = state.history[state.history.length - 1]
   const its = history[history.length - 1]
   return state.term === term && mine?.term === term && mine.begin === its?.begin
+}
+
+/** A log that was damaged since it adopted the election may be so short that the writer has nothing to go on from there. */
+function mustBeginAnew(state: Acceptor, { start, startChain }: Elected): boolean {
+  return state.fresh && startChain !== undefined && start > state.end
 }
 
 function decideCut(state: Acceptor, truncateTo: number): ElectedDecision {
