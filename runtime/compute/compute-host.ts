@@ -17,6 +17,7 @@ import type { LogPositions, PostgresBody, VolumeBody } from './compute-body.ts'
 import type { ComputeEnvironment, Tell } from './environment.ts'
 import { establishReign, type Reign } from './reign.ts'
 import type { ReignPorts } from './reign-ports.ts'
+import { tellTimeline } from './tell-timeline.ts'
 
 type Of<Type extends OwnEffect<ComputeEffect>['type']> = Extract<ComputeEffect, { readonly type: Type }>
 
@@ -133,9 +134,7 @@ export class ComputeHost {
   #recordBegin(ports: ReignPorts, reign: Reign): void {
     const { position, chain } = reign.tail
     const place = { term: TermSchema.make(reign.term), position: Position.make(position), chain }
-    const event: TimelineCommand = { type: 'RecordTermBegan', at: ports.nowMs(), ...place }
-    const { bus, project, timeline, newId, cause } = ports
-    run(askActor(bus, project, `timeline.${timeline}`, event, newId, cause)).catch((error) =>
+    tellTimeline(ports, { type: 'RecordTermBegan', ...place }).catch((error) =>
       ports.report(`recording the begin of term ${reign.term}: ${problemOf(error)}`),
     )
   }

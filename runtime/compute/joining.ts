@@ -6,10 +6,8 @@
  */
 import { ZoneId } from '../../events/identifiers.ts'
 import type { VoteResponse } from '../../events/safekeeper-wire.ts'
-import type { TimelineCommand } from '../../events/timeline.ts'
-import { askActor } from '../system/ask.ts'
-import { run } from '../system/run.ts'
 import type { ReignPorts } from './reign-ports.ts'
+import { tellTimeline } from './tell-timeline.ts'
 
 /** Once for each disk. Rejects with what the timeline refuses with; NoAnswer while nobody hosts it. */
 export async function join(
@@ -18,7 +16,6 @@ export async function join(
   { zone, diskId }: Pick<VoteResponse, 'zone' | 'diskId'>,
 ): Promise<void> {
   if (disks.get(zone) === diskId) return
-  const event: TimelineCommand = { type: 'RecordSafekeeper', at: ports.nowMs(), zone: ZoneId.make(zone), diskId }
-  await run(askActor(ports.bus, ports.project, `timeline.${ports.timeline}`, event, ports.newId))
+  await tellTimeline(ports, { type: 'RecordSafekeeper', zone: ZoneId.make(zone), diskId })
   disks.set(zone, diskId)
 }

@@ -30,8 +30,7 @@ interface Cursor {
 export async function readTail(ports: ReignPorts, reign: Reign, from: Place, take: TakeBytes): Promise<void> {
   const cursor = { position: from.position, chain: from.chain }
   const taker = new Taker(take)
-  do await readOn(ports, reign, cursor, taker)
-  while (cursor.position < reign.tail.position)
+  while (cursor.position < reign.tail.position) await readOn(ports, reign, cursor, taker)
   if (cursor.chain !== reign.tail.chain) throw otherBytes(ports, reign)
 }
 

@@ -57,11 +57,7 @@ function choose(
   votes: readonly VoteResponse[],
   archive: ArchiveTail | undefined,
 ): Tail {
-  const choice = chooseTail(votes, archive, {
-    term: grant.term,
-    zones: grant.zones,
-    durability: grant.durability,
-  })
+  const choice = chooseTail(votes, archive, grant)
   if (choice.type === 'chosen') return choice.tail
   if (choice.type === 'fenced') throw fencedBy(ports, grant.term, choice.term)
   throw new QuorumLost({

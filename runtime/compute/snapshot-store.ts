@@ -5,13 +5,12 @@
  */
 import * as Effect from 'effect/Effect'
 import { Position, Term } from '../../events/identifiers.ts'
-import type { TimelineCommand } from '../../events/timeline.ts'
 import { Fenced, problemOf } from '../errors.ts'
-import { askActor } from '../system/ask.ts'
 import { run } from '../system/run.ts'
 import type { LogWriter } from './log-writer.ts'
 import type { Reign } from './reign.ts'
 import type { ReignPorts } from './reign-ports.ts'
+import { tellTimeline } from './tell-timeline.ts'
 import type { SnapshotMessage } from './volume-messages.ts'
 
 /**
@@ -32,8 +31,7 @@ export async function storeSnapshot(
     if (!(await writer.whenDurable(position))) return false
     const key = objects.at(-1)!.key
     const place = { term: Term.make(reign.term), position: Position.make(position), chain }
-    const event: TimelineCommand = { type: 'RecordSnapshot', at: ports.nowMs(), ...place, key }
-    await run(askActor(ports.bus, ports.project, `timeline.${ports.timeline}`, event, ports.newId, ports.cause))
+    await tellTimeline(ports, { type: 'RecordSnapshot', ...place, key })
     return true
   } catch (error) {
     if (error instanceof Fenced) fenced(error)

@@ -10,7 +10,7 @@ import { KernelDevice } from '../fuse/device.ts'
 import { LateReplies } from '../fuse/late-replies.ts'
 import { establishReign, type Reign } from './reign.ts'
 import { RingSink } from './ring-sink.ts'
-import { LEASE_DURATION_MS } from './serving-lease.ts'
+import { LEASE_ASK_INTERVAL_MS, LEASE_DURATION_MS } from './serving-lease.ts'
 import { type Disk, entriesOf, FakeSafekeeper, ReignWorld, SEED, SUBJECTS, settle, WRITER, ZONES } from './testing.ts'
 import { WritingLog } from './writing-log.ts'
 
@@ -161,6 +161,21 @@ describe('a safekeeper', () => {
     await pass(2 * RESEND_AFTER_MS + 500)
     expect(late.state.flushed).toBe(end)
     expect(chainOver(late.bytes, SEED)).toBe(sink.chain)
+  })
+
+  test('whose disk was replaced while nothing is written is told of the election, and what it must hold', async () => {
+    await begin()
+    const end = await append()
+    safekeepers[2]!.stop()
+    const replaced = new FakeSafekeeper(world.bus, 'zone-3', {
+      term: 2,
+      history: [],
+      bytes: Buffer.alloc(0),
+      fresh: true,
+    })
+    await pass(2 * LEASE_ASK_INTERVAL_MS + 500)
+    expect(replaced.elections[0]).toMatchObject({ term: 2, truncateTo: 0, written: end })
+    expect(replaced.state).toMatchObject({ mustHold: end, fresh: true })
   })
 
   test('that refuses again and again is not asked more than twice a second', async () => {

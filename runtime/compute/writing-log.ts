@@ -110,8 +110,9 @@ export class WritingLog {
   /** While nothing is written, only this shows that a disk was replaced and must be filled. */
   async #askTerm(zone: string): Promise<number> {
     const { term, lastTerm, fresh } = await requestStatus(this.#ports, zone)
-    const isOurs = term <= this.#reign.term && lastTerm === this.#reign.term
-    if (!isOurs || fresh) void this.#reelect(zone)
+    // One that knows a higher term ends this reign instead.
+    const mayFollow = term <= this.#reign.term
+    if (mayFollow && (fresh || lastTerm < this.#reign.term)) void this.#reelect(zone)
     return term
   }
 

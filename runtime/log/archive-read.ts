@@ -34,31 +34,17 @@ export async function readRange(
   take: TakeLogBytes,
 ): Promise<void> {
   const chunks = new Chunks(from.position, take)
-  try {
-    await readTerms(objects, timeline, names, history, from, to, chunks)
-  } catch (error) {
-    if (!chunks.hasFailed) await chunks.flush()
-    throw error
-  }
-  await chunks.flush()
-}
-
-async function readTerms(
-  objects: LogObjects,
-  timeline: string,
-  names: readonly LogName[],
-  history: TermHistory,
-  from: LogPlace,
-  to: number,
-  chunks: Chunks,
-): Promise<void> {
   let place = from
-  while (place.position < to) {
-    const term = entryAt(history, place.position)?.term
-    if (term === undefined) throw missing(timeline, history[0]?.term ?? 0, place.position)
-    const end = Math.min(to, termEndAfter(history, place.position))
-    const ofTerm = names.filter((name) => name.term === term && name.begin < end)
-    place = await readTerm(objects, timeline, ofTerm, term, place, end, chunks)
+  try {
+    while (place.position < to) {
+      const term = entryAt(history, place.position)?.term
+      if (term === undefined) throw missing(timeline, history[0]?.term ?? 0, place.position)
+      const end = Math.min(to, termEndAfter(history, place.position))
+      const ofTerm = names.filter((name) => name.term === term && name.begin < end)
+      place = await readTerm(objects, timeline, ofTerm, term, place, end, chunks)
+    }
+  } finally {
+    if (!chunks.hasFailed) await chunks.flush()
   }
 }
 

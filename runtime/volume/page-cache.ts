@@ -46,7 +46,7 @@ export class PageCache {
   private readonly heldBy: Float64Array
   /** Slots that hold no page any more, the last one on top; and the first of those that never held one. */
   private readonly freed: number[] = []
-  private fresh = 0
+  private untouched = 0
   private evictableCount = 0
   private operation = 0
   private hand = 0
@@ -109,12 +109,12 @@ export class PageCache {
   }
 
   private freeCount(): number {
-    return this.freed.length + this.capacity - this.fresh
+    return this.freed.length + this.capacity - this.untouched
   }
 
   /** A free slot (see `makeRoom`) for a page that has none, as clean. Its bytes are whatever they were. */
   take(body: FileBody, block: number): number {
-    const slot = this.freed.pop() ?? this.fresh++
+    const slot = this.freed.pop() ?? this.untouched++
     this.owners[slot] = body
     this.blocks[slot] = block
     this.published[slot] = 0
