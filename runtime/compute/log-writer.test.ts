@@ -51,7 +51,7 @@ class Bench {
       publishTo: (zone, frame) => this.frames.push({ zone, header: checked(frame) }),
       moveDuty: (zone) => this.calls.push(`duty ${zone}`),
       reelect: (zone, flushed) => this.calls.push(`reelect ${zone} ${flushed}`),
-      heard: (zone) => this.calls.push(`heard ${zone}`),
+      heard: (zone, atMs) => this.calls.push(`heard ${zone} ${atMs}`),
       fenced: (term) => this.calls.push(`fenced ${term}`),
       report: (line) => this.calls.push(`report ${line}`),
       nowMs: () => this.nowMs,
@@ -211,11 +211,21 @@ describe('acknowledgements', () => {
     expect(b.log.released).toBe(end - 132)
   })
 
-  test('under our own term are heard, others are not', () => {
+  test('tell that their sender was under our term since the log stood where they go beyond, not since they came', () => {
     const b = bench()
-    b.ack('zone-1', START)
+    const before = b.append(1)
+    b.pass(600)
+    const since = b.nowMs
+    const after = b.append(1)
+    b.ack('zone-1', before)
     b.ack('zone-2', 0, { term: TERM - 1 })
-    expect(b.calls).toEqual(['heard zone-1', 'reelect zone-2 0'])
+    b.nowMs += 6_000
+    b.ack('zone-3', after)
+    const heard = b.calls.filter((call) => call.startsWith('heard'))
+    expect(heard).toHaveLength(1)
+    expect(heard[0]).toMatch(/^heard zone-3 /)
+    expect(Number(heard[0]!.split(' ')[2])).toBeLessThanOrEqual(since)
+    expect(b.calls).toContain('reelect zone-2 0')
   })
 
   test('of a safekeeper that missed the election have it told again, whatever it says', () => {

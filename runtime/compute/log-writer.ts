@@ -28,6 +28,8 @@ import type { SharedLog } from './shared-log.ts'
 
 export const EIO = 5
 const TICK_MS = 50
+/** Longer than a flush takes, so that some acknowledgement gets beyond a milestone before the next is set. */
+const MILESTONE_INTERVAL_MS = 500
 /**
  * How far the object store may lag behind under `quorum` durability: beyond, the ring is not released and the writer
  * waits. Under `archived` durability it cannot lag behind what is durable at all.
@@ -43,8 +45,8 @@ export interface LogWriterPorts {
   readonly reelect: (zone: string, flushed: number) => void
   /** Publishes one frame to all safekeepers. */
   readonly publish: (frame: Uint8Array) => void
-  /** A safekeeper answered under our own term. */
-  readonly heard: (zone: string) => void
+  /** A safekeeper was under our own term at `atMs` or later. */
+  readonly heard: (zone: string, atMs: number) => void
   readonly fenced: (term: number) => void
   readonly report: (line: string) => void
   readonly nowMs: () => number
@@ -59,6 +61,8 @@ export class LogWriter {
   private readonly ports: LogWriterPorts
   private readonly subscription: { unsubscribe(): void }
   private readonly endTicks: () => void
+  /** Where the log stood at a moment: whoever acknowledges more has acknowledged it since, however late that is heard. */
+  private milestone = { position: Number.POSITIVE_INFINITY, atMs: Number.NEGATIVE_INFINITY }
   private readonly watchers: Array<{ readonly position: number; readonly done: (durable: boolean) => void }> = []
 
   /** Fsyncs are answered through `answers`, without going back to the worker. */
@@ -107,7 +111,7 @@ export class LogWriter {
   }
 
   private take(ack: AppendAck): void {
-    this.ports.heard(ack.zone)
+    if (ack.flushed > this.milestone.position) this.ports.heard(ack.zone, this.milestone.atMs)
     const isMoreDurable = acknowledge(this.proposer, ack.zone, ack.flushed, ack.archived, this.ports.nowMs())
     const isMoreArchived = this.proposer.archived > this.log.archived
     if (isMoreArchived) this.log.archived = this.proposer.archived
@@ -134,6 +138,7 @@ export class LogWriter {
     const now = this.ports.nowMs()
     if (this.log.failure !== 0) return
     this.log.frameFlags = this.allowances()
+    if (now - this.milestone.atMs >= MILESTONE_INTERVAL_MS) this.milestone = { position: this.log.sent, atMs: now }
     for (const member of stalledMembers(this.proposer, this.log.sent, now)) {
       // One that was never heard in this term is sent the term from its start; what else it lacks, it says.
       this.resendTo(member.zone, Math.max(member.flushed, this.log.base))

@@ -61,7 +61,7 @@ describe('the serving lease', () => {
 
   test('is held as long as a majority is heard, whoever that is', async () => {
     for (let round = 0; round < 12; round++) {
-      bench.lease.heard(ZONES[round % 3]!)
+      bench.lease.heard(ZONES[round % 3]!, bench.nowMs)
       await bench.pass(LEASE_DURATION_MS / 2 - 100)
     }
     expect(bench.calls).toEqual([])
@@ -69,7 +69,7 @@ describe('the serving lease', () => {
 
   test('is not held by one zone of three, however loud', async () => {
     for (let round = 0; round < LEASE_DURATION_MS / 100 + 6; round++) {
-      bench.lease.heard('zone-1')
+      bench.lease.heard('zone-1', bench.nowMs)
       await bench.pass(100)
     }
     expect(bench.calls).toEqual(['lapsed'])
@@ -77,11 +77,11 @@ describe('the serving lease', () => {
 
   test('is renewed by the answer that makes a majority', async () => {
     await bench.pass(LEASE_DURATION_MS + NOTICED_WITHIN_MS)
-    bench.lease.heard('zone-2')
+    bench.lease.heard('zone-2', bench.nowMs)
     expect(bench.calls).toEqual(['lapsed'])
-    bench.lease.heard('zone-2')
+    bench.lease.heard('zone-2', bench.nowMs)
     expect(bench.lease.held).toBe(false)
-    bench.lease.heard('zone-3')
+    bench.lease.heard('zone-3', bench.nowMs)
     expect(bench.calls).toEqual(['lapsed', 'renewed'])
     expect(bench.lease.held).toBe(true)
     await bench.pass(LEASE_DURATION_MS + NOTICED_WITHIN_MS)
@@ -104,7 +104,7 @@ describe('the serving lease', () => {
 
   test('knows only the zones that hold a safekeeper', async () => {
     for (let round = 0; round < LEASE_DURATION_MS / 100 + 6; round++) {
-      for (const zone of ['zone-1', 'zone-8', 'zone-9']) bench.lease.heard(zone)
+      for (const zone of ['zone-1', 'zone-8', 'zone-9']) bench.lease.heard(zone, bench.nowMs)
       await bench.pass(100)
     }
     expect(bench.calls).toEqual(['lapsed'])
@@ -121,7 +121,7 @@ describe('a zone that was silent', () => {
 
   test('is not asked while it is heard anyway', async () => {
     for (let round = 0; round < 20; round++) {
-      for (const zone of ['zone-1', 'zone-2']) bench.lease.heard(zone)
+      for (const zone of ['zone-1', 'zone-2']) bench.lease.heard(zone, bench.nowMs)
       await bench.pass(200)
     }
     expect(new Set(bench.asked)).toEqual(new Set(['zone-3']))

@@ -42,8 +42,8 @@ export class ServingLease {
     return this.#held
   }
 
-  /** `zone` was under our own term at `atMs`: when it was asked, if that is known, since answers may be long under way. */
-  heard(zone: string, atMs = this.#ports.nowMs()): void {
+  /** `zone` was under our own term at `atMs`. Never when an answer came: it may have been long under way. */
+  heard(zone: string, atMs: number): void {
     const before = this.#heardAtMs.get(zone)
     if (before === undefined) return
     this.#heardAtMs.set(zone, Math.max(atMs, before))

@@ -76,7 +76,7 @@ export class WritingLog {
       publishTo: (zone, frame) => ports.lane.publish(names.appendTo(zone), frame, { reply: this.reply }),
       moveDuty: (zone) => void moveDuty(ports, reign.term, zone, this.writer.proposer.archived),
       reelect: (zone) => void this.#reelect(zone),
-      heard: (zone) => this.#lease.heard(zone),
+      heard: (zone, atMs) => this.#lease.heard(zone, atMs),
       fenced: (term) => this.#fence(term),
       report: ports.report,
       nowMs: ports.nowMs,

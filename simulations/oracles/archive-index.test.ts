@@ -50,4 +50,19 @@ test('a recorded snapshot needs no log before it', () => {
   index.created(`${timelineJournal(TIMELINE)}/1`, encodeBatch([snapshot]))
   expect(index.reaches(6, writer.chain)).toBe(true)
   expect(index.reaches(3, chain + 1)).toBe(false)
+  expect(index.snapshotPosition).toBe(3)
+})
+
+test('which may lie within an object', () => {
+  const index = new ArchiveIndex(TIMELINE)
+  const whole = new FrameWriter(TIMELINE, 1)
+  const half = new FrameWriter(TIMELINE, 1)
+  whole.frame('abc')
+  half.frame('abc')
+  index.created(logKey(TIMELINE, 1, 3), whole.frame('defghi'))
+  half.frame('def')
+  const fact = { type: 'SnapshotRecorded', at: 1, position: 6, chain: half.chain, key: 'k' }
+  const snapshot = wrap(fact, { id: 'a', actor: 'timeline.main', sequence: 1, term: 1 })
+  index.created(`${timelineJournal(TIMELINE)}/1`, encodeBatch([snapshot]))
+  expect(index.reaches(9, whole.chain)).toBe(true)
 })

@@ -24,6 +24,8 @@ export class ArchiveIndex {
   readonly #joined: LogObject[] = []
   #waiting: LogObject[] = []
   #tail: ArchivedPlace = { term: 0, position: 0 }
+  /** Of the newest recorded snapshot: what was committed before it is in it. */
+  snapshotPosition = 0
 
   constructor(timeline: string) {
     this.#prefix = logPrefix(timeline)
@@ -66,7 +68,9 @@ export class ArchiveIndex {
     if (isJournalFault(batch)) return
     for (const { type, payload } of batch) {
       const { position, chain } = payload
-      if (type === 'SnapshotRecorded') this.#addRoot(position as number, chain as number)
+      if (type !== 'SnapshotRecorded') continue
+      this.#addRoot(position as number, chain as number)
+      this.snapshotPosition = Math.max(this.snapshotPosition, position as number)
     }
     this.#join()
   }
@@ -79,8 +83,18 @@ export class ArchiveIndex {
     for (let joined = this.#joinOne(); joined; ) joined = this.#joinOne()
   }
 
+  /** A snapshot may lie within an object. */
+  #joins(object: LogObject): boolean {
+    if (this.reaches(object.begin, object.chainBefore)) return true
+    for (const [position, chains] of this.#roots) {
+      if (object.begin < position && position < object.end && chains.has(chainWithin(object, position) ?? -1))
+        return true
+    }
+    return false
+  }
+
   #joinOne(): boolean {
-    const at = this.#waiting.findIndex(({ begin, chainBefore }) => this.reaches(begin, chainBefore))
+    const at = this.#waiting.findIndex((object) => this.#joins(object))
     if (at < 0) return false
     const object = this.#waiting.splice(at, 1)[0]!
     this.#joined.push(object)

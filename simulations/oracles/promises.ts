@@ -140,8 +140,8 @@ export class Promises implements SafekeeperObserver {
   }
 }
 
-/** True if a disk holds the log up to `place`, or has trimmed it since it is archived. */
+/** True if a disk holds the log up to `place`, or need not: it is archived, or a snapshot has it. */
 export function holds(log: HeldLog, held: Held, { position, chain }: Place, archive: ArchiveIndex): boolean {
-  if (position < held.begin) return archive.reaches(position, chain)
+  if (position < held.begin) return archive.snapshotPosition >= position || archive.reaches(position, chain)
   return position <= held.end && log.chainAt(position) === chain
 }
