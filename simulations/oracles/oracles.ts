@@ -98,8 +98,11 @@ export class Oracles {
     cluster.reignObservers.push(log, copies, {
       ...watchServing({ log, violated }),
       opened: (opened) => this.#opened(opened),
-      // Before somebody has served there is no cluster to recover.
-      durable: (_, position, chain) => cluster.servings > 0 && this.#images.offer(position, chain),
+      durable: (_, position, chain) => {
+        // Before somebody has served there is no cluster to recover. A writer that learns late what its successor began with is no
+        // news: clients have been told of more.
+        if (cluster.servings > 0 && position === log.end) this.#images.offer(position, chain)
+      },
       resent: () => this.#sometimes.reach('log was sent again from the ring'),
       guarded: () => this.#sometimes.reach('Postgres was restarted in place behind a guard'),
     })
