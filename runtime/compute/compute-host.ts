@@ -221,7 +221,7 @@ export class ComputeHost {
   }
 
   #reignPorts(timeline: TimelineId, grant: TermGrant, cause: Cause): ReignPorts {
-    const { bus, lane, store, project, zone, writer, nowMs, timers, newId, report } = this.#environment
+    const { bus, lane, store, project, zone, writer, nowMs, monotonicMs, timers, newId, report } = this.#environment
     return {
       bus,
       lane,
@@ -233,6 +233,7 @@ export class ComputeHost {
       compute: this.#compute,
       writer,
       nowMs,
+      monotonicMs,
       timers,
       newId,
       cause,

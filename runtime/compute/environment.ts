@@ -19,6 +19,8 @@ export interface ComputeEnvironment {
   /** Sixteen bytes that name this writer in every frame (a lost answer is recognised by it). */
   readonly writer: Uint8Array
   readonly nowMs: () => number
+  /** As performance.now: nobody sets it, so that what is measured with it is time that passed. */
+  readonly monotonicMs: () => number
   readonly timers: Timers
   /** Unique strings. */
   readonly newId: () => string

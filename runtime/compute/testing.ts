@@ -41,6 +41,7 @@ export class ReignWorld {
       compute: 'main-1',
       writer: WRITER,
       nowMs: () => this.nowMs,
+      monotonicMs: () => this.nowMs,
       timers: realTimers,
       newId: () => String(++this.ids),
       report: (line) => this.reported.push(line),

@@ -9,6 +9,7 @@ import type { Fenced } from '../errors.ts'
 import { KernelDevice } from '../fuse/device.ts'
 import { LateReplies } from '../fuse/late-replies.ts'
 import { establishReign, type Reign } from './reign.ts'
+import type { ReignPorts } from './reign-ports.ts'
 import { RingSink } from './ring-sink.ts'
 import { LEASE_ASK_INTERVAL_MS, LEASE_DURATION_MS } from './serving-lease.ts'
 import { type Disk, entriesOf, FakeSafekeeper, ReignWorld, SEED, SUBJECTS, settle, WRITER, ZONES } from './testing.ts'
@@ -46,14 +47,18 @@ async function begin(durability: Durability = 'quorum', zonesUp = 3): Promise<vo
   safekeepers = [...world.open(...ZONES.slice(0, zonesUp).map(() => disk))]
   reign = await establishReign(world.ports, world.grant(2, durability))
   await settle()
-  log = new WritingLog(world.ports, reign, new LateReplies(new KernelDevice(descriptor)), {
-    fenced: (error: Fenced) => events.push(`fenced: ${error.problem}`),
-    leaseLapsed: () => events.push('lapsed'),
-    leaseRenewed: () => events.push('renewed'),
-  })
+  log = writingLog(world.ports)
   sink = new RingSink(log.shared, reign.term, WRITER, (parts) => {
     world.bus.publish(log.subject, Buffer.concat(parts), { reply: log.reply })
     return true
+  })
+}
+
+function writingLog(ports: ReignPorts): WritingLog {
+  return new WritingLog(ports, reign, new LateReplies(new KernelDevice(descriptor)), {
+    fenced: (error: Fenced) => events.push(`fenced: ${error.problem}`),
+    leaseLapsed: () => events.push('lapsed'),
+    leaseRenewed: () => events.push('renewed'),
   })
 }
 
@@ -240,6 +245,20 @@ describe('the serving lease', () => {
     for (const safekeeper of safekeepers) safekeeper.before = () => undefined
     await pass(1_000)
     expect(events).toEqual(['lapsed', 'renewed'])
+  })
+
+  test('lapses though somebody keeps setting the clock back', async () => {
+    await begin()
+    const { ports } = world
+    log.close()
+    let setBackMs = 0
+    log = writingLog({ ...ports, nowMs: () => world.nowMs - setBackMs })
+    for (const safekeeper of safekeepers) safekeeper.before = () => 'silent'
+    for (let passedMs = 0; passedMs < LEASE_DURATION_MS + 1_000; passedMs += 500) {
+      setBackMs += 1_000
+      await pass(500)
+    }
+    expect(events).toEqual(['lapsed'])
   })
 
   test('lives on acknowledgements alone', async () => {

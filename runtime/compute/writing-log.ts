@@ -58,12 +58,12 @@ export class WritingLog {
       grant.zones,
       archived.position,
       dutyZone,
-      ports.nowMs(),
+      ports.monotonicMs(),
     )
     this.#lease = new ServingLease({
       zones: grant.zones,
       term: reign.term,
-      nowMs: ports.nowMs,
+      nowMs: ports.monotonicMs,
       ask: (zone) => this.#askTerm(zone),
       lapsed: events.leaseLapsed,
       renewed: events.leaseRenewed,
@@ -79,7 +79,7 @@ export class WritingLog {
       heard: (zone, atMs) => this.#lease.heard(zone, atMs),
       fenced: (term) => this.#fence(term),
       report: ports.report,
-      nowMs: ports.nowMs,
+      nowMs: ports.monotonicMs,
       timers: ports.timers,
     })
   }
@@ -118,8 +118,8 @@ export class WritingLog {
 
   /** Tells a safekeeper of the election that it missed; where its log then ends, its next acknowledgement says. */
   async #reelect(zone: string): Promise<void> {
-    const now = this.#ports.nowMs()
-    if (this.#closed || now - (this.#reelectedAtMs.get(zone) ?? 0) < REELECT_INTERVAL_MS) return
+    const now = this.#ports.monotonicMs()
+    if (this.#closed || now - (this.#reelectedAtMs.get(zone) ?? Number.NEGATIVE_INFINITY) < REELECT_INTERVAL_MS) return
     this.#reelectedAtMs.set(zone, now)
     try {
       const vote = await requestVote(this.#ports, zone, this.#reign.term)

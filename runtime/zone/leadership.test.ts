@@ -16,7 +16,7 @@ const config: LeaderParts['config'] = {
   durability: 'archived',
   zones,
 }
-const time = { nowMs: Date.now, timers: realTimers }
+const time = { nowMs: Date.now, monotonicMs: () => performance.now(), timers: realTimers }
 const down = new StoreUnavailable({ component: 'store', value: '', problem: 'it is down', remedy: 'Wait.' })
 
 test('what could not be created is tried again', async () => {

@@ -41,7 +41,7 @@ const serve = Effect.fnUntraced(function* (
   const store = yield* openObjectStore(config.objectStore)
   const postgres = yield* acquirePostgres(config)
   const safekeepers = yield* acquireSafekeepers(config, report)
-  const time = { nowMs: Date.now, timers: realTimers }
+  const time = { nowMs: Date.now, monotonicMs: () => performance.now(), timers: realTimers }
   const ports = zonePorts({
     ...time,
     project: config.project,

@@ -49,7 +49,7 @@ test('two placements of a compute that come together host it once', async () => 
     logDirectory: '/nowhere',
   }
   const report = (line: string) => reports.push(line)
-  const time = { nowMs: Date.now, timers: realTimers }
+  const time = { nowMs: Date.now, monotonicMs: () => performance.now(), timers: realTimers }
   const ports = zonePorts({
     ...time,
     project: config.project,

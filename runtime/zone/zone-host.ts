@@ -53,6 +53,8 @@ export interface ZoneParts {
   readonly safekeepers: Pick<Safekeepers, 'statuses'>
   readonly link: Pick<ZoneLink, 'failed' | 'progress' | 'serving'>
   readonly nowMs: () => number
+  /** As performance.now: nobody sets it, so that what is measured with it is time that passed. */
+  readonly monotonicMs: () => number
   readonly timers: Timers
   readonly report: (line: string) => void
 }
@@ -188,7 +190,7 @@ export class ZoneHost {
   }
 
   #environment(): ConstructorParameters<typeof ComputeHost>[1] {
-    const { config, bus, lane, store, body, newWriter, link, nowMs, timers, report } = this.#parts
+    const { config, bus, lane, store, body, newWriter, link, nowMs, monotonicMs, timers, report } = this.#parts
     return {
       bus,
       lane,
@@ -198,6 +200,7 @@ export class ZoneHost {
       body,
       writer: newWriter(),
       nowMs,
+      monotonicMs,
       timers,
       newId: this.#ports.ids.next,
       report,

@@ -212,6 +212,7 @@ export class SimZone {
       safekeepers: { statuses: async () => [] },
       link,
       nowMs,
+      monotonicMs: () => this.clock.monotonicMs(),
       timers,
       report: say,
     })

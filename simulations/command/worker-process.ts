@@ -84,7 +84,7 @@ export class WorkerProcess {
     this.#lastWords = ''
     const child = fork(this.#module, {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      execArgv: [...process.execArgv, ...V8_FLAGS],
+      execArgv: V8_FLAGS,
     })
     child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
       this.#lastWords = (this.#lastWords + chunk).slice(-LAST_WORDS_MAX)

@@ -2,7 +2,6 @@
  * A bit of a safekeeper's log at rest flips. Which records had been flushed is told by those after them, so only one is chosen of
  * which the file itself says that: of the very last records of a log nobody can tell whether they were ever promised.
  */
-import { basename, dirname } from 'node:path'
 import { FRAME_HEADER_BYTES, readFrameHeader, readPosition } from '../../events/frame.ts'
 import { isSegmentName } from '../../runtime/safekeeper/segment-file.ts'
 import type { Draws } from '../kernel/draws.ts'
@@ -23,8 +22,9 @@ interface Stretch {
 export function rot(disk: SimDisk, directory: string, draws: Draws): void {
   const records: Stretch[] = []
   let flushed = 0
+  const within = `${directory}/`
   const paths = [...disk.certainNames.keys()].filter(
-    (path) => dirname(path) === directory && isSegmentName(basename(path)),
+    (path) => path.startsWith(within) && isSegmentName(path.slice(within.length)),
   )
   for (const path of paths.sort()) {
     const { shown } = disk.certainNames.get(path)!

@@ -141,6 +141,7 @@ function portsOf({ store, timeline }: ImageWorld, kernel: Kernel, process: Proce
     compute: ZONE,
     writer: Buffer.alloc(16),
     nowMs: () => kernel.nowMs,
+    monotonicMs: () => kernel.nowMs,
     timers: { after: (ms, fire) => kernel.after(process, ms, fire) },
     newId: () => `${ZONE}-${++ids}`,
     report: () => {},

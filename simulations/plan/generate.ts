@@ -75,7 +75,7 @@ function drawWorkload(draws: Draws): WorkloadPlan {
     readers,
     keys: draws.pick('plan.keys', [4, 32]),
     thinkMeanMs: draws.pick('plan.think', [300, 1_000]),
-    writeShare: draws.pick('plan.writeShare', [0.3, 0.6, 0.9]),
+    writeShare: draws.pick('plan.writeShare', [0.4, 0.7, 0.9]),
     timeoutMs: 10_000,
     ...(draws.chance('plan.hasBurst', BURST_SHARE) ? { burst: drawBurst(draws) } : {}),
   }

@@ -35,17 +35,19 @@ export const S3_SETTINGS: S3Settings = {
 
 /** Beyond this the retries of the store do not suffice, which is what an outage is for. */
 const SHARE_MAX = 0.15
+/** Each costs a whole timeout: with more of them a run of half a minute is spent waiting. */
+const LOST_ANSWER_SHARE_MAX = 0.04
 
 /** A store of this seed's own kind: each fault is absent half of the time, so that the others are met alone, too. */
 export function drawS3Settings(draws: Draws): S3Settings {
-  const share = (name: string) =>
-    draws.chance(`s3.settings.has.${name}`, 0.5) ? draws.uniform(`s3.settings.${name}`) * SHARE_MAX : 0
+  const share = (name: string, max = SHARE_MAX) =>
+    draws.chance(`s3.settings.has.${name}`, 0.5) ? draws.uniform(`s3.settings.${name}`) * max : 0
   const meanMs = draws.pick('s3.settings.mean', [1, 5, 30])
   return {
     ...S3_SETTINGS,
     latency: { minMs: meanMs / 3, meanMs, tailShare: share('tail'), tailMeanMs: meanMs * 40 },
     errorShare: share('error'),
-    lostAnswerShare: share('lost-answer'),
+    lostAnswerShare: share('lost-answer', LOST_ANSWER_SHARE_MAX),
     truncatedShare: share('truncated'),
     appliedShare: draws.uniform('s3.settings.applied'),
     conflictShare: draws.uniform('s3.settings.conflict'),
