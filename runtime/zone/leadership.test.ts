@@ -1,12 +1,13 @@
 import * as Effect from 'effect/Effect'
 import { expect, test } from 'vitest'
 import { zone } from '../../actors/zone/machine.ts'
+import { decodeEnvelope, type Envelope } from '../../events/envelope.ts'
 import { EndpointId, ProjectId, TimelineId, ZoneId } from '../../events/identifiers.ts'
 import { StoreUnavailable } from '../errors.ts'
 import { run } from '../system/run.ts'
 import { TestWorld } from '../system/testing.ts'
 import { realTimers } from '../system/timers.ts'
-import { type LeaderParts, Leadership } from './leadership.ts'
+import { type LeaderParts, Leadership, NEWS_REPEAT_INTERVAL_MS } from './leadership.ts'
 
 const zones = [ZoneId.make('zone-1')]
 const config: LeaderParts['config'] = {
@@ -35,14 +36,54 @@ test('what could not be created is tried again', async () => {
     bus: { publish: () => {} },
     store: world.store,
     report: (line) => void reports.push(line),
-    nowMs: Date.now,
-    timers: realTimers,
+    ...time,
   })
   leadership.begin(() => zone.begin({ id: zones[0]!, zones, incarnation: 1 }))
   const writtenBy = async (kind: string) => (await run(world.journal(kind, 'main').history())).map(({ type }) => type)
   await expect.poll(() => writtenBy('timeline')).toContain('TimelineCreated')
   await expect.poll(() => writtenBy('endpoint')).toContain('EndpointCreated')
   expect(reports.filter((line) => line.includes('it is down'))).toHaveLength(2)
+  await leadership.end()
+})
+
+test('an endpoint that heard old news of a zone last is set right, and not oftener than it is worth', async () => {
+  const two = [...zones, ZoneId.make('zone-2')]
+  let nowMs = 0
+  const begun = zone.begin({ id: zones[0]!, zones: two, incarnation: 1 })
+  const peer = { heardAtMs: 0, sees: two, state: 'up', incarnation: 1, up: true } as const
+  const seen = { ...begun, context: { ...begun.context, peers: { 'zone-2': peer } } }
+  const world = new TestWorld()
+  const parts: LeaderParts = {
+    config: { ...config, zones: two },
+    bus: { publish: () => {} },
+    store: world.store,
+    report: () => {},
+    timers: realTimers,
+    nowMs: () => 0,
+    monotonicMs: () => nowMs,
+  }
+  const system = world.system()
+  const leadership = new Leadership(system, parts)
+  leadership.begin(() => seen)
+  const cause = { id: 'news', correlationId: 'news' }
+  const heard = () =>
+    world.published
+      .filter(({ subject }) => subject.endsWith('events.endpoint.main'))
+      .map(({ data }) => (decodeEnvelope(data) as Envelope).type)
+      .filter((type) => type.startsWith('Zone'))
+  await expect.poll(() => system.inspect().map(({ state }) => state)).toEqual(['active', 'suspended'])
+  leadership.tellZone('ZoneDown', two[1]!, cause)
+  await expect.poll(heard).toEqual(['ZoneDown'])
+  leadership.repeatNews(seen, cause)
+  await expect.poll(heard).toEqual(['ZoneDown', 'ZoneUp'])
+  const down = { ...seen, context: { ...seen.context, peers: { 'zone-2': { ...peer, up: false, heardAtMs: -9_000 } } } }
+  nowMs = NEWS_REPEAT_INTERVAL_MS - 1
+  leadership.repeatNews(down, cause)
+  await new Promise(setImmediate)
+  expect(heard()).toHaveLength(2)
+  nowMs++
+  leadership.repeatNews(down, cause)
+  await expect.poll(heard).toEqual(['ZoneDown', 'ZoneUp', 'ZoneDown'])
   await leadership.end()
 })
 

@@ -3,10 +3,12 @@
  * journals and the event `Resumed`; it ends when another zone leads. Two leaders at once do no harm: a journal's slot has
  * one winner, and the loser folds and decides again.
  */
+import type { EndpointContext, EndpointEffect } from '../../actors/endpoint/decide.ts'
 import { endpoint as endpointActor } from '../../actors/endpoint/machine.ts'
+import type { EndpointState } from '../../actors/endpoint/table.ts'
 import { timeline as timelineActor } from '../../actors/timeline/machine.ts'
 import { placeableZones, type ZoneContext } from '../../actors/zone/decide.ts'
-import type { EndpointCommand } from '../../events/endpoint.ts'
+import type { EndpointEvent } from '../../events/endpoint.ts'
 import { type Cause, type Envelope, type Refusal, unwrap } from '../../events/envelope.ts'
 import type { ZoneId } from '../../events/identifiers.ts'
 import type { TimelineCommand } from '../../events/timeline.ts'
@@ -15,12 +17,12 @@ import { errorFrom } from '../control/error-report.ts'
 import { problemOf } from '../errors.ts'
 import { run } from '../system/run.ts'
 import { sleep } from '../system/timers.ts'
-import type { System } from '../system.ts'
+import type { HostedActor, System } from '../system.ts'
 import { encodePlacement, placementSubject } from './compute-placement.ts'
 import { deleteTimelineObjects, type TimelineObjects } from './timeline-objects.ts'
 import type { ZoneParts } from './zone-host.ts'
 
-export interface LeaderParts extends Pick<ZoneParts, 'report' | 'timers' | 'nowMs'> {
+export interface LeaderParts extends Pick<ZoneParts, 'report' | 'timers' | 'nowMs' | 'monotonicMs'> {
   readonly config: Pick<ZoneParts['config'], 'project' | 'zones' | 'timeline' | 'endpoint' | 'durability'>
   readonly bus: Pick<ZoneParts['bus'], 'publish'>
   readonly store: TimelineObjects
@@ -32,12 +34,15 @@ interface SeenZones {
 
 /** A journal that cannot be read now (the store is down) is tried again for as long as this zone leads. */
 const RETRY_INTERVAL_MS = 1_000
+/** So often what the endpoint believes of the zones is compared with what this zone sees. */
+export const NEWS_REPEAT_INTERVAL_MS = 5_000
 
 export class Leadership {
   readonly #system: System
   readonly #parts: LeaderParts
   readonly #failed: (error: unknown) => void
-  #tellEndpoint: ((event: EndpointCommand, cause: Cause) => void) | undefined
+  #endpoint: HostedActor<EndpointState, EndpointContext, EndpointEvent, EndpointEffect> | undefined
+  #comparedAtMs = Number.NEGATIVE_INFINITY
   /** Numbers the reigns of this zone as leader: one that has ended must not go on hosting. */
   #round = 0
   #leads = false
@@ -69,7 +74,7 @@ export class Leadership {
    */
   async stopPlacing(): Promise<void> {
     this.#places = false
-    this.#tellEndpoint = undefined
+    this.#endpoint = undefined
     this.#work = this.#work.then(() => this.#releaseEndpoint())
     await this.#work
   }
@@ -78,13 +83,30 @@ export class Leadership {
   async end(): Promise<void> {
     this.#leads = false
     this.#round++
-    this.#tellEndpoint = undefined
+    this.#endpoint = undefined
     this.#work = this.#work.then(() => this.#releaseAll())
     await this.#work
   }
 
   tellZone(type: 'ZoneUp' | 'ZoneDown', zone: ZoneId, cause: Cause): void {
-    this.#tellEndpoint?.({ type, at: 0, zone }, cause)
+    this.#endpoint?.tell({ type, at: 0, zone }, cause)
+  }
+
+  /**
+   * News that could not be recorded because the store was down come again later, and may then be older than what the
+   * endpoint has heard meanwhile. Zones that are silent, yet not long enough to be down, are left as they are.
+   */
+  repeatNews({ context, state }: SeenZones, cause: Cause): void {
+    const now = this.#parts.monotonicMs()
+    if (!this.#endpoint || now - this.#comparedAtMs < NEWS_REPEAT_INTERVAL_MS) return
+    this.#comparedAtMs = now
+    const believed = this.#endpoint.snapshot.context.zonesUp
+    for (const zone of placeableZones(context, state, this.#parts.nowMs())) {
+      if (!believed.includes(zone)) this.tellZone('ZoneUp', zone, cause)
+    }
+    for (const zone of believed) {
+      if (context.peers[zone]?.up === false) this.tellZone('ZoneDown', zone, cause)
+    }
   }
 
   async #hostAll(round: number, seen: () => SeenZones, cause: Cause | undefined): Promise<void> {
@@ -153,7 +175,7 @@ export class Leadership {
     const { state, context } = seen()
     const zonesUp = [...placeableZones(context, state, this.#parts.nowMs())]
     actor.tell({ type: 'Resumed', at: 0, zonesUp }, cause)
-    this.#tellEndpoint = (event, cause) => actor.tell(event, cause)
+    this.#endpoint = actor
   }
 }
 

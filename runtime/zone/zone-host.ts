@@ -104,7 +104,8 @@ export class ZoneHost {
   readonly #perform: Perform<ZoneState, ZoneContext, ZoneEvent, ZoneEffect> = (effect, { cause }) => {
     switch (effect.type) {
       case 'publishHeartbeat':
-        return this.#beat(effect.heartbeat, cause)
+        this.#beat(effect.heartbeat, cause)
+        return this.#leadership.repeatNews(this.#zone!.snapshot, cause)
       case 'becomeLeader':
         return this.#leadership.begin(() => this.#zone!.snapshot, cause)
       case 'loseLeadership':
