@@ -29,8 +29,6 @@ export interface Held {
   /** Of the log. Equal if it holds nothing. */
   readonly begin: number
   readonly end: number
-  /** True if the last file shows more behind its last whole record than zeros. */
-  readonly hasRemains: boolean
 }
 
 export class HeldLog {
@@ -38,6 +36,8 @@ export class HeldLog {
   readonly #directory: string
   readonly #scanned = new WeakMap<SimFile, LogRecord[]>()
   #files: readonly { readonly file: SimFile; readonly records: readonly LogRecord[] }[] = []
+  /** The last certain record, and the file that it is in, if it is the last of its file. */
+  #last: { readonly file: SimFile; readonly behind: number } | undefined
   #control: { readonly file: SimFile; readonly control: Control | undefined } | undefined
 
   constructor(disk: SimDisk, directory: string) {
@@ -53,7 +53,7 @@ export class HeldLog {
     let begin: number | undefined
     let last: LogRecord | undefined
     let isWhole = true
-    let hasRemains = false
+    this.#last = undefined
     const files: { file: SimFile; records: readonly LogRecord[] }[] = []
     for (const name of logs) {
       const file = this.#disk.certainNames.get(name)!
@@ -71,11 +71,16 @@ export class HeldLog {
       isWhole = kept !== undefined && kept === records.at(-1)
       if (kept === undefined) continue
       last = kept
-      hasRemains = isWhole && file.shown.subarray(kept.behind).some((byte) => byte !== 0)
+      this.#last = isWhole ? { file, behind: kept.behind } : undefined
     }
     this.#files = files
     begin ??= place.position
-    return { control, begin, end: last?.end ?? begin, hasRemains }
+    return { control, begin, end: last?.end ?? begin }
+  }
+
+  /** True if the last file shows more behind its last whole record than zeros, as it was when it was looked at last. */
+  hasRemains(): boolean {
+    return this.#last?.file.shown.subarray(this.#last.behind).some((byte) => byte !== 0) ?? false
   }
 
   /** Over all before `position`, as the log says that was looked at last; undefined if it does not reach there. */

@@ -51,7 +51,8 @@ export class Promises implements SafekeeperObserver {
 
   opened(name: string, disk: SimDisk): void {
     const zone = this.#zone(name, disk)
-    if (zone.log.look().hasRemains) this.#violated(zone, 'opened a log with something else than zeros behind its end')
+    zone.log.look()
+    if (zone.log.hasRemains()) this.#violated(zone, 'opened a log with something else than zeros behind its end')
   }
 
   said(name: string, disk: SimDisk, said: Said): void {
