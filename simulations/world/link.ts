@@ -23,7 +23,7 @@ export class LinkConditions {
 }
 
 interface Packet<M> {
-  readonly atMs: number
+  atMs: number
   readonly messages: M[]
   bytes: number
 }
@@ -101,9 +101,19 @@ export class Link<M> {
     this.#pendingBytes = 0
   }
 
-  /** The hold ended early: what it held arrives now, and not only when the hold would have ended. */
+  /** A hold or a slow time ended early: what is on its way arrives now, and not only when it would have arrived then. */
   release(): void {
-    for (const _ of this.#packets) this.#kernel.after(this.#receiver, this.#latencyMs(), this.#arrive)
+    const nowMs = this.#kernel.nowMs
+    this.#lastAtMs = Number.NEGATIVE_INFINITY
+    for (const packet of this.#packets) {
+      const sooner = nowMs + this.#latencyMs() + packet.bytes / this.#settings.bytesPerMs
+      packet.atMs = Math.max(this.#lastAtMs, Math.min(packet.atMs, sooner))
+      const waitMs = Math.max(0, packet.atMs - nowMs)
+      // As in dispatching, it is the moment that the kernel computes.
+      packet.atMs = nowMs + waitMs
+      this.#lastAtMs = packet.atMs
+      this.#kernel.after(this.#receiver, waitMs, this.#arrive)
+    }
   }
 
   #dispatch(message: M, bytes: number, lateMs: number): void {

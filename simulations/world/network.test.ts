@@ -299,6 +299,20 @@ describe('a connection that breaks', () => {
   })
 })
 
+test('what was slow arrives at once when healed, in order, however much there is', async () => {
+  const { connect, network, kernel, pass } = world()
+  const [a, b] = [connect('a'), connect('b')]
+  const seen = heard(b, 'x')
+  await pass(50)
+  network.slow('a', 1_000_000, kernel.nowMs + 5_000)
+  for (let at = 0; at < 20; at++) kernel.after(a.process, at, () => a.publish('x', bytes(String(at).padEnd(1_000))))
+  await pass(5_000)
+  expect(seen).toEqual([])
+  network.heal()
+  await pass(100)
+  expect(seen.map((data) => data.trim())).toEqual(numbers(20))
+})
+
 describe('an isolated client', () => {
   test('hears and is heard when the isolation ends, in order', async () => {
     const { connect, network, kernel, pass } = world()
