@@ -8,7 +8,7 @@ import type { Heartbeat, ZoneEvent, ZoneState } from '../../events/zone.ts'
 import { type BaseContext, type Change, withTimer } from '../definition.ts'
 import { majorityOf } from '../quorum.ts'
 
-export const HEARTBEAT_INTERVAL_MS = 250
+export const HEARTBEAT_INTERVAL_MS = 500
 /** A garbage collection or a slow disk explains a few missed heartbeats. */
 export const SUSPICION_MS = 2_000
 /**
@@ -72,6 +72,14 @@ export function leaderOf(context: ZoneContext, state: ZoneState, at: number): Zo
 }
 
 /** After the own clock was set back: what was heard in its future was heard now, at the latest, or it would stay fresh until then. */
+const heartbeatOf = (context: ZoneContext, at: number, state: ZoneState): ZoneEffect => {
+  const { id, incarnation } = context
+  return {
+    type: 'publishHeartbeat',
+    heartbeat: { type: 'Heartbeat', at, from: id, sees: seenBy(context, at), state, incarnation },
+  }
+}
+
 function setBack(context: ZoneContext, at: number): ZoneContext {
   const heard = Object.entries(context.peers).map(([zone, peer]) => [
     zone,
@@ -92,16 +100,19 @@ export const guards = {
 }
 
 export const actions = {
-  hear: (context: ZoneContext, event: Of<'Heartbeat'>): ZoneChange => {
+  /** One that has come up is told at once that we are here, so that it need not wait for the next beat to see a majority. */
+  hear: (context: ZoneContext, event: Of<'Heartbeat'>, own: ZoneState): ZoneChange => {
     const { from, sees, state, incarnation, at } = event
     const known = context.peers[from]
+    const isNew = !known?.up || known.incarnation !== incarnation
     const peers = { ...context.peers, [from]: { heardAtMs: at, sees, state, incarnation, up: true } }
+    const heard = { ...context, peers }
     const effects: ZoneEffect[] = []
     if (known?.up && known.incarnation !== incarnation) {
       effects.push({ type: 'peerDown', zone: from, problem: 'its process was started anew' })
     }
-    if (!known?.up || known.incarnation !== incarnation) effects.push({ type: 'peerUp', zone: from })
-    return { context: { ...context, peers }, effects }
+    if (isNew) effects.push({ type: 'peerUp', zone: from }, heartbeatOf(heard, at, own))
+    return { context: heard, effects }
   },
 
   /** A zone that was itself away (paused, or out of processor time) has not listened, so it may not call others down. */
@@ -134,12 +145,7 @@ export const actions = {
   },
 
   beat: (context: ZoneContext, event: ZoneEvent, state: ZoneState): ZoneChange => {
-    const { id, incarnation, timers } = context
-    const sees = seenBy(context, event.at)
-    const heartbeat = { type: 'Heartbeat', at: event.at, from: id, sees, state, incarnation } as const
-    return {
-      context: { ...context, timers: withTimer(timers, 'tick', event.at + HEARTBEAT_INTERVAL_MS) },
-      effects: [{ type: 'publishHeartbeat', heartbeat }],
-    }
+    const timers = withTimer(context.timers, 'tick', event.at + HEARTBEAT_INTERVAL_MS)
+    return { context: { ...context, timers }, effects: [heartbeatOf(context, event.at, state)] }
   },
 }

@@ -25,7 +25,11 @@ describe('a zone', () => {
       .when(tick(1_000))
       .expect({ state: 'joining', effects: [{ type: 'publishHeartbeat', heartbeat: { sees: ['zone-2'] } }] })
       .when(beat(3, 1_100))
-      .expect({ effects: ['peerUp', 'becomeLeader'] })
+      .expect({
+        effects: ['peerUp', { type: 'publishHeartbeat', heartbeat: { sees: ['zone-2', 'zone-3'] } }, 'becomeLeader'],
+      })
+      .when(beat(3, 1_200))
+      .expect({ effects: [] })
       .when(tick(1_250))
       .expect({
         state: 'up',
@@ -62,14 +66,14 @@ describe('a zone', () => {
       .when(tick(DOWN_MS + 200))
       .expect({ effects: ['publishHeartbeat'] })
       .when(beat(2, DOWN_MS + 300))
-      .expect({ effects: [{ type: 'peerUp', zone: 'zone-2' }] })
+      .expect({ effects: [{ type: 'peerUp', zone: 'zone-2' }, 'publishHeartbeat'] })
   })
 
   test('calls a peer down and up when its process was started anew', () => {
     self(1)
       .given(beat(2, 0))
       .when(beat(2, 100, [1, 2, 3], 'up', 2))
-      .expect({ effects: [{ type: 'peerDown' }, { type: 'peerUp' }] })
+      .expect({ effects: ['peerDown', 'peerUp', 'publishHeartbeat'] })
       .when(beat(2, 150, [1, 2, 3], 'up', 1))
       .expect({ outcome: 'ignored' })
   })
@@ -81,7 +85,7 @@ describe('a zone', () => {
       .expect({ outcome: 'ignored' })
       .when(beat(2, SUSPICION_MS + 1, [1, 2, 3], 'up', 1))
       .expect({
-        effects: [{ type: 'peerDown' }, { type: 'peerUp' }],
+        effects: ['peerDown', 'peerUp', 'publishHeartbeat'],
         context: { peers: { 'zone-2': { incarnation: 1 } } },
       })
   })
@@ -93,7 +97,7 @@ describe('a zone', () => {
       .expect({ context: { majorityAtMs: 1_000, peers: { 'zone-2': { heardAtMs: 1_000 } } } })
       .given(tick(2_500), tick(4_000))
       .when(beat(2, 4_000, [1, 2, 3], 'up', 1))
-      .expect({ effects: [{ type: 'peerDown' }, { type: 'peerUp' }, 'becomeLeader'] })
+      .expect({ effects: ['peerDown', 'peerUp', 'publishHeartbeat', 'becomeLeader'] })
       .given(tick(5_500), tick(7_000), tick(8_500))
       .when(tick(4_000 + DOWN_MS + 1))
       .expect({ effects: [{ type: 'peerDown', zone: 'zone-2' }, 'publishHeartbeat'] })
@@ -115,7 +119,7 @@ describe('a zone', () => {
       .when(tick(900 + DOWN_MS + 1))
       .expect({ state: 'down' })
       .when(beat(3, DOWN_MS + 1_000))
-      .expect({ effects: ['peerUp', 'becomeLeader'] })
+      .expect({ effects: ['peerUp', 'publishHeartbeat', 'becomeLeader'] })
       .when(tick(DOWN_MS + 1_100))
       .expect({ state: 'up', effects: ['publishHeartbeat'] })
   })

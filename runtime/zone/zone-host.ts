@@ -93,7 +93,9 @@ export class ZoneHost {
     const { config, report } = this.#parts
     const input = { id: config.zone, zones: config.zones, incarnation: this.#parts.nowMs() }
     this.#zone = await run(this.#system.host(zoneActor, config.zone, input, this.#perform))
-    this.#subscribe(heartbeatSubject(config.project), (data) => this.#hear(data))
+    for (const peer of config.zones) {
+      if (peer !== config.zone) this.#subscribe(heartbeatSubject(config.project, peer), (data) => this.#hear(data))
+    }
     this.#subscribe(placementSubject(config.project, config.zone), (data) => {
       this.#place(data).catch((error: unknown) => report(`placing a compute: ${problemOf(error)}`))
     })
@@ -152,7 +154,7 @@ export class ZoneHost {
   #beat(heartbeat: Heartbeat, cause: Cause): void {
     const { bus, config } = this.#parts
     const identity = { id: this.#ports.ids.next(), actor: `zone.${config.zone}`, sequence: 0, term: 0 }
-    bus.publish(heartbeatSubject(config.project), encodeEnvelope(wrap(heartbeat, identity, cause)))
+    bus.publish(heartbeatSubject(config.project, config.zone), encodeEnvelope(wrap(heartbeat, identity, cause)))
   }
 
   #hear(data: Uint8Array): void {
@@ -223,6 +225,7 @@ export class ZoneHost {
   }
 }
 
-function heartbeatSubject(project: string): string {
-  return `loch.${project}.heartbeat`
+/** One for each zone, so that none hears itself. */
+function heartbeatSubject(project: string, zone: string): string {
+  return `loch.${project}.heartbeat.${zone}`
 }

@@ -21,7 +21,7 @@ useChecksum((bytes, before) => crc32(bytes, before))
 /** Its faults are named here: what a seed draws changes with the generator. */
 const PLAN: Plan = {
   ...generatePlan(3),
-  durationMs: 14_000,
+  durationMs: 28_000,
   faults: [
     { kind: 'cut', atMs: 5_000, zone: 2, forMs: 1_500, client: '.lane' },
     { kind: 'lose-power', atMs: 6_500, zone: 0, forMs: 4_000 },
@@ -110,7 +110,7 @@ function openPage(shown: Shown, hash = '') {
 
 describe('a recording', () => {
   test('has what a page shows', () => {
-    expect(recording.faults).toHaveLength(PLAN.faults.filter(({ atMs }) => atMs < 14_000).length)
+    expect(recording.faults).toHaveLength(PLAN.faults.filter(({ atMs }) => atMs < PLAN.durationMs).length)
     for (const kind of ['report', 'serving', 'acknowledged', 'heal']) {
       expect(recording.events.map((event) => event.kind)).toContain(kind)
     }

@@ -16,7 +16,7 @@ useChecksum((bytes, before) => crc32(bytes, before))
 /** Clocks that are wrong, a failover, and a zone that comes back. */
 const PLAN: Plan = {
   ...generatePlan(3),
-  durationMs: 9_000,
+  durationMs: 18_000,
   store: {},
   network: {},
   durability: 'archived',

@@ -4,6 +4,7 @@ import { useChecksum } from '../../events/checksum.ts'
 import type { SimCluster } from '../cluster/sim-cluster.ts'
 import { generatePlan } from '../plan/generate.ts'
 import type { Plan } from '../plan/plan.ts'
+import { S3_SETTINGS } from '../world/s3-settings.ts'
 import { Digest, partedBetween } from './digest.ts'
 import { RUN_EVENT_KINDS, type RunEvent } from './observer.ts'
 import { runPlan } from './run.ts'
@@ -62,7 +63,7 @@ describe('looking on', () => {
     const killings = [2_000, 3_000, 4_000, 5_000].map(
       (atMs) => ({ kind: 'lose-everything', atMs, forMs: 300, disks: false }) as const,
     )
-    const base = generatePlan(4)
+    const base = { ...generatePlan(4), store: S3_SETTINGS }
     const workload = { ...base.workload, clients: 20, thinkMeanMs: 5, timeoutMs: 1_000 }
     const plan: Plan = { ...base, durationMs: 6_000, workload, faults: killings }
     const kinds = new Set<string>()
