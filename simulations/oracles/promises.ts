@@ -109,9 +109,11 @@ export class Promises implements SafekeeperObserver {
     }
   }
 
+  /** What is archived is found there by every election; one that drops such log may be cut short by a crash. */
   #checkMemory(zone: ZonePromises, held: Held, said: Said): void {
     const { owes } = zone
-    if (!owes || holds(zone.log, held, owes, this.#ports.archive)) return
+    const { archive } = this.#ports
+    if (!owes || holds(zone.log, held, owes, archive) || archive.reaches(owes.position, owes.chain)) return
     this.#violated(
       zone,
       `does not call itself fresh (${said.kind}), but its disk holds [${held.begin}, ${held.end}), and not what it had of the committed log up to ${owes.position}`,
