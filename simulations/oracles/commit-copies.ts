@@ -36,7 +36,7 @@ export class CommitCopies implements ReignObserver {
     const { archive, durability, violated, zones } = this.#ports
     const place = { position, chain }
     const copies = this.#count(term, place, (zone) => {
-      if ((zone.owes?.position ?? 0) < position) zone.owes = place
+      if ((zone.owes?.position ?? 0) < position) zone.owes = { ...place, disk: zone.disk, flips: zone.disk?.flips }
     })
     if (copies < majorityOf(zones))
       violated(`copies: ${position} of term ${term} is called durable, but of ${zones} disks only ${copies} hold it`)

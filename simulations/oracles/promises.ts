@@ -24,8 +24,8 @@ export interface ZonePromises {
   log: HeldLog
   /** The highest it has told. */
   term: number
-  /** The furthest committed place that a disk of this zone has held. */
-  owes: Place | undefined
+  /** The furthest committed place that a disk of this zone has held, and which disk, after how many flips of bits. */
+  owes: (Place & { readonly disk: SimDisk | undefined; readonly flips: number | undefined }) | undefined
   /** By term, the disk on which its election was followed. */
   readonly followed: Map<number, { readonly disk: SimDisk; readonly flips: number }>
 }
@@ -109,11 +109,13 @@ export class Promises implements SafekeeperObserver {
     }
   }
 
-  /** What is archived is found there by every election; one that drops such log may be cut short by a crash. */
   #checkMemory(zone: ZonePromises, held: Held, said: Said): void {
-    const { owes } = zone
+    const { owes, disk } = zone
     const { archive } = this.#ports
-    if (!owes || holds(zone.log, held, owes, archive) || archive.reaches(owes.position, owes.chain)) return
+    if (!owes || holds(zone.log, held, owes, archive)) return
+    // An election drops log that is archived and comes before its own, and may be cut short by a crash. A disk that is another does not.
+    const isDropped = owes.disk === disk && owes.flips === disk?.flips
+    if (isDropped && archive.reaches(owes.position, owes.chain)) return
     this.#violated(
       zone,
       `does not call itself fresh (${said.kind}), but its disk holds [${held.begin}, ${held.end}), and not what it had of the committed log up to ${owes.position}`,
