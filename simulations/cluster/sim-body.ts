@@ -35,6 +35,7 @@ export interface SimBodyPorts {
   readonly keys: number
   readonly cachePages: number
   readonly segmentPages: number | undefined
+  readonly ringBytes: number | undefined
   readonly observer: ExecutionObserver
   readonly reigns: ReignObserver
   readonly address: Address
@@ -67,7 +68,16 @@ class Door {
   #thread: KernelThread | undefined
 
   constructor(ports: SimBodyPorts, ofTerm: number) {
-    const { kernel, process, nowMs, lane, cachePages, segmentPages = SEGMENT_PAGES, reigns } = ports
+    const {
+      kernel,
+      process,
+      nowMs,
+      lane,
+      cachePages,
+      segmentPages = SEGMENT_PAGES,
+      ringBytes = RING_BYTES,
+      reigns,
+    } = ports
     const synced = (answer: Omit<SyncedAnswer, 'term'>) => reigns.synced?.({ term: ofTerm, ...answer })
     const { syncs } = this
     const publish = (subject: string, reply: string, frame: Uint8Array): boolean => {
@@ -76,7 +86,7 @@ class Door {
       return true
     }
     this.place = {
-      ringBytes: RING_BYTES,
+      ringBytes,
       startThread: (timeline, term) => {
         const data = { cacheFile: '', slotCount: cachePages, segmentPages, timeline, term }
         this.#thread = new KernelThread({ kernel, process, nowMs, syncs, publish }, data)

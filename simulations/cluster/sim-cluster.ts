@@ -75,6 +75,8 @@ export class SimCluster {
       logLimits: plan.logLimits,
       gapLimits: plan.gapLimits,
       segmentPages: plan.segmentPages,
+      ringBytes: plan.ringBytes,
+      syncMeanMs: plan.syncMeanMs,
       keys: plan.workload.keys,
     }
     const { network, bucket, edits, ledger: observer } = this

@@ -61,6 +61,8 @@ export interface SimProject {
   readonly logLimits: LogLimits | undefined
   readonly gapLimits: GapLimits | undefined
   readonly segmentPages: number | undefined
+  readonly ringBytes: number | undefined
+  readonly syncMeanMs: number | undefined
 }
 
 export interface ZoneInspection {
@@ -196,8 +198,8 @@ export class SimZone {
       report: (actor, doing, error) => say(`${actor}: ${doing}: ${problemOf(error)}`),
     })
     const { address, observer, reigns } = this.#world
-    const { cachePages, segmentPages, postgres, keys } = this.#project
-    const settings = { postgres, keys, cachePages, segmentPages }
+    const { cachePages, segmentPages, ringBytes, postgres, keys } = this.#project
+    const settings = { postgres, keys, cachePages, segmentPages, ringBytes }
     const body = simBody({ kernel, process, lane, nowMs, ...settings, observer, reigns, address })
     const config = { ...this.#project, zone: this.name } as unknown as ZoneConfig
     const link = { failed: async (error: unknown) => say(problemOf(error)), progress: () => {}, serving: () => {} }
@@ -253,7 +255,7 @@ export class SimZone {
 
   /** The disk's calls are synchronous, so the time that they take passes before the round in which they are made. */
   #syncMs(): number {
-    return this.#world.kernel.draws.exponential(`disk.sync.${this.name}`, SYNC_MEAN_MS)
+    return this.#world.kernel.draws.exponential(`disk.sync.${this.name}`, this.#project.syncMeanMs ?? SYNC_MEAN_MS)
   }
 }
 

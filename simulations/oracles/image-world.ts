@@ -88,6 +88,7 @@ async function recover(
     keys: keys.length,
     cachePages: CACHE_PAGES,
     segmentPages: undefined,
+    ringBytes: undefined,
     observer: { executed: () => {}, corrupted: (corruption) => kernel.fail(corruption) },
     reigns: { opened: () => {}, durable: () => {} },
     address: {

@@ -23,7 +23,14 @@ const FAULT_LENGTH_MS_MAX = 20_000
 const TINY_SHARE = 0.3
 const TINY_CACHE_PAGES = 48
 const TINY_LOG = { segmentBytes: 4 * 1024, keptBytesMin: 4 * 1024, preparedBytes: 2 * 1024 }
+const TINY_RING_BYTES = 36 * 1024
 const TINY_GAPS = { resentBytes: 2 * 1024, resendableBytes: 16 * 1024 }
+/** Of the plans, in how many safekeepers are killed with much written and not synced. */
+const SLOW_DISK_SHARE = 0.25
+const SLOW_SYNC_MS = 5
+/** Of the outages of the store, how many outlast the retries of whoever asks it. */
+const LONG_OUTAGE_SHARE = 0.25
+const LONG_OUTAGE_MS = [8_000, 20_000] as const
 /** Of the plans, in how many faults come together: what survives each of two need not survive both. */
 const CLUSTERED_SHARE = 0.3
 /** Of the faults of such a plan, how many follow close upon another. */
@@ -56,8 +63,14 @@ export function generatePlan(seed: number): Plan {
     network: { ...drawNetworkSettings(draws), silenceMaxMs: SILENCE_MS_MAX },
     store: drawS3Settings(draws),
     ...(isTiny
-      ? { logLimits: TINY_LOG, gapLimits: TINY_GAPS, segmentPages: draws.pick('plan.segmentPages', [1, 2, 8]) }
+      ? {
+          logLimits: TINY_LOG,
+          gapLimits: TINY_GAPS,
+          segmentPages: draws.pick('plan.segmentPages', [1, 2, 8]),
+          ringBytes: TINY_RING_BYTES,
+        }
       : {}),
+    ...(draws.chance('plan.isDiskSlow', SLOW_DISK_SHARE) ? { syncMeanMs: SLOW_SYNC_MS } : {}),
     clocks: Array.from({ length: zones }, () => ({
       skewMs: Math.round((draws.uniform('plan.clock.skew') - 0.5) * draws.pick('plan.clock.badness', [0, 100, 10_000])),
       driftPpm: Math.round((draws.uniform('plan.clock.drift') - 0.5) * 200),
@@ -162,7 +175,9 @@ function drawFault(draws: Draws, kind: FaultKind, zones: number): Fault {
       return { kind, atMs, zone, forMs, client, factor: draws.pick(`${name}.factor`, [10, 100, 1_000]) }
     }
     case 'store-outage':
-      return { kind, atMs, forMs }
+      return draws.chance(`${name}.isLong`, LONG_OUTAGE_SHARE)
+        ? { kind, atMs, forMs: draws.between(`${name}.for.long`, ...LONG_OUTAGE_MS) }
+        : { kind, atMs, forMs }
     case 'fail-sync':
       return { kind, atMs, zone, count: draws.between(`${name}.count`, 1, 3) }
     case 'set-clock':

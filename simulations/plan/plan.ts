@@ -28,6 +28,10 @@ export interface Plan {
   readonly segmentPages?: number
   /** From which gap on a safekeeper fetches what it missed; without, as in production, where no run gets to. */
   readonly gapLimits?: GapLimits
+  /** Of the log that a compute has at hand for who missed some of it; without, room for that of most runs. */
+  readonly ringBytes?: number
+  /** How long a sync of a safekeeper's disk takes, in the mean; without, as long as on a fast one. */
+  readonly syncMeanMs?: number
   readonly workload: WorkloadPlan
   readonly postgres: PostgresSettings
   readonly network: Partial<NetworkSettings>

@@ -23,6 +23,8 @@ type FaultChecks = { readonly [K in FaultKind]: ChecksOf<Omit<Extract<Fault, { r
 
 const DAY_MS = 86_400_000
 const BYTES_MAX = 2 ** 30
+/** A quarter of it must hold what a write of a page puts into the log. */
+const RING_BYTES_MIN = 36 * 1024
 const FAULTS_MAX = 10_000
 const CLIENTS_MAX = 100
 /** Registers stand in pages of a few files. */
@@ -148,6 +150,8 @@ const PLAN: ChecksOf<Plan> = {
   logLimits: fields(LOG_LIMITS),
   gapLimits: fields(GAP_LIMITS),
   segmentPages: whole(1, 512),
+  ringBytes: whole(RING_BYTES_MIN, BYTES_MAX),
+  syncMeanMs: ms,
   version: oneOf([PLAN_VERSION]),
   seed: whole(0, Number.MAX_SAFE_INTEGER),
   // A majority of 1, 3 or 5, as in `loch up --zones`.
@@ -172,7 +176,7 @@ export function readPlan(text: string): Plan {
 /** The same for what has been parsed already. */
 export function checkPlan(value: unknown): Plan {
   checkVersion(value)
-  fields(PLAN, ['logLimits', 'gapLimits', 'segmentPages', 'edits'])(value, '')
+  fields(PLAN, ['logLimits', 'gapLimits', 'segmentPages', 'ringBytes', 'syncMeanMs', 'edits'])(value, '')
   const plan = value as Plan
   if (plan.clocks.length !== plan.zones) {
     refuse('clocks', plan.clocks.length, 'there is not one clock for each zone', `Write ${plan.zones} of them.`)

@@ -17,7 +17,9 @@ const HINDERED_MS = [200, 12_000]
 /** Of the takeovers, how many follow close upon the one before. */
 const CHAINED_SHARE = 0.5
 const CHAINED_MS = [200, 2_500]
-const STARVED_SHARE = 0.5
+const KINDS = ['contested', 'contested', 'starved', 'starved', 'forgetful', 'restarted', 'unsynced'] as const
+/** Of the hindered writers, how many are cut off from all at once, so that they hear no majority. */
+const CUT_OFF_SHARE = 0.4
 const STARVED_MS = [100, 2_500]
 /** From when frames pass again. */
 const HEIR_LIVES_MS = [0, 600]
@@ -25,7 +27,12 @@ const HEIR_LIVES_MS = [0, 600]
 const SILENT_LONGER_MS = [-100, 300]
 /** Of the takeovers, in how many the store is down for a moment: what is on its way to it may get there much later. */
 const STORE_SHARE = 0.3
-const STORE_MS = [50, 1_500]
+const STORE_MS = [50, 2_500]
+const STORE_AT_MS = [-300, 1_500]
+/** From when somebody is to take over until he hears nobody, and how long; within that time the others lose their disks. */
+const DEAF_AFTER_MS = [0, 700]
+const DEAF_MS = [300, 2_500]
+const UNSYNCED_POWER_MS = [1_100, 4_000]
 /** Of the takeovers, in how many a disk is lost between a vote and the election. */
 const DISK_SHARE = 0.2
 /** Until a successor has been elected, in most runs. */
@@ -44,10 +51,10 @@ export function drawTakeovers(draws: Draws, zones: number, fromMs: number, until
     atMs = isChained ? atMs + between(draws, 'chained', CHAINED_MS) : anywhere
     const zone = draws.between(`${NAME}.zone`, 0, zones - 1)
     const takeover = { draws, zones, zone, atMs }
-    faults.push(...(draws.chance(`${NAME}.isStarved`, STARVED_SHARE) ? starved(takeover) : contested(takeover)))
+    faults.push(...TAKEOVERS[draws.pick(`${NAME}.kind`, KINDS)](takeover))
     if (draws.chance(`${NAME}.isStoreBad`, STORE_SHARE)) {
       const forMs = between(draws, 'store.for', STORE_MS)
-      faults.push({ kind: 'store-outage', atMs: atMs + between(draws, 'store.at', [0, INTERRUPTED_WITHIN_MS]), forMs })
+      faults.push({ kind: 'store-outage', atMs: atMs + between(draws, 'store.at', STORE_AT_MS), forMs })
     }
     if (draws.chance(`${NAME}.isDiskLost`, DISK_SHARE)) {
       const other = (zone + draws.between(`${NAME}.disk.zone`, 0, zones - 1)) % zones
@@ -73,12 +80,13 @@ interface Takeover {
 function contested({ draws, zones, zone, atMs }: Takeover): readonly Fault[] {
   const faults: Fault[] = [{ kind: 'presume-down', atMs, zone, forMs: between(draws, 'presumed', PRESUMED_MS) }]
   if (draws.chance(`${NAME}.isHindered`, HINDERED_SHARE)) {
-    const client = draws.pick(`${NAME}.client`, BUS_CLIENTS)
     const forMs = between(draws, 'hindered', HINDERED_MS)
     const how = draws.pick(`${NAME}.how`, ['cut', 'isolate', 'slow'] as const)
-    faults.push(
-      how === 'slow' ? { kind: how, atMs, zone, client, forMs, factor: 100 } : { kind: how, atMs, zone, client, forMs },
-    )
+    const isCutOff = draws.chance(`${NAME}.isCutOff`, CUT_OFF_SHARE)
+    for (const client of isCutOff ? BUS_CLIENTS : [draws.pick(`${NAME}.client`, BUS_CLIENTS)]) {
+      const hindered = { atMs, zone, client, forMs }
+      faults.push(how === 'slow' ? { ...hindered, kind: how, factor: 100 } : { ...hindered, kind: how })
+    }
   }
   if (draws.chance(`${NAME}.isInterrupted`, INTERRUPTED_SHARE)) {
     const other = (zone + draws.between(`${NAME}.other`, 0, zones - 1)) % zones
@@ -108,6 +116,44 @@ function starved({ draws, zones, zone, atMs }: Takeover): readonly Fault[] {
     ...mortals.map((other) => death(draws, atMs + forMs + dies, other)),
   ]
 }
+
+/** Whoever is to take over hears nobody after he has looked at the archive; then he asks those who have lost their disks meanwhile. */
+function forgetful({ draws, zones, zone, atMs }: Takeover): readonly Fault[] {
+  const others = Array.from({ length: zones - 1 }, (_, at) => (zone + 1 + at) % zones)
+  const deafAtMs = atMs + between(draws, 'deaf.after', DEAF_AFTER_MS)
+  const forMs = between(draws, 'deaf', DEAF_MS)
+  return [
+    ...others.map((one): Fault => ({ kind: 'presume-down', atMs, zone: one, forMs: deafAtMs - atMs + forMs })),
+    { kind: 'isolate', atMs: deafAtMs, zone, client: '', forMs },
+    ...others.map((one): Fault => {
+      const lostAtMs = deafAtMs + between(draws, 'forgets.at', [0, forMs])
+      return { kind: 'lose-disk', atMs: lostAtMs, zone: one, forMs: between(draws, 'forgets.for', [1, 200]) }
+    }),
+  ]
+}
+
+/** A Postgres dies that has written what no safekeeper has, and the next one starts at once. */
+function restarted({ draws, zones, atMs }: Takeover): readonly Fault[] {
+  const forMs = between(draws, 'starved', STARVED_MS)
+  const all = Array.from({ length: zones }, (_, at) => at)
+  return [
+    ...all.map((one): Fault => ({ kind: 'isolate', atMs, zone: one, client: '.safekeeper-lane', forMs })),
+    { kind: 'kill-postgres', atMs: atMs + between(draws, 'restarted.at', [0, forMs]) },
+  ]
+}
+
+/** A safekeeper dies, what it has written cannot be synced by its next life, and then its host loses power. */
+function unsynced({ draws, zone, atMs }: Takeover): readonly Fault[] {
+  const forMs = between(draws, 'unsynced.for', INTERRUPTED_MS)
+  const powerAtMs = atMs + forMs + between(draws, 'unsynced.power', UNSYNCED_POWER_MS)
+  return [
+    { kind: 'kill-zone', atMs, zone, forMs },
+    { kind: 'fail-sync', atMs, zone, count: 1 },
+    { kind: 'lose-power', atMs: powerAtMs, zone, forMs: between(draws, 'death.for', INTERRUPTED_MS) },
+  ]
+}
+
+const TAKEOVERS = { contested, starved, forgetful, restarted, unsynced } as const
 
 function death(draws: Draws, atMs: number, zone: number): Fault {
   const kind = draws.pick(`${NAME}.death`, ['kill-zone', 'lose-power'] as const)

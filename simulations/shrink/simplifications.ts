@@ -102,12 +102,14 @@ function largerCaches(plan: Plan): readonly Plan[] {
   if (plan.cachePages < CACHE_PAGES_MAX) offers.push({ ...plan, cachePages: CACHE_PAGES_MAX })
   if (postgres.bufferPages < BUFFER_PAGES_MAX)
     offers.push({ ...plan, postgres: { ...postgres, bufferPages: BUFFER_PAGES_MAX } })
-  for (const name of ['logLimits', 'gapLimits', 'segmentPages'] as const)
-    if (plan[name] !== undefined) offers.push(without(plan, name))
+  for (const name of ROOM) if (plan[name] !== undefined) offers.push(without(plan, name))
   return offers
 }
 
-function without(plan: Plan, name: 'logLimits' | 'gapLimits' | 'segmentPages'): Plan {
+/** What a plan says only if it is unusual. */
+const ROOM = ['logLimits', 'gapLimits', 'segmentPages', 'ringBytes', 'syncMeanMs'] as const
+
+function without(plan: Plan, name: (typeof ROOM)[number]): Plan {
   const { [name]: _, ...rest } = plan
   return rest
 }
