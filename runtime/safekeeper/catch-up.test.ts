@@ -120,6 +120,26 @@ test('a new disk is filled within the term', async () => {
   expect(cluster.service('zone-3').status()).toMatchObject({ state: 'following', flushed: 1_200_000 })
 })
 
+test('a disk that cannot be synced meanwhile is said to be damaged, and not tried again and again', async () => {
+  const { world } = await begin({ synchronous: true })
+  const writer = cluster.writer(1)
+  await writer.reign({ duty: 'zone-1' })
+  const disk = new MemoryDisk()
+  cluster.disks.set('zone-3', disk)
+  world.past = { term: 1, hadDisk: true }
+  await longAway(writer, 'zone-3')
+  const { read } = world.store
+  world.store.read = (...wanted) => {
+    disk.fails.sync = 'EIO'
+    return read(...wanted)
+  }
+  await writer.announce(await writer.vote('zone-3'), 0, 'zone-1')
+  // No frame comes that would meet the failed sync by itself.
+  await again(writer, 1_200_000)
+  await settle()
+  expect(cluster.service('zone-3').status()).toMatchObject({ state: 'damaged', flushed: 0 })
+})
+
 test('what is not archived is left to the writer', async () => {
   await begin({ synchronous: true })
   const writer = cluster.writer(1)

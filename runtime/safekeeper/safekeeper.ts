@@ -312,6 +312,9 @@ export class SafekeeperService {
       const ports = { ...this.#ports, take: this.#take }
       const problem = await catchUp(this.#keeper, ports, term, this.#wanted)
       if (this.#subscriptions.length === 0) return
+      const { failure } = this.#keeper.log
+      // A sync that failed on the way: nothing that is fetched again can be promised on this disk.
+      if (failure) return this.#failed(failure)
       if (problem === '') this.#tell({ type: 'CaughtUp', at: 0, ...this.#place() })
       else this.#tell({ type: 'CatchUpFailed', at: 0, problem })
       this.#armRetry()
