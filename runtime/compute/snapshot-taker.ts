@@ -15,7 +15,7 @@ import type { Post } from './volume-service.ts'
 import type { WantedBytes } from './wanted-bytes.ts'
 
 /** Log since the last snapshot after which the next one is taken, at most: about half a second of folding. */
-const SNAPSHOT_LOG_BYTES_MAX = 64 * 1024 * 1024
+export const SNAPSHOT_LOG_BYTES_MAX = 64 * 1024 * 1024
 /** What is folded from the log occupies the page cache until it is sealed, so it must fit well within. */
 const SNAPSHOT_CACHE_FRACTION = 1 / 4
 
@@ -42,7 +42,7 @@ export class SnapshotTaker {
     sink: RingSink,
     log: SharedLog,
     wanted: WantedBytes,
-    { timeline, term, slotCount }: Pick<VolumeWorkerData, 'timeline' | 'term' | 'slotCount'>,
+    { timeline, term, slotCount, snapshotLogBytes }: Omit<VolumeWorkerData, 'cacheFile' | 'segmentPages'>,
     post: Post,
   ) {
     this.volume = volume
@@ -54,7 +54,7 @@ export class SnapshotTaker {
     this.timeline = timeline
     this.term = term
     this.lastPosition = log.end
-    this.logBytesMax = Math.min(SNAPSHOT_LOG_BYTES_MAX, slotCount * PAGE_BYTES * SNAPSHOT_CACHE_FRACTION)
+    this.logBytesMax = Math.min(snapshotLogBytes, slotCount * PAGE_BYTES * SNAPSHOT_CACHE_FRACTION)
   }
 
   /** Called after every request. */

@@ -48,7 +48,14 @@ function open(cacheFile: string): VolumeHost {
     const bytes = answer(key, range)
     return bytes === 'down' ? Effect.fail(new StoreUnavailable(down)) : Effect.succeed(bytes)
   }
-  const data = { cacheFile, slotCount: 64, segmentPages: 512, timeline: 'main', term: TERM }
+  const data = {
+    cacheFile,
+    slotCount: 64,
+    snapshotLogBytes: 1_000_000,
+    segmentPages: 512,
+    timeline: 'main',
+    term: TERM,
+  }
   return new entry.VolumeHost(new entry.WorkerThread(data), {
     store: { read } as never,
     timeline: 'main',

@@ -14,6 +14,8 @@ export interface VolumeWorkerData {
   readonly slotCount: number
   /** Pages of a segment object at most. */
   readonly segmentPages: number
+  /** Log since the last snapshot after which the next one is taken, at most. */
+  readonly snapshotLogBytes: number
   readonly timeline: string
   readonly term: number
 }

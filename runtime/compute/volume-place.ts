@@ -15,6 +15,7 @@ import type { BodyEnvironment } from './environment.ts'
 import type { SyncAnswers } from './fsyncs.ts'
 import { SEGMENT_PAGES_MAX } from './sealer.ts'
 import type { SharedLog } from './shared-log.ts'
+import { SNAPSHOT_LOG_BYTES_MAX } from './snapshot-taker.ts'
 import { type VolumeThread, WorkerThread } from './volume-thread.ts'
 
 export interface VolumePlace {
@@ -49,7 +50,14 @@ export function mountPlace(environment: BodyEnvironment): VolumePlace {
       mkdirSync(environment.cacheDirectory, { recursive: true, mode: 0o700 })
       const cacheFile = join(environment.cacheDirectory, `${timeline}.${term}`)
       const slotCount = Math.floor(environment.cacheBytes / PAGE_BYTES)
-      return new WorkerThread({ cacheFile, slotCount, segmentPages: SEGMENT_PAGES_MAX, timeline, term })
+      return new WorkerThread({
+        cacheFile,
+        slotCount,
+        segmentPages: SEGMENT_PAGES_MAX,
+        snapshotLogBytes: SNAPSHOT_LOG_BYTES_MAX,
+        timeline,
+        term,
+      })
     },
     openDoor: async (timeline) => {
       const mount = await run(mountVolume(join(environment.runDirectory, 'mnt', timeline), `loch-${timeline}`))

@@ -5,6 +5,7 @@
 import { type AttachedVolume, attachVolume } from '../../runtime/compute/attached-volume.ts'
 import type { ComputeBody, LogPositions, PostgresBody, VolumeBody } from '../../runtime/compute/compute-body.ts'
 import type { SharedLog } from '../../runtime/compute/shared-log.ts'
+import { SNAPSHOT_LOG_BYTES_MAX } from '../../runtime/compute/snapshot-taker.ts'
 import type { VolumePlace } from '../../runtime/compute/volume-place.ts'
 import type { Kernel, Process } from '../kernel/kernel.ts'
 import type { ReignObserver, SyncedAnswer } from '../oracles/reign-observer.ts'
@@ -36,6 +37,7 @@ export interface SimBodyPorts {
   readonly cachePages: number
   readonly segmentPages: number | undefined
   readonly ringBytes: number | undefined
+  readonly snapshotLogBytes: number | undefined
   readonly observer: ExecutionObserver
   readonly reigns: ReignObserver
   readonly address: Address
@@ -76,6 +78,7 @@ class Door {
       cachePages,
       segmentPages = SEGMENT_PAGES,
       ringBytes = RING_BYTES,
+      snapshotLogBytes = SNAPSHOT_LOG_BYTES_MAX,
       reigns,
     } = ports
     const synced = (answer: Omit<SyncedAnswer, 'term'>) => reigns.synced?.({ term: ofTerm, ...answer })
@@ -88,7 +91,7 @@ class Door {
     this.place = {
       ringBytes,
       startThread: (timeline, term) => {
-        const data = { cacheFile: '', slotCount: cachePages, segmentPages, timeline, term }
+        const data = { cacheFile: '', slotCount: cachePages, segmentPages, snapshotLogBytes, timeline, term }
         this.#thread = new KernelThread({ kernel, process, nowMs, syncs, publish }, data)
         return this.#thread
       },

@@ -76,6 +76,7 @@ export class SimCluster {
       gapLimits: plan.gapLimits,
       segmentPages: plan.segmentPages,
       ringBytes: plan.ringBytes,
+      snapshotLogBytes: plan.snapshotLogBytes,
       syncMeanMs: plan.syncMeanMs,
       keys: plan.workload.keys,
     }

@@ -62,6 +62,7 @@ export interface SimProject {
   readonly gapLimits: GapLimits | undefined
   readonly segmentPages: number | undefined
   readonly ringBytes: number | undefined
+  readonly snapshotLogBytes: number | undefined
   readonly syncMeanMs: number | undefined
 }
 
@@ -198,8 +199,8 @@ export class SimZone {
       report: (actor, doing, error) => say(`${actor}: ${doing}: ${problemOf(error)}`),
     })
     const { address, observer, reigns } = this.#world
-    const { cachePages, segmentPages, ringBytes, postgres, keys } = this.#project
-    const settings = { postgres, keys, cachePages, segmentPages, ringBytes }
+    const { cachePages, segmentPages, ringBytes, snapshotLogBytes, postgres, keys } = this.#project
+    const settings = { postgres, keys, cachePages, segmentPages, ringBytes, snapshotLogBytes }
     const body = simBody({ kernel, process, lane, nowMs, ...settings, observer, reigns, address })
     const config = { ...this.#project, zone: this.name } as unknown as ZoneConfig
     const link = { failed: async (error: unknown) => say(problemOf(error)), progress: () => {}, serving: () => {} }

@@ -89,6 +89,7 @@ async function recover(
     cachePages: CACHE_PAGES,
     segmentPages: undefined,
     ringBytes: undefined,
+    snapshotLogBytes: undefined,
     observer: { executed: () => {}, corrupted: (corruption) => kernel.fail(corruption) },
     reigns: { opened: () => {}, durable: () => {} },
     address: {

@@ -24,7 +24,11 @@ const TINY_SHARE = 0.3
 const TINY_CACHE_PAGES = 48
 const TINY_LOG = { segmentBytes: 4 * 1024, keptBytesMin: 4 * 1024, preparedBytes: 2 * 1024 }
 const TINY_RING_BYTES = 36 * 1024
-const TINY_GAPS = { resentBytes: 2 * 1024, resendableBytes: 16 * 1024 }
+/** Of the plans, in how many a safekeeper that missed a few frames fetches them, as one that missed megabytes does. */
+const FETCHING_SHARE = 0.4
+const SMALL_GAPS = { resentBytes: 256, resendableBytes: 2_048 }
+/** Of the plans, in how many snapshots of the index are taken now and then, and not only when a compute stops. */
+const SNAPSHOTS_SHARE = 0.6
 /** Of the plans, in how many safekeepers are killed with much written and not synced. */
 const SLOW_DISK_SHARE = 0.25
 const SLOW_SYNC_MS = 5
@@ -65,10 +69,13 @@ export function generatePlan(seed: number): Plan {
     ...(isTiny
       ? {
           logLimits: TINY_LOG,
-          gapLimits: TINY_GAPS,
           segmentPages: draws.pick('plan.segmentPages', [1, 2, 8]),
           ringBytes: TINY_RING_BYTES,
         }
+      : {}),
+    ...(draws.chance('plan.isFetching', FETCHING_SHARE) ? { gapLimits: SMALL_GAPS } : {}),
+    ...(draws.chance('plan.hasSnapshots', SNAPSHOTS_SHARE)
+      ? { snapshotLogBytes: draws.pick('plan.snapshotLogBytes', [512, 4_096]) }
       : {}),
     ...(draws.chance('plan.isDiskSlow', SLOW_DISK_SHARE) ? { syncMeanMs: SLOW_SYNC_MS } : {}),
     clocks: Array.from({ length: zones }, () => ({
@@ -89,7 +96,8 @@ function drawWorkload(draws: Draws): WorkloadPlan {
     keys: draws.pick('plan.keys', [4, 32]),
     thinkMeanMs: draws.pick('plan.think', [300, 1_000]),
     writeShare: draws.pick('plan.writeShare', [0.4, 0.7, 0.9]),
-    timeoutMs: 10_000,
+    // Shorter than a serving lease, too: who gives a silent server up then looks for another while it still answers others.
+    timeoutMs: draws.pick('plan.timeout', [2_000, 10_000]),
     ...(draws.chance('plan.hasBurst', BURST_SHARE) ? { burst: drawBurst(draws) } : {}),
   }
 }

@@ -30,6 +30,8 @@ export interface Plan {
   readonly gapLimits?: GapLimits
   /** Of the log that a compute has at hand for who missed some of it; without, room for that of most runs. */
   readonly ringBytes?: number
+  /** Log after which a compute takes a snapshot of its index; without, more than a run writes. */
+  readonly snapshotLogBytes?: number
   /** How long a sync of a safekeeper's disk takes, in the mean; without, as long as on a fast one. */
   readonly syncMeanMs?: number
   readonly workload: WorkloadPlan

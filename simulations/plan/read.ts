@@ -151,6 +151,7 @@ const PLAN: ChecksOf<Plan> = {
   gapLimits: fields(GAP_LIMITS),
   segmentPages: whole(1, 512),
   ringBytes: whole(RING_BYTES_MIN, BYTES_MAX),
+  snapshotLogBytes: whole(1, BYTES_MAX),
   syncMeanMs: ms,
   version: oneOf([PLAN_VERSION]),
   seed: whole(0, Number.MAX_SAFE_INTEGER),
@@ -176,7 +177,10 @@ export function readPlan(text: string): Plan {
 /** The same for what has been parsed already. */
 export function checkPlan(value: unknown): Plan {
   checkVersion(value)
-  fields(PLAN, ['logLimits', 'gapLimits', 'segmentPages', 'ringBytes', 'syncMeanMs', 'edits'])(value, '')
+  fields(PLAN, ['logLimits', 'gapLimits', 'segmentPages', 'ringBytes', 'snapshotLogBytes', 'syncMeanMs', 'edits'])(
+    value,
+    '',
+  )
   const plan = value as Plan
   if (plan.clocks.length !== plan.zones) {
     refuse('clocks', plan.clocks.length, 'there is not one clock for each zone', `Write ${plan.zones} of them.`)

@@ -26,7 +26,8 @@ const HEIR_LIVES_MS = [0, 600]
 /** Than the heir lives. */
 const SILENT_LONGER_MS = [-100, 300]
 /** Of the takeovers, in how many the store is down for a moment: what is on its way to it may get there much later. */
-const STORE_SHARE = 0.3
+const STORE_SHARE: Partial<Record<keyof typeof TAKEOVERS, number>> = { starved: 0.6 }
+const STORE_SHARE_ELSE = 0.3
 const STORE_MS = [50, 2_500]
 const STORE_AT_MS = [-300, 1_500]
 /** From when somebody is to take over until he hears nobody, and how long; within that time the others lose their disks. */
@@ -51,8 +52,9 @@ export function drawTakeovers(draws: Draws, zones: number, fromMs: number, until
     atMs = isChained ? atMs + between(draws, 'chained', CHAINED_MS) : anywhere
     const zone = draws.between(`${NAME}.zone`, 0, zones - 1)
     const takeover = { draws, zones, zone, atMs }
-    faults.push(...TAKEOVERS[draws.pick(`${NAME}.kind`, KINDS)](takeover))
-    if (draws.chance(`${NAME}.isStoreBad`, STORE_SHARE)) {
+    const kind = draws.pick(`${NAME}.kind`, KINDS)
+    faults.push(...TAKEOVERS[kind](takeover))
+    if (draws.chance(`${NAME}.isStoreBad`, STORE_SHARE[kind] ?? STORE_SHARE_ELSE)) {
       const forMs = between(draws, 'store.for', STORE_MS)
       faults.push({ kind: 'store-outage', atMs: atMs + between(draws, 'store.at', STORE_AT_MS), forMs })
     }

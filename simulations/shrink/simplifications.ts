@@ -107,7 +107,7 @@ function largerCaches(plan: Plan): readonly Plan[] {
 }
 
 /** What a plan says only if it is unusual. */
-const ROOM = ['logLimits', 'gapLimits', 'segmentPages', 'ringBytes', 'syncMeanMs'] as const
+const ROOM = ['logLimits', 'gapLimits', 'segmentPages', 'ringBytes', 'snapshotLogBytes', 'syncMeanMs'] as const
 
 function without(plan: Plan, name: (typeof ROOM)[number]): Plan {
   const { [name]: _, ...rest } = plan
