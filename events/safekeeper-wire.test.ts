@@ -48,6 +48,7 @@ const voteResponse = {
   diskId: 'disk',
   incarnation: 'disk-2',
   fresh: false,
+  silentMs: 1_200,
 }
 const elected = {
   term: 3,

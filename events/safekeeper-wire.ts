@@ -43,7 +43,15 @@ export interface VoteResponse {
   readonly incarnation: string
   /** This disk may hold less than its zone has acknowledged: new, or found damaged, and not yet caught up. */
   readonly fresh: boolean
+  /**
+   * Since it last voted, followed an election, acknowledged or told its status: no writer of an older term has heard it since.
+   * Since the disk was opened, if it has done none of it.
+   */
+  readonly silentMs: number
 }
+
+/** What is known of a vote without a clock. */
+export type Vote = Omit<VoteResponse, 'silentMs'>
 
 /** The election of a writer, as one safekeeper must hear of it: computed from a vote of that very incarnation. */
 export interface Elected {
@@ -158,6 +166,7 @@ export const encodeVoteResponse = (r: VoteResponse) =>
     r.diskId,
     r.incarnation,
     r.fresh,
+    r.silentMs,
   )
 export const decodeVoteResponse = (bytes: Uint8Array) =>
   decoded<VoteResponse>(bytes, (fields) => ({
@@ -171,6 +180,7 @@ export const decodeVoteResponse = (bytes: Uint8Array) =>
     diskId: fields.text(),
     incarnation: fields.text(),
     fresh: fields.flag(),
+    silentMs: fields.count(),
   }))
 
 export const encodeElected = (e: Elected) => {

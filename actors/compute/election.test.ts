@@ -23,7 +23,17 @@ function vote(zone: string, of: TermHistory, flushed: number, more: Partial<Vote
   const lastTerm = lastTermOf(cut)
   const chain = lastTerm * 1_000_003 + flushed
   const log = { lastTerm, flushed, chain, history: cut }
-  return { zone, granted: true, term: 9, ...log, diskId: zone, incarnation: `${zone}-1`, fresh: false, ...more }
+  return {
+    zone,
+    granted: true,
+    term: 9,
+    ...log,
+    diskId: zone,
+    incarnation: `${zone}-1`,
+    fresh: false,
+    silentMs: 0,
+    ...more,
+  }
 }
 
 function archived(of: TermHistory, end: number): ArchiveTail {

@@ -11,7 +11,7 @@
  *  - Nothing that is known to be settled (archived and on a majority) is ever cut off.
  */
 import type { FrameHeader } from '../../events/frame.ts'
-import type { Elected, TermHistory, VoteRequest, VoteResponse } from '../../events/safekeeper-wire.ts'
+import type { Elected, TermHistory, Vote, VoteRequest } from '../../events/safekeeper-wire.ts'
 import { commonPoint, cutHistory, lastTermOf } from '../compute/election.ts'
 
 export interface Acceptor {
@@ -62,7 +62,7 @@ export function vote(state: Acceptor, request: VoteRequest): boolean {
 }
 
 /** The answer to a vote request, whatever the verdict. */
-export function voteResponse(state: Acceptor, granted: boolean): VoteResponse {
+export function voteResponse(state: Acceptor, granted: boolean): Vote {
   const history = cutHistory(state.history, state.flushed)
   const { zone, term, flushed, chain, diskId, incarnation, fresh } = state
   return { zone, granted, term, lastTerm: lastTermOf(history), flushed, chain, history, diskId, incarnation, fresh }

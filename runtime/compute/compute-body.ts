@@ -28,6 +28,8 @@ export interface LogPositions {
 /** A volume that serves, with the log that it writes. */
 export interface VolumeBody {
   readonly positions: LogPositions
+  /** Reads may be answered: see serving-lease.ts. */
+  readonly isLeased: boolean
   /** A quiet log sends when asked or when much has gathered: for a cluster that is being created. */
   quiet: boolean
   /** Makes a cluster in an empty volume, or in one where an earlier attempt was cut off. */

@@ -13,13 +13,18 @@ import { BadArgument, Damaged, Fenced, problemOf } from '../errors.ts'
 import { askActor } from '../system/ask.ts'
 import type { OwnEffect, Perform } from '../system/ports.ts'
 import { run } from '../system/run.ts'
+import { sleep } from '../system/timers.ts'
 import type { LogPositions, PostgresBody, VolumeBody } from './compute-body.ts'
 import type { ComputeEnvironment, Tell } from './environment.ts'
+import { Predecessors } from './predecessors.ts'
 import { establishReign, type Reign } from './reign.ts'
 import type { ReignPorts } from './reign-ports.ts'
 import { tellTimeline } from './tell-timeline.ts'
 
 type Of<Type extends OwnEffect<ComputeEffect>['type']> = Extract<ComputeEffect, { readonly type: Type }>
+
+/** How often is looked whether Postgres may start, or has ended. */
+const POLL_MS = 20
 
 type Scope = { readonly tell: Tell; readonly cause: Cause }
 
@@ -37,6 +42,11 @@ export class ComputeHost {
   #starting: Promise<unknown> = Promise.resolve()
   #cut = new AbortController()
   #down: Promise<void> | undefined
+  #predecessors: Predecessors | undefined
+  /** Of the Postgres that answers clients, or is about to. */
+  #answersUnder: Term | undefined
+  /** Newer writers want to serve: nobody answers here any more under a term below. */
+  #deposedBelow = 0
 
   constructor(compute: string, environment: ComputeEnvironment) {
     this.#compute = compute
@@ -50,6 +60,14 @@ export class ComputeHost {
   /** Of the log being written; zeros while there is none. */
   get positions(): LogPositions {
     return this.#volume?.positions ?? { end: 0, durable: 0, archived: 0 }
+  }
+
+  /** Resolves when nobody answers here under a term below `term`, and nobody will. */
+  async depose(term: Term): Promise<void> {
+    this.#deposedBelow = Math.max(this.#deposedBelow, term)
+    while (this.#answersUnder !== undefined && this.#answersUnder < term) {
+      await sleep(this.#environment.timers, POLL_MS)
+    }
   }
 
   readonly perform: Perform<ComputeState, ComputeContext, ComputeEvent, ComputeEffect> = (effect, scope) => {
@@ -88,8 +106,11 @@ export class ComputeHost {
     const startedMs = this.#environment.nowMs()
     const at = this.#environment.nowMs()
     try {
-      const reign = await establishReign(this.#reignPorts(timeline, grant, cause), grant)
+      const ports = this.#reignPorts(timeline, grant, cause)
+      const reign = await establishReign(ports, grant)
       this.#reign = reign
+      this.#predecessors?.close()
+      this.#predecessors = new Predecessors(ports, reign)
       this.#environment.progress(`Elect ${this.#compute} for term ${term}`, this.#environment.nowMs() - startedMs)
       const { lastTerm, position, chain } = reign.tail
       const tail = { term: TermSchema.make(lastTerm), position: Position.make(position), chain }
@@ -156,6 +177,8 @@ export class ComputeHost {
     try {
       await this.#volume.killPostgres()
       if (this.#hasServed) await this.#volume.guard()
+      if (!(await this.#mayServe(term))) return undefined
+      this.#answersUnder = term
       server = await this.#volume.launch(this.#hasServed)
       this.#hasServed = true
       this.#watch(server, term, tell)
@@ -165,6 +188,7 @@ export class ComputeHost {
       report(problemOf(error))
       // One that was launched is told of by whoever watches it.
       await server?.kill()
+      if (!server) this.#answersUnder = undefined
       return server ? undefined : { type: 'PostgresExited', at: nowMs(), term, code: -1 }
     }
     progress('Start Postgres', this.#environment.nowMs() - startedMs)
@@ -172,10 +196,27 @@ export class ComputeHost {
     return { type: 'PostgresReady', at: nowMs(), term }
   }
 
+  /**
+   * Resolves with true once reads may be answered: no predecessor answers any that know less, and the own lease is held. With
+   * false if it does not come to that.
+   */
+  async #mayServe(term: Term): Promise<boolean> {
+    const startedMs = this.#environment.nowMs()
+    while (!this.#stopping && term >= this.#deposedBelow) {
+      if (this.#predecessors?.areGone && this.#volume?.isLeased) {
+        const waitedMs = this.#environment.nowMs() - startedMs
+        if (waitedMs >= POLL_MS) this.#environment.progress('Wait until no predecessor serves', waitedMs)
+        return true
+      }
+      await sleep(this.#environment.timers, POLL_MS)
+    }
+    return false
+  }
+
   #watch(server: PostgresBody, term: Term, tell: Tell): void {
     this.#postgres = server
     void server.exited.then(({ code, reason }) => {
-      if (this.#postgres === server) this.#postgres = undefined
+      if (this.#postgres === server) this.#answersUnder = this.#postgres = undefined
       if (this.#stopping) return
       if (reason !== undefined) this.#environment.report(`Postgres ended: ${reason}`)
       tell({ type: 'PostgresExited', at: this.#environment.nowMs(), term, code: code ?? -1 })
@@ -212,6 +253,8 @@ export class ComputeHost {
     this.#volume = undefined
     this.#hasServed = false
     this.#reign = undefined
+    this.#predecessors?.close()
+    this.#predecessors = undefined
   }
 
   #begin<A>(work: () => Promise<A>): Promise<A> {

@@ -32,6 +32,10 @@ class MountedVolume implements VolumeBody {
     return { end, durable, archived }
   }
 
+  get isLeased(): boolean {
+    return this.#volume.log.isLeased
+  }
+
   get quiet(): boolean {
     return this.#volume.log.shared.quiet
   }

@@ -329,7 +329,7 @@ test('a safekeeper that answers late is told the same as in the election', async
   open(oldDisk, oldDisk, undefined)
   const reign = await reignOf(2)
   const vote = { zone: 'zone-3', granted: true, term: 2, lastTerm: 1, flushed: 7_000, chain: 1, history: OF_FIRST }
-  const order = orderFor(reign, { ...vote, diskId: 'd', incarnation: 'i', fresh: false }, 'zone-1', 9_000)
+  const order = orderFor(reign, { ...vote, diskId: 'd', incarnation: 'i', fresh: false, silentMs: 0 }, 'zone-1', 9_000)
   const place = { truncateTo: 7_000, start: 7_000, startChain: undefined, archivedFrom: 0 }
   expect(order).toEqual({ incarnation: 'i', ...place, dutyZone: 'zone-1', written: 9_000 })
 })

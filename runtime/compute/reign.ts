@@ -12,6 +12,7 @@ import { Damaged, Fenced, ObjectMissing, problemOf, QuorumLost } from '../errors
 import { findArchiveTail, readArchived } from '../log/archive.ts'
 import { run } from '../system/run.ts'
 import { join } from './joining.ts'
+import { leasesEndAtMs } from './predecessors.ts'
 import type { ReignPorts } from './reign-ports.ts'
 import { type ElectionOrder, elect, fencedBy, requestVotes } from './safekeeper-requests.ts'
 import { bringUpToTail } from './tail-repair.ts'
@@ -32,6 +33,10 @@ export interface Reign {
   readonly dutyZone: string
   /** Zones whose log is the tail's whole log: any of them can be read from. */
   readonly holders: readonly string[]
+  /** Before the first vote was asked for, on the monotonic clock: the own lease counts from there. */
+  readonly electedAtMs: number
+  /** On the same clock: see predecessors.ts. */
+  readonly predecessorsEndAtMs: number
 }
 
 /** A gap longer than this is not sent again but left to the archive: the safekeeper begins anew where that ends. */
@@ -41,12 +46,16 @@ const RESEND_BYTES_MAX = 4 * 1024 * 1024
 export async function establishReign(ports: ReignPorts, grant: TermGrant): Promise<Reign> {
   const base = grant.snapshot ?? { term: 0, position: 0, chain: chainSeed(ports.timeline) }
   const findArchive = () => run(findArchiveTail(ports.store, ports.timeline, base))
-  const [votes, before] = await Promise.all([requestVotes(ports, grant.term), findArchive()])
+  const electedAtMs = ports.monotonicMs()
+  const voting = requestVotes(ports, grant.term).then((votes) => ({ votes, votedAtMs: ports.monotonicMs() }))
+  const [{ votes, votedAtMs }, before] = await Promise.all([voting, findArchive()])
   // A disk that has forgotten vouches only together with the archive as it was after the vote: until then the former
   // writer could still get the majority that the archive alone now stands for.
   const archive = votes.some(({ fresh }) => fresh) ? await findArchive() : before
   const tail = choose(ports, grant, votes, archive)
-  const reign = await describeReign(ports, grant, base, tail, archive, votes)
+  const predecessorsEndAtMs = leasesEndAtMs(votes, grant.zones.length, votedAtMs)
+  const times = { electedAtMs, predecessorsEndAtMs }
+  const reign = { ...(await describeReign(ports, grant, base, tail, archive, votes)), ...times }
   await fence(ports, reign, votes)
   return reign
 }
@@ -75,7 +84,7 @@ async function describeReign(
   tail: Tail,
   archive: ArchiveTail | undefined,
   votes: readonly VoteResponse[],
-): Promise<Reign> {
+): Promise<Omit<Reign, 'electedAtMs' | 'predecessorsEndAtMs'>> {
   const isLevel = (vote: VoteResponse) => vote.flushed === tail.position && vote.lastTerm === tail.lastTerm
   return {
     term: grant.term,

@@ -17,6 +17,7 @@ class Bench {
     zones: ZONES,
     term: TERM,
     nowMs: () => this.nowMs,
+    electedAtMs: this.nowMs,
     ask: (zone) => {
       this.asked.push(zone)
       return this.answers.get(zone)?.() ?? Promise.reject(new Error('silence'))

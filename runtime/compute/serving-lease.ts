@@ -7,8 +7,9 @@ import { majorityOf } from '../../actors/quorum.ts'
 import { every, type Timers } from '../system/timers.ts'
 
 /**
- * A successor that does not know its predecessor dead has to wait this long, and LEASE_ASK_INTERVAL_MS more. As long as it
- * takes to call a zone down: a lapse ends every session, and a loaded machine stalls a process for seconds.
+ * A successor that does not know its predecessor dead has to wait this long, and LEASE_ASK_INTERVAL_MS more, since a safekeeper
+ * was last heard: see predecessors.ts. As long as it takes to call a zone down: a lapse ends every session, and a loaded
+ * machine stalls a process for seconds.
  */
 export const LEASE_DURATION_MS = 5_000
 export const LEASE_ASK_INTERVAL_MS = 500
@@ -17,6 +18,8 @@ export interface LeasePorts {
   readonly zones: readonly string[]
   readonly term: number
   readonly nowMs: () => number
+  /** Before the election was begun that led here. */
+  readonly electedAtMs: number
   /** The term that a safekeeper has promised itself to; rejects if it does not answer. */
   readonly ask: (zone: string) => Promise<number>
   readonly lapsed: () => void
@@ -28,13 +31,14 @@ export interface LeasePorts {
 export class ServingLease {
   readonly #ports: LeasePorts
   readonly #heardAtMs = new Map<string, number>()
-  #held = true
+  #held: boolean
   readonly #endTicks: () => void
 
   constructor(ports: LeasePorts) {
     this.#ports = ports
-    // The election that led here was heard by a majority.
-    for (const zone of ports.zones) this.#heardAtMs.set(zone, ports.nowMs())
+    // It was heard by a majority then, or a little later.
+    for (const zone of ports.zones) this.#heardAtMs.set(zone, ports.electedAtMs)
+    this.#held = this.#isHeld()
     this.#endTicks = every(ports.timers, LEASE_ASK_INTERVAL_MS, () => this.tick())
   }
 

@@ -57,6 +57,7 @@ export class FakeSafekeeper {
   /** The log from `state.begin` on. */
   bytes: Buffer
   readonly elections: Elected[] = []
+  silentMs = 0
   readonly duties: DutyRequest[] = []
   readonly frames: FrameHeader[] = []
   readonly reads: number[] = []
@@ -130,7 +131,7 @@ export class FakeSafekeeper {
     const request = understood(decodeVote(data))
     const granted = vote(this.state, request)
     raiseTerm(this.state, request.term)
-    return encodeVoteResponse(voteResponse(this.state, granted))
+    return encodeVoteResponse({ ...voteResponse(this.state, granted), silentMs: this.silentMs })
   }
 
   #elected(data: Uint8Array): Uint8Array {

@@ -69,6 +69,8 @@ export class ReignWorld {
       archived: { position: 0, chain: SEED },
       dutyZone: 'zone-2',
       holders,
+      electedAtMs: 0,
+      predecessorsEndAtMs: 0,
     }
   }
 

@@ -64,6 +64,7 @@ export class WritingLog {
       zones: grant.zones,
       term: reign.term,
       nowMs: ports.monotonicMs,
+      electedAtMs: reign.electedAtMs,
       ask: (zone) => this.#askTerm(zone),
       lapsed: events.leaseLapsed,
       renewed: events.leaseRenewed,
@@ -82,6 +83,11 @@ export class WritingLog {
       nowMs: ports.monotonicMs,
       timers: ports.timers,
     })
+  }
+
+  /** A majority of the safekeepers is heard. */
+  get isLeased(): boolean {
+    return this.#lease.held
   }
 
   /** Opens the volume thread's own connection for frames. Until it stands, and where it cannot, the bus carries them. */

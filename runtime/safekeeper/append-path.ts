@@ -48,6 +48,8 @@ export interface AppendPathPorts
   readonly refused: (error: unknown) => void
   /** False while missed frames are being fetched: then a gap is no news to the writer. */
   readonly answersGaps: () => boolean
+  /** A writer is told something that is not that its term is over. */
+  readonly answered: () => void
   /** The log up to `target` was missed, and the writer cannot send it again. */
   readonly fellBehind: (target: number) => void
 }
@@ -253,6 +255,7 @@ export class AppendPath {
     const { state } = this.#keeper
     const { zone, bus } = this.#ports
     const flushed = isElected(state) ? state.flushed : 0
+    if (status !== 'fenced') this.#ports.answered()
     bus.publish(reply, encodeAck({ zone, term: state.term, flushed, archived: state.archived, status }))
   }
 

@@ -11,13 +11,13 @@ import {
   vote,
   voteResponse,
 } from '../../actors/safekeeper/acceptor.ts'
-import type { Elected, ElectedResponse, VoteRequest, VoteResponse } from '../../events/safekeeper-wire.ts'
+import type { Elected, ElectedResponse, Vote, VoteRequest } from '../../events/safekeeper-wire.ts'
 import { describe } from '../errors.ts'
 import type { NotSaved } from './control-file.ts'
 import { type Keeper, trySaving } from './keeper.ts'
 
 export interface VoteOutcome {
-  readonly response: VoteResponse
+  readonly response: Vote
   /** Why a vote that could have been given was refused. */
   readonly unsaved: NotSaved | undefined
 }

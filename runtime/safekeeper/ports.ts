@@ -31,6 +31,8 @@ export interface SafekeeperPorts {
   /** Another one at each call: for a disk, and for every time that it is opened. */
   readonly newId: () => string
   readonly nowMs: () => number
+  /** As performance.now: nobody sets it. */
+  readonly monotonicMs: () => number
   /** Runs `work` after everything that can be received now has been: one flush for all of it. */
   readonly defer: (work: () => void) => void
   /** Calls once, after `ms`; returns what cancels it. */

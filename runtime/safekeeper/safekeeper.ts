@@ -62,6 +62,7 @@ export class SafekeeperService {
   #moves = 0
   #refused = ''
   #refusedAt = -1
+  #answeredAtMs: number
 
   /**
    * Opens the disk, checks all that is on it, and serves the timeline's subjects. Rejects with FormatTooNew, DiskFailed, and
@@ -82,6 +83,7 @@ export class SafekeeperService {
     this.#ports = ports
     this.#keeper = keeper
     const { zone, timeline } = ports
+    this.#answeredAtMs = ports.monotonicMs()
     this.#life = safekeeper.begin({ zone: ZoneId.make(zone), timeline: TimelineId.make(timeline) })
     this.#archiver = new Archiver({
       ...ports,
@@ -99,6 +101,7 @@ export class SafekeeperService {
       bus: ports.lane ?? ports.bus,
       failed: this.#failed,
       refused: (error) => this.#noteRefused(error),
+      answered: () => this.#noteAnswer(),
       answersGaps: () => this.#life.state !== 'catchingUp',
       fellBehind: (target) => this.#fellBehind(target),
     })
@@ -142,7 +145,10 @@ export class SafekeeperService {
     this.#listen(names.elected(zone), (message) => this.#onElected(message))
     this.#listen(names.read(zone), (message) => this.#onRead(message))
     this.#listen(names.duty(zone), (message) => this.#onDuty(message))
-    this.#listen(names.status(zone), (message) => message.respond(encodeStatus(this.#wireStatus())))
+    this.#listen(names.status(zone), (message) => {
+      this.#noteAnswer()
+      message.respond(encodeStatus(this.#wireStatus()))
+    })
   }
 
   /** Disk errors that reach a handler end all promises; anything else is a defect and ends the process. */
@@ -167,7 +173,9 @@ export class SafekeeperService {
     const { response, unsaved } = giveVote(this.#keeper, request)
     if (response.granted) this.#endDuty()
     if (unsaved) this.#noteRefused(unsaved)
-    message.respond(encodeVoteResponse(response))
+    const silentMs = Math.floor(this.#ports.monotonicMs() - this.#answeredAtMs)
+    if (response.granted) this.#noteAnswer()
+    message.respond(encodeVoteResponse({ ...response, silentMs }))
   }
 
   #onElected(message: BusMessage): void {
@@ -179,9 +187,15 @@ export class SafekeeperService {
     if (adopted) this.#tell({ type: 'Elected', at: 0, ...this.#place() })
     // A higher term that was promised and then not followed ends the duty too.
     else if (this.#keeper.state.dutyTerm === 0) this.#endDuty()
+    if (response.ok) this.#noteAnswer()
     if (response.ok) this.#follow(election)
     else if (response.fault) this.#ports.report(`term ${election.term} of ${election.compute}: ${response.fault}`)
     message.respond(encodeElectedResponse(response))
+  }
+
+  /** Whoever hears this counts as heard by us: see serving-lease.ts. */
+  #noteAnswer(): void {
+    this.#answeredAtMs = this.#ports.monotonicMs()
   }
 
   /** What no writer was told of is lost to nobody, but whoever reads the log of a zone shall see where it went. */

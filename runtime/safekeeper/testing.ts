@@ -185,6 +185,7 @@ export const TIMELINE = 'main'
 /** Ports of one safekeeper in a shared world; the clock stands, retries fire when `fireTimers` is called. */
 export class SafekeeperWorld {
   readonly bus = new LocalBus()
+  monotonicMs = 1_000
   readonly store: TestStore
   readonly reports: string[] = []
   readonly #timers = new Set<() => void>()
@@ -208,6 +209,7 @@ export class SafekeeperWorld {
       writer: Buffer.from(zone.padEnd(16, '-'), 'latin1'),
       newId: () => `id-${++this.#ids}`,
       nowMs: () => 1_000,
+      monotonicMs: () => this.monotonicMs,
       defer: (work) => void setImmediate(work),
       after: (_, fire) => {
         this.#timers.add(fire)

@@ -64,6 +64,7 @@ class Safekeepers {
       writer: randomBytes(WRITER_BYTES),
       newId: randomUUID,
       nowMs: Date.now,
+      monotonicMs: () => performance.now(),
       defer: setImmediate,
       after: (ms, fire) => {
         const timer = setTimeout(fire, ms)

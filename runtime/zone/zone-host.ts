@@ -24,6 +24,7 @@ import type { BusShape, Subscription } from '../bus/bus.ts'
 import type { Lane } from '../bus/fast-lane.ts'
 import type { ComputeBody } from '../compute/compute-body.ts'
 import { ComputeHost } from '../compute/compute-host.ts'
+import { type Deposition, depositionSubject, parseDeposition } from '../compute/deposition.ts'
 import { encodeAs, encodingOf } from '../control/encoding.ts'
 import { zoneStatusSubject } from '../control/schemas.ts'
 import type { ZoneConfig } from '../control/zone-config.ts'
@@ -66,6 +67,7 @@ export interface HostedCompute {
 
 /** How often a stopping zone looks whether its computes have stopped. */
 const STOP_POLL_MS = 20
+const NOTHING = new Uint8Array(0)
 
 export class ZoneHost {
   readonly #parts: ZoneParts
@@ -99,6 +101,7 @@ export class ZoneHost {
     this.#subscribe(placementSubject(config.project, config.zone), (data) => {
       this.#place(data).catch((error: unknown) => report(`placing a compute: ${problemOf(error)}`))
     })
+    this.#serveDepositions()
     this.#serveStatus()
     this.#zone.tell({ type: 'Tick', at: 0 })
   }
@@ -210,6 +213,30 @@ export class ZoneHost {
       progress: link.progress,
       serving: link.serving,
     }
+  }
+
+  /** Not before it is true: whoever asks shows others a state that those who serve here have never seen. */
+  #serveDepositions(): void {
+    const { bus, config, report } = this.#parts
+    const subscription = bus.subscribe(depositionSubject(config.project, config.zone), (message) => {
+      const deposition = parseDeposition(message.data)
+      if (deposition === undefined) return
+      this.#depose(deposition)
+        .then(() => message.respond(NOTHING))
+        .catch((error: unknown) => report(`deposing: ${problemOf(error)}`))
+    })
+    this.#subscriptions.push(subscription)
+  }
+
+  async #depose({ timeline, term }: Deposition): Promise<void> {
+    const ended = [...this.#computes.values()].map(async ({ actor, host }) => {
+      const { current, term: own } = actor.snapshot.context
+      if (current?.timeline !== timeline) return
+      const problem = `another compute serves ${timeline} under term ${term}`
+      if (own < term) actor.tell({ type: 'AppendRejected', at: 0, term: own, problem })
+      await host.depose(term)
+    })
+    await Promise.all(ended)
   }
 
   #serveStatus(): void {

@@ -134,6 +134,10 @@ class SimVolume implements VolumeBody {
     return { end, durable, archived }
   }
 
+  get isLeased(): boolean {
+    return this.#volume.log.isLeased
+  }
+
   get quiet(): boolean {
     return this.#volume.log.shared.quiet
   }

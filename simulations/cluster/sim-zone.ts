@@ -244,6 +244,7 @@ export class SimZone {
       writer: writerOf(`${life}.safekeeper`),
       newId: () => `${life}-disk-${++this.#ids}`,
       nowMs: () => this.clock.nowMs(),
+      monotonicMs: () => this.clock.monotonicMs(),
       defer: (work) => void kernel.after(process, this.#syncMs(), work),
       after: (ms, fire) => kernel.after(process, ms, fire),
       past: () => readPast(store, timeline, this.name),

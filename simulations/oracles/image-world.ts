@@ -127,6 +127,8 @@ function reignOf(tail: Tail, base: Reign['base'], snapshot: IndexSnapshot | unde
     archived: tail,
     dutyZone: ZONE,
     holders: [],
+    electedAtMs: 0,
+    predecessorsEndAtMs: 0,
   }
 }
 

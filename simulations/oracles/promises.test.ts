@@ -38,7 +38,12 @@ function elect(term: number): void {
   takeElection(keeper, { term, compute: 'a', incarnation: 'zone-1-1', history, dutyZone: '', ...place })
 }
 
-const vote = (fields: object = {}): Said => ({ kind: 'vote', ...voteResponse(keeper.state, false), ...fields })
+const vote = (fields: object = {}): Said => ({
+  kind: 'vote',
+  ...voteResponse(keeper.state, false),
+  silentMs: 0,
+  ...fields,
+})
 const ack = (fields: object = {}): Said => {
   const { term, flushed } = keeper.state
   return { kind: 'ack', zone: ZONE, term, flushed, archived: 0, status: 'ok', ...fields }
