@@ -113,9 +113,8 @@ export class Promises implements SafekeeperObserver {
     const { owes, disk } = zone
     const { archive } = this.#ports
     if (!owes || holds(zone.log, held, owes, archive)) return
-    // An election drops log that is archived and comes before its own, and may be cut short by a crash. A disk that is another does not.
-    const isDropped = owes.disk === disk && owes.flips === disk?.flips
-    if (isDropped && archive.reaches(owes.position, owes.chain)) return
+    // An election drops log that nobody needs from here any more, and may be cut short by a crash. A disk that is another does not.
+    if (owes.disk === disk && owes.flips === disk?.flips && isElsewhere(owes, archive)) return
     this.#violated(
       zone,
       `does not call itself fresh (${said.kind}), but its disk holds [${held.begin}, ${held.end}), and not what it had of the committed log up to ${owes.position}`,
@@ -147,6 +146,10 @@ export class Promises implements SafekeeperObserver {
 
 /** True if a disk holds the log up to `place`, or need not: it is archived, or a snapshot has it. */
 export function holds(log: HeldLog, held: Held, { position, chain }: Place, archive: ArchiveIndex): boolean {
-  if (position < held.begin) return archive.snapshotPosition >= position || archive.reaches(position, chain)
+  if (position < held.begin) return isElsewhere({ position, chain }, archive)
   return position <= held.end && log.chainAt(position) === chain
+}
+
+function isElsewhere({ position, chain }: Place, archive: ArchiveIndex): boolean {
+  return archive.snapshotPosition >= position || archive.reaches(position, chain)
 }
