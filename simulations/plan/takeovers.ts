@@ -2,8 +2,11 @@
  * Contested takeovers: a zone is presumed down although it lives, and its connections are bad just then, so that it goes on for
  * a while beside its successor; meanwhile another zone dies for a moment, between a vote and the election it was for. Starved
  * ones: a writer reaches a single safekeeper and goes on, so that this one alone has its tail; it dies, and its successor dies
- * as soon as it has begun, so that the tail stands in the next election. The store may be bad at the same time. Faults that are
- * drawn each for itself meet like this in one seed of thousands, and rules of elections break nowhere else.
+ * as soon as it has begun, so that the tail stands in the next election. Forgetful ones: disks are lost between an election's look at the
+ * archive and its votes. Deposed ones: the former writer is cut off from all but its clients. And two that take nothing over, but
+ * are as rare: a Postgres that dies while its log is not durable, and a safekeeper that dies with log unsynced, whose next sync
+ * fails. The store may be bad at the same time. Faults that are drawn each for itself meet like this in one seed of thousands,
+ * and these rules break nowhere else.
  */
 import { BUS_CLIENTS, type Fault } from '../faults/fault.ts'
 import type { Draws } from '../kernel/draws.ts'
@@ -17,7 +20,7 @@ const HINDERED_MS = [200, 12_000]
 /** Of the takeovers, how many follow close upon the one before. */
 const CHAINED_SHARE = 0.5
 const CHAINED_MS = [200, 2_500]
-const KINDS = ['contested', 'contested', 'starved', 'starved', 'forgetful', 'restarted', 'unsynced'] as const
+const KINDS = ['contested', 'contested', 'starved', 'starved', 'forgetful', 'deposed', 'restarted', 'unsynced'] as const
 /** Of the hindered writers, how many are cut off from all at once, so that they hear no majority. */
 const CUT_OFF_SHARE = 0.4
 const STARVED_MS = [100, 2_500]
@@ -33,6 +36,8 @@ const STORE_AT_MS = [-300, 1_500]
 /** From when somebody is to take over until he hears nobody, and how long; within that time the others lose their disks. */
 const DEAF_AFTER_MS = [0, 700]
 const DEAF_MS = [300, 2_500]
+const DEPOSED_MS = [3_000, 12_000]
+const MOVED_BEFORE_MS = [1_500, 4_000]
 const UNSYNCED_POWER_MS = [1_100, 4_000]
 /** Of the takeovers, in how many a disk is lost between a vote and the election. */
 const DISK_SHARE = 0.2
@@ -134,6 +139,21 @@ function forgetful({ draws, zones, zone, atMs }: Takeover): readonly Fault[] {
   ]
 }
 
+/**
+ * Whoever serves is cut off from everybody but its clients while another takes over. That takes long if it leads, so it is first
+ * made to serve elsewhere than where leaders are.
+ */
+function deposed({ draws, zones, atMs }: Takeover): readonly Fault[] {
+  const zone = draws.between(`${NAME}.deposed`, 1, zones - 1)
+  const forMs = between(draws, 'deposed.for', DEPOSED_MS)
+  const movedAtMs = Math.max(0, atMs - between(draws, 'deposed.moved', MOVED_BEFORE_MS))
+  return [
+    { kind: 'presume-down', atMs: movedAtMs, zone: 0, forMs: 500 },
+    ...BUS_CLIENTS.map((client): Fault => ({ kind: 'isolate', atMs, zone, client, forMs })),
+    { kind: 'presume-down', atMs, zone, forMs },
+  ]
+}
+
 /** A Postgres dies that has written what no safekeeper has, and the next one starts at once. */
 function restarted({ draws, zones, atMs }: Takeover): readonly Fault[] {
   const forMs = between(draws, 'starved', STARVED_MS)
@@ -155,7 +175,7 @@ function unsynced({ draws, zone, atMs }: Takeover): readonly Fault[] {
   ]
 }
 
-const TAKEOVERS = { contested, starved, forgetful, restarted, unsynced } as const
+const TAKEOVERS = { contested, starved, forgetful, deposed, restarted, unsynced } as const
 
 function death(draws: Draws, atMs: number, zone: number): Fault {
   const kind = draws.pick(`${NAME}.death`, ['kill-zone', 'lose-power'] as const)

@@ -2,7 +2,8 @@
 import { generatePlan } from '../../plan/generate.ts'
 import type { Plan } from '../../plan/plan.ts'
 
-const SEED = generatePlan(3)
+/** With the room and the disks of most runs. */
+const { ringBytes: _ring, snapshotLogBytes: _snapshots, syncMeanMs: _sync, ...SEED } = generatePlan(3)
 
 export const FAILING_PLAN: Plan = {
   ...SEED,
