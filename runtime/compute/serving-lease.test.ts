@@ -97,6 +97,24 @@ describe('the serving lease', () => {
     expect(bench.calls).toEqual(['lapsed'])
   })
 
+  test('counts from when the votes were asked for, however long the log was read since', () => {
+    const late = new ServingLease({
+      zones: ZONES,
+      term: TERM,
+      nowMs: () => bench.nowMs,
+      electedAtMs: bench.nowMs - LEASE_DURATION_MS - 1,
+      ask: () => Promise.reject(new Error('silence')),
+      lapsed: () => {},
+      renewed: () => {},
+      fenced: () => {},
+      timers: realTimers,
+    })
+    expect(late.held).toBe(false)
+    for (const zone of ['zone-1', 'zone-3']) late.heard(zone, bench.nowMs)
+    expect(late.held).toBe(true)
+    late.close()
+  })
+
   test('ends when it is closed', async () => {
     bench.lease.close()
     await bench.pass(2 * LEASE_DURATION_MS)

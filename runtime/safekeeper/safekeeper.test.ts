@@ -141,6 +141,34 @@ describe('voting', () => {
     expect(await cluster.writer(6).vote('zone-1')).toMatchObject({ granted: false, term: 7 })
   })
 
+  test('a vote says for how long no writer has heard anything', async () => {
+    const { world } = await begin()
+    const silentMs = async (term: number) => (await cluster.writer(term).vote('zone-1')).silentMs
+    world.monotonicMs += 700
+    // Since it was opened.
+    expect(await silentMs(1)).toBe(700)
+    world.monotonicMs += 50.9
+    // Since it has voted; what is refused tells a writer nothing.
+    expect(await silentMs(2)).toBe(50)
+    world.monotonicMs += 10
+    expect(await silentMs(1)).toBe(10)
+    const writer = cluster.writer(3)
+    await writer.reign()
+    world.monotonicMs += 1_000
+    await writer.append('one')
+    world.monotonicMs += 20
+    expect(await silentMs(4)).toBe(20)
+    world.monotonicMs += 1_000
+    writer.send(writer.frames.frame('two'), 'zone-1')
+    await settle()
+    expect(writer.lastAck('zone-1')).toMatchObject({ status: 'fenced' })
+    expect(await silentMs(5)).toBe(1_000)
+    world.monotonicMs += 30
+    world.bus.publish(names.status('zone-1'), new Uint8Array(0))
+    await settle()
+    expect(await silentMs(6)).toBe(0)
+  })
+
   test('no answer leaves if the term cannot be put on disk', async () => {
     await begin()
     cluster.disk('zone-1').fails = { sync: 'EIO' }

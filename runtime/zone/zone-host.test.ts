@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto'
 import * as Effect from 'effect/Effect'
 import { expect, test } from 'vitest'
 import { decodeEnvelope, isFault } from '../../events/envelope.ts'
-import { ComputeId, EndpointId, ProjectId, TimelineId, ZoneId } from '../../events/identifiers.ts'
+import { ComputeId, EndpointId, ProjectId, Term, TimelineId, ZoneId } from '../../events/identifiers.ts'
 import type { BusMessage } from '../bus/bus.ts'
+import { depositionSubject, encodeDeposition } from '../compute/deposition.ts'
 import { NoAnswer } from '../errors.ts'
 import { realTimers } from '../system/timers.ts'
 import { encodePlacement, placementSubject } from './compute-placement.ts'
@@ -32,14 +33,12 @@ class PacketBus {
   }
   request = () => Effect.fail(noAnswer)
 
-  deliver(subject: string, data: Uint8Array): void {
-    this.#handlers.get(subject)?.({ subject, data, reply: undefined, respond: () => {} })
+  deliver(subject: string, data: Uint8Array, respond: () => void = () => {}): void {
+    this.#handlers.get(subject)?.({ subject, data, reply: undefined, respond })
   }
 }
 
-test('two placements of a compute that come together host it once', async () => {
-  const bus = new PacketBus()
-  const reports: string[] = []
+async function open(bus: PacketBus, reports: string[]): Promise<ZoneHost> {
   const zones = ['zone-1', 'zone-2'].map((name) => ZoneId.make(name))
   const config = {
     project: ProjectId.make('p'),
@@ -62,7 +61,15 @@ test('two placements of a compute that come together host it once', async () => 
   const parts = { config, bus, lane: bus, link: {}, report, ...world }
   const host = new ZoneHost(parts as unknown as ZoneParts)
   await host.start()
-  const names = { endpoint: EndpointId.make('main'), timeline: TimelineId.make('main'), zone: zones[0]! }
+  return host
+}
+
+test('two placements of a compute that come together host it once', async () => {
+  const bus = new PacketBus()
+  const reports: string[] = []
+  const host = await open(bus, reports)
+  const zone = ZoneId.make('zone-1')
+  const names = { endpoint: EndpointId.make('main'), timeline: TimelineId.make('main'), zone }
   const placement = encodePlacement({ compute: ComputeId.make('c1'), ...names, launch: 1 })
   for (let count = 0; count < 2; count++) bus.deliver(placementSubject('p', 'zone-1'), placement)
   const started = () =>
@@ -72,5 +79,16 @@ test('two placements of a compute that come together host it once', async () => 
       .filter((envelope) => !isFault(envelope) && envelope.type === 'Start')
   await expect.poll(() => started().length).toBe(2)
   expect(reports.filter((line) => line.includes('hosted already'))).toEqual([])
+  await host.close()
+})
+
+test('a zone where nobody serves says so to a new writer', async () => {
+  const bus = new PacketBus()
+  const host = await open(bus, [])
+  let answers = 0
+  const deposition = encodeDeposition({ timeline: TimelineId.make('main'), term: Term.make(4) })
+  bus.deliver(depositionSubject('p', 'zone-1'), Buffer.from('nonsense'), () => answers++)
+  bus.deliver(depositionSubject('p', 'zone-1'), deposition, () => answers++)
+  await expect.poll(() => answers).toBe(1)
   await host.close()
 })

@@ -56,8 +56,8 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
     also: [
       {
         file: 'runtime/safekeeper/append-path.ts',
-        find: 'const flushed = isElected(state) ? state.flushed : 0;\n        bus.publish(',
-        replace: 'const { flushed } = state;\n        bus.publish(',
+        find: 'const flushed = isElected(state) ? state.flushed : 0;',
+        replace: 'const { flushed } = state;',
       },
     ],
     about: 'Entries of an older term count as on a majority before the present one has any there (Raft, figure 8).',
@@ -161,6 +161,13 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
     find: 'this.answers.replyError(low, high, EIO)',
     replace: 'this.answers.replyEmpty(low, high)',
     about: 'When the log fails, fsyncs that wait are answered with success.',
+  },
+  {
+    name: 'serve-beside-predecessor',
+    file: 'runtime/compute/predecessors.ts',
+    find: 'return this.#silent.size === 0 || this.#ports.monotonicMs() >= this.#endAtMs;',
+    replace: 'return true;',
+    about: 'A compute serves while a predecessor that does not know of it may still answer reads.',
   },
   {
     name: 'keep-lease',

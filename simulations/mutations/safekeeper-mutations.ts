@@ -26,9 +26,13 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     also: [
       {
         file: 'runtime/safekeeper/append-path.ts',
-        find: 'const flushed = isElected(state) ? state.flushed : 0;\n        bus.publish(reply, encodeAck({ zone, term: state.term, flushed,',
-        replace:
-          'const { flushed } = state;\n        bus.publish(reply, encodeAck({ zone, term: this.#writerTerm || state.term, flushed,',
+        find: 'const flushed = isElected(state) ? state.flushed : 0;',
+        replace: 'const { flushed } = state;',
+      },
+      {
+        file: 'runtime/safekeeper/append-path.ts',
+        find: 'encodeAck({ zone, term: state.term, flushed,',
+        replace: 'encodeAck({ zone, term: this.#writerTerm || state.term, flushed,',
       },
     ],
     about:
@@ -179,6 +183,13 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     replace: '',
     about: 'After a failed sync and a restart, what the kernel shows is believed to be on the disk.',
     needs: { faults: ['fail-sync'] },
+  },
+  {
+    name: 'vote-hides-what-was-answered',
+    file: 'runtime/safekeeper/safekeeper.ts',
+    find: 'this.#answeredAtMs = this.#ports.monotonicMs();',
+    replace: '',
+    about: 'A vote says that no writer has been answered since the disk was opened.',
   },
   {
     name: 'forget-failed-sync-at-opening',
