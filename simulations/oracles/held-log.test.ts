@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { DiskFailed } from '../../runtime/errors.ts'
 import { openDisk } from '../../runtime/safekeeper/disk-open.ts'
 import { Keeper } from '../../runtime/safekeeper/keeper.ts'
+import { RECORD_OVERHEAD_BYTES } from '../../runtime/safekeeper/log-record.ts'
 import { FrameWriter, TIMELINE } from '../../runtime/safekeeper/testing.ts'
 import { append, DIRECTORY, SMALL } from '../../runtime/safekeeper/testing-disk.ts'
 import { SimDisk } from '../world/sim-disk.ts'
@@ -57,6 +58,19 @@ describe('a log that would survive', () => {
     disk.failNextSync()
     expect(() => keeper.flush()).toThrow(DiskFailed)
     expect(held.look().end).toBe(300)
+  })
+
+  test('does not count a frame whose record has a bad head, for whoever opens it does not', () => {
+    const keeper = open()
+    for (let count = 0; count < 2; count++) append(keeper, writer, 'x'.repeat(100))
+    keeper.flush()
+    expect(held.look().end).toBe(200)
+    const [, file] = [...disk.certainNames].find(([name]) => name.endsWith('.log'))!
+    const second = RECORD_OVERHEAD_BYTES + 100
+    file.write(Buffer.alloc(2), second)
+    file.sync()
+    expect(held.look().end).toBe(100)
+    expect(open().log.end).toBe(100)
   })
 
   test('does not go on behind a byte that is bad, and says what lies there', () => {

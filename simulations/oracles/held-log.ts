@@ -3,14 +3,16 @@
  * reach that are certainly on the platter. It reads the simulated files by their format, not with the code that wrote them,
  * because that is what is judged by it. Records that were read before and have not changed are not read again.
  */
+import { checksum } from '../../events/checksum.ts'
 import { chainOver, checkPayload, FRAME_HEADER_BYTES, readFrameHeader } from '../../events/frame.ts'
 import { type Control, loadControl } from '../../runtime/safekeeper/control-file.ts'
 import type { DiskFiles } from '../../runtime/safekeeper/disk-files.ts'
 import type { SimDisk } from '../world/sim-disk.ts'
 import type { SimFile } from '../world/sim-file.ts'
 
-/** In front of a frame: see log-record.ts. */
+/** In front of a frame: magic, checksum of the rest, and how far the log was flushed; see log-record.ts. */
 const RECORD_HEAD_BYTES = 16
+const RECORD_MAGIC = Buffer.from('LFRC', 'latin1').readUInt32LE()
 const LOG_NAME = /\/(\d{16})\.log$/
 
 interface LogRecord {
@@ -39,6 +41,8 @@ export class HeldLog {
   /** The last certain record, and the file that it is in, if it is the last of its file. */
   #last: { readonly file: SimFile; readonly behind: number } | undefined
   #control: { readonly file: SimFile; readonly control: Control | undefined } | undefined
+  /** Of the disk: with another one a record's head is not believed. */
+  #salt = 0
 
   constructor(disk: SimDisk, directory: string) {
     this.#disk = disk
@@ -105,6 +109,7 @@ export class HeldLog {
     if (changed === Number.POSITIVE_INFINITY) return records
     const { shown } = file
     for (let offset = records.at(-1)?.behind ?? 0; ; ) {
+      if (!isRecordHead(shown, offset, this.#salt)) return records
       const header = readFrameHeader(shown, offset + RECORD_HEAD_BYTES)
       if (typeof header === 'string') return records
       const from = offset + RECORD_HEAD_BYTES + FRAME_HEADER_BYTES
@@ -125,9 +130,18 @@ export class HeldLog {
     const path = `${this.#directory}/control`
     const file = this.#disk.certainNames.get(path)
     if (file === undefined) return undefined
-    if (this.#control?.file !== file) this.#control = { file, control: readControl(file, this.#directory) }
+    if (this.#control?.file !== file) {
+      const control = readControl(file, this.#directory)
+      this.#control = { file, control }
+      if (control) this.#salt = checksum(Buffer.from(control.diskId))
+    }
     return this.#control.control
   }
+}
+
+function isRecordHead(bytes: Buffer, at: number, salt: number): boolean {
+  if (at + RECORD_HEAD_BYTES > bytes.length || bytes.readUInt32LE(at) !== RECORD_MAGIC) return false
+  return bytes.readUInt32LE(at + 4) === checksum(bytes.subarray(at + 8, at + RECORD_HEAD_BYTES), salt)
 }
 
 function readControl(file: SimFile, directory: string): Control | undefined {
