@@ -26,7 +26,7 @@ const TINY_LOG = { segmentBytes: 4 * 1024, keptBytesMin: 4 * 1024, preparedBytes
 const TINY_RING_BYTES = 36 * 1024
 /** Of the plans, in how many a safekeeper that missed a few frames fetches them, as one that missed megabytes does. */
 const FETCHING_SHARE = 0.4
-const SMALL_GAPS = { resentBytes: 256, resendableBytes: 2_048 }
+const SMALL_GAPS = { resentBytes: 128, resendableBytes: 512 }
 /** Of the plans, in how many snapshots of the index are taken now and then, and not only when a compute stops. */
 const SNAPSHOTS_SHARE = 0.6
 /** Of the plans, in how many safekeepers are killed with much written and not synced. */
@@ -88,7 +88,7 @@ export function generatePlan(seed: number): Plan {
 }
 
 function drawWorkload(draws: Draws): WorkloadPlan {
-  const readers = draws.pick('plan.readers', [0, 0, 2])
+  const readers = draws.pick('plan.readers', [0, 2])
   return {
     ...DEFAULT_WORKLOAD,
     clients: draws.between('plan.clients', 1, 5) + readers,
@@ -97,7 +97,7 @@ function drawWorkload(draws: Draws): WorkloadPlan {
     thinkMeanMs: draws.pick('plan.think', [300, 1_000]),
     writeShare: draws.pick('plan.writeShare', [0.4, 0.7, 0.9]),
     // Shorter than a serving lease, too: who gives a silent server up then looks for another while it still answers others.
-    timeoutMs: draws.pick('plan.timeout', [2_000, 10_000]),
+    timeoutMs: draws.pick('plan.timeout', [1_000, 10_000]),
     ...(draws.chance('plan.hasBurst', BURST_SHARE) ? { burst: drawBurst(draws) } : {}),
   }
 }

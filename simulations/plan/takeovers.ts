@@ -20,7 +20,17 @@ const HINDERED_MS = [200, 12_000]
 /** Of the takeovers, how many follow close upon the one before. */
 const CHAINED_SHARE = 0.5
 const CHAINED_MS = [200, 2_500]
-const KINDS = ['contested', 'contested', 'starved', 'starved', 'forgetful', 'deposed', 'restarted', 'unsynced'] as const
+const KINDS = [
+  'contested',
+  'contested',
+  'starved',
+  'starved',
+  'forgetful',
+  'deposed',
+  'deposed',
+  'restarted',
+  'unsynced',
+] as const
 /** Of the hindered writers, how many are cut off from all at once, so that they hear no majority. */
 const CUT_OFF_SHARE = 0.4
 const STARVED_MS = [100, 2_500]
@@ -34,7 +44,7 @@ const STORE_SHARE_ELSE = 0.3
 const STORE_MS = [50, 2_500]
 const STORE_AT_MS = [-300, 1_500]
 /** From when somebody is to take over until he hears nobody, and how long; within that time the others lose their disks. */
-const DEAF_AFTER_MS = [0, 700]
+const DEAF_AFTER_MS = [5, 200]
 const DEAF_MS = [300, 2_500]
 const DEPOSED_MS = [3_000, 12_000]
 const MOVED_BEFORE_MS = [1_500, 4_000]
@@ -124,31 +134,46 @@ function starved({ draws, zones, zone, atMs }: Takeover): readonly Fault[] {
   ]
 }
 
-/** Whoever is to take over hears nobody after he has looked at the archive; then he asks those who have lost their disks meanwhile. */
-function forgetful({ draws, zones, zone, atMs }: Takeover): readonly Fault[] {
-  const others = Array.from({ length: zones - 1 }, (_, at) => (zone + 1 + at) % zones)
+/**
+ * The leader takes over from another zone and hears nobody after it has looked at the archive, while the former writer goes on,
+ * because it does not hear that it shall stop; then it asks those who have lost their disks meanwhile.
+ */
+function forgetful({ draws, zones, atMs }: Takeover): readonly Fault[] {
+  const others = Array.from({ length: zones - 1 }, (_, at) => at + 1)
   const deafAtMs = atMs + between(draws, 'deaf.after', DEAF_AFTER_MS)
   const forMs = between(draws, 'deaf', DEAF_MS)
+  const allMs = deafAtMs - atMs + forMs
   return [
-    ...others.map((one): Fault => ({ kind: 'presume-down', atMs, zone: one, forMs: deafAtMs - atMs + forMs })),
-    { kind: 'isolate', atMs: deafAtMs, zone, client: '', forMs },
-    ...others.map((one): Fault => {
-      const lostAtMs = deafAtMs + between(draws, 'forgets.at', [0, forMs])
-      return { kind: 'lose-disk', atMs: lostAtMs, zone: one, forMs: between(draws, 'forgets.for', [1, 200]) }
-    }),
+    ...movedBefore(draws, atMs),
+    ...others.flatMap((zone): readonly Fault[] => [
+      { kind: 'isolate', atMs: Math.max(0, atMs - 20), zone, client: '', forMs: allMs },
+      { kind: 'presume-down', atMs, zone, forMs: allMs },
+      {
+        kind: 'lose-disk',
+        atMs: deafAtMs + between(draws, 'forgets.at', [0, forMs]),
+        zone,
+        forMs: between(draws, 'forgets.for', [1, 200]),
+      },
+    ]),
+    // Nor does its safekeeper get what is written meanwhile.
+    ...['', '.safekeeper-lane'].map((client): Fault => ({ kind: 'isolate', atMs: deafAtMs, zone: 0, client, forMs })),
   ]
 }
 
+/** Has the compute serve elsewhere than where leaders are. */
+function movedBefore(draws: Draws, atMs: number): readonly Fault[] {
+  const movedAtMs = Math.max(0, atMs - between(draws, 'moved', MOVED_BEFORE_MS))
+  return [{ kind: 'presume-down', atMs: movedAtMs, zone: 0, forMs: 500 }]
+}
+
 /**
- * Whoever serves is cut off from everybody but its clients while another takes over. That takes long if it leads, so it is first
- * made to serve elsewhere than where leaders are.
+ * Whoever serves is cut off from everybody but its clients while another takes over, which takes long if it leads.
  */
 function deposed({ draws, zones, atMs }: Takeover): readonly Fault[] {
   const zone = draws.between(`${NAME}.deposed`, 1, zones - 1)
   const forMs = between(draws, 'deposed.for', DEPOSED_MS)
-  const movedAtMs = Math.max(0, atMs - between(draws, 'deposed.moved', MOVED_BEFORE_MS))
   return [
-    { kind: 'presume-down', atMs: movedAtMs, zone: 0, forMs: 500 },
+    ...movedBefore(draws, atMs),
     ...BUS_CLIENTS.map((client): Fault => ({ kind: 'isolate', atMs, zone, client, forMs })),
     { kind: 'presume-down', atMs, zone, forMs },
   ]
