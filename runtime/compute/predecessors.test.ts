@@ -1,11 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { TimelineId } from '../../events/identifiers.ts'
 import { depositionSubject, encodeDeposition, parseDeposition } from './deposition.ts'
-import { leasesEndAtMs, Predecessors } from './predecessors.ts'
-import { LEASE_ASK_INTERVAL_MS, LEASE_DURATION_MS } from './serving-lease.ts'
+import { LEASE_MS_MAX as LEASE_MS, leasesEndAtMs, Predecessors } from './predecessors.ts'
 import { ReignWorld, settle, ZONES } from './testing.ts'
 
-const LEASE_MS = LEASE_DURATION_MS + LEASE_ASK_INTERVAL_MS
 const votes = (...silences: readonly number[]) => silences.map((silentMs) => ({ silentMs }))
 
 describe('no predecessor has a lease', () => {

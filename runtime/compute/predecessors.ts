@@ -13,6 +13,10 @@ import type { Reign } from './reign.ts'
 import type { ReignPorts } from './reign-ports.ts'
 import { LEASE_ASK_INTERVAL_MS, LEASE_DURATION_MS } from './serving-lease.ts'
 
+/** For the end of sessions after a lapse was noticed, and for clocks of which one is slow. */
+const MARGIN_MS = 500
+/** Since it was heard last; a lapse is noticed when it is looked for. */
+export const LEASE_MS_MAX = LEASE_DURATION_MS + LEASE_ASK_INTERVAL_MS + MARGIN_MS
 const ANSWER_WITHIN_MS = 1_000
 const AGAIN_AFTER_MS = 200
 
@@ -24,7 +28,7 @@ export function leasesEndAtMs(votes: ReadonlyArray<Pick<VoteResponse, 'silentMs'
   const needed = majorityOf(zones) - (zones - votes.length)
   const silences = votes.map(({ silentMs }) => silentMs).sort((left, right) => left - right)
   const silentMs = needed < 1 ? 0 : (silences[needed - 1] ?? 0)
-  return votedAtMs - silentMs + LEASE_DURATION_MS + LEASE_ASK_INTERVAL_MS
+  return votedAtMs - silentMs + LEASE_MS_MAX
 }
 
 export class Predecessors {

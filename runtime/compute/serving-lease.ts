@@ -7,8 +7,8 @@ import { majorityOf } from '../../actors/quorum.ts'
 import { every, type Timers } from '../system/timers.ts'
 
 /**
- * A successor that does not know its predecessor dead has to wait this long, and LEASE_ASK_INTERVAL_MS more, since a safekeeper
- * was last heard: see predecessors.ts. As long as it takes to call a zone down: a lapse ends every session, and a loaded
+ * A successor that does not know its predecessor dead has to wait this long, and a little more, since a safekeeper was last
+ * heard: see predecessors.ts. As long as it takes to call a zone down: a lapse ends every session, and a loaded
  * machine stalls a process for seconds.
  */
 export const LEASE_DURATION_MS = 5_000
