@@ -160,7 +160,13 @@ export class SimZone {
   }
 
   pause(untilMs: number): void {
-    if (this.#process) this.#process.pausedUntilMs = untilMs
+    if (this.#process) this.#process.pausedUntilMs = Math.max(this.#process.pausedUntilMs, untilMs)
+  }
+
+  resume(): void {
+    if (!this.#process) return
+    this.#process.pausedUntilMs = NEVER_PAUSED
+    this.#world.kernel.resume(this.#process)
   }
 
   #end(withItsHost: boolean): void {

@@ -86,7 +86,7 @@ export function heal(cluster: SimCluster): void {
     zone.disk.isFull = false
     zone.disk.syncsToFail = 0
     if (zone.safekeeper?.status().state === 'damaged') zone.kill()
-    zone.pause(cluster.kernel.nowMs)
+    zone.resume()
     zone.start()
   }
 }

@@ -7,7 +7,7 @@ import type { Process } from './kernel.ts'
 export interface QueuedEvent {
   atMs: number
   /** Decides among events of the same moment. */
-  readonly order: number
+  order: number
   readonly process: Process
   /** Undefined once it was cancelled. */
   fire: (() => void) | undefined

@@ -62,6 +62,20 @@ describe('processes', () => {
     expect(happened).toBe(1)
   })
 
+  test('one that goes on sooner than was said catches up then, oldest first', async () => {
+    const kernel = kernelOf(1)
+    const process = processOf('a')
+    process.pausedUntilMs = 20_000
+    const seen: string[] = []
+    for (const atMs of [300, 100, 200, 5_000])
+      kernel.after(process, atMs, () => seen.push(`${atMs} at ${kernel.nowMs}`))
+    await kernel.run(1_000)
+    process.pausedUntilMs = NEVER_PAUSED
+    kernel.resume(process)
+    await kernel.run(30_000)
+    expect(seen).toEqual(['100 at 1000', '200 at 1000', '300 at 1000', '5000 at 5000'])
+  })
+
   test('a paused one catches up when it goes on', async () => {
     const kernel = kernelOf(1)
     const process = processOf('a')

@@ -7,7 +7,7 @@
  * happen when it goes on. Nothing here knows what the processes are.
  */
 import type { Draws } from './draws.ts'
-import { EventQueue } from './event-queue.ts'
+import { EventQueue, type QueuedEvent } from './event-queue.ts'
 
 /** Whose events these are. One object per life: what is started again is another process. */
 export interface Process {
@@ -30,6 +30,7 @@ export class Kernel {
   /** Called after each event and all that followed from it, for whoever looks on. */
   watch: (() => void) | undefined
   readonly #queue = new EventQueue()
+  readonly #missed = new Map<Process, QueuedEvent[]>()
   #nowMs: number
   #steps = 0
   #stepsAtThisMoment = 0
@@ -101,13 +102,39 @@ export class Kernel {
       this.#queue.take()
       if (event.fire === undefined || !event.process.isAlive) continue
       if (event.process.pausedUntilMs > event.atMs) {
-        event.atMs = event.process.pausedUntilMs
-        this.#queue.put(event)
+        this.#defer(event)
         continue
       }
       this.#advanceTo(event.atMs)
       event.fire()
       return true
+    }
+  }
+
+  /** What a process has missed, oldest first. */
+  #defer(event: QueuedEvent): void {
+    const { process } = event
+    const missed = this.#missed.get(process)
+    if (missed) missed.push(event)
+    else {
+      this.#missed.set(process, [event])
+      this.#queue.add(process.pausedUntilMs, 0, WORLD, () => this.resume(process))
+    }
+  }
+
+  /** To be called when a pause may have ended: what was missed comes before all else, in the order in which it was due. */
+  resume(process: Process): void {
+    const missed = this.#missed.get(process)
+    if (missed === undefined) return
+    if (process.pausedUntilMs > this.#nowMs) {
+      this.#queue.add(process.pausedUntilMs, 0, WORLD, () => this.resume(process))
+      return
+    }
+    this.#missed.delete(process)
+    for (const [at, event] of missed.entries()) {
+      event.atMs = this.#nowMs
+      event.order = at - missed.length
+      this.#queue.put(event)
     }
   }
 
