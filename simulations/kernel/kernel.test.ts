@@ -63,7 +63,7 @@ describe('processes', () => {
   })
 
   test('one that goes on sooner than was said catches up then, oldest first', async () => {
-    const kernel = kernelOf(1)
+    const kernel = new Kernel(new SeededDraws(1), 0)
     const process = processOf('a')
     process.pausedUntilMs = 20_000
     const seen: string[] = []
