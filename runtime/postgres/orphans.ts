@@ -18,36 +18,60 @@ const POSTGRES_NAMES: readonly string[] = ['postgres', 'initdb', 'setpriv']
 /** A killed process is gone in milliseconds unless it sleeps in the kernel. */
 const GONE_WITHIN_MS = 5_000
 const POLL_MS = 5
+/** A stopped process says so within microseconds of being scheduled; on a loaded machine that can take a while. */
+const FROZEN_WITHIN_MS = 1_000
+const FREEZE_POLL_MS = 1
 
 /**
  * Kills (SIGKILL) every Postgres process whose data directory is `prefix` or lies below it, and waits until they are
  * gone. Nothing durable is lost by it: what was acknowledged was fsynced.
  */
 export async function killPostgresBelow(prefix: string, goneWithinMs = GONE_WITHIN_MS): Promise<KillReport> {
-  return killUntilGone(() => selectBelow(listPostgres(), prefix), goneWithinMs)
+  return killFamily(() => selectBelow(listPostgres(), prefix), goneWithinMs)
 }
 
 /** Kills a postmaster and its children, and waits until they are gone. */
 export async function killPostgresTree(pid: number, goneWithinMs = GONE_WITHIN_MS): Promise<KillReport> {
-  const family = new Map<number, ProcessEntry>()
-  return killUntilGone(() => {
-    // Once the postmaster is dead its children belong to init, so members found earlier are remembered.
-    const processes = listPostgres()
-    for (const entry of withDescendants(processes, (candidate) => candidate.pid === pid)) family.set(entry.pid, entry)
-    return [...family.values()].filter((entry) => processStartTicks(entry.pid) === entry.startTicks)
-  }, goneWithinMs)
+  return killFamily(() => withDescendants(listPostgres(), (candidate) => candidate.pid === pid), goneWithinMs)
 }
 
-async function killUntilGone(find: () => readonly ProcessEntry[], goneWithinMs: number): Promise<KillReport> {
-  const killed = new Set<number>()
+/**
+ * The family is stopped before it is killed. A postmaster killed at once could have a fork under way, whose child would
+ * then be init's and in no listing of ours, and hold the shared memory that the next start refuses to share; and children
+ * that see their postmaster die end by themselves, when they get to it.
+ */
+async function killFamily(list: () => readonly ProcessEntry[], goneWithinMs: number): Promise<KillReport> {
+  const family = await freeze(list)
+  const killed = family.filter((entry) => signal(entry, 'SIGKILL'))
+  const stuck = await waitUntilGone(killed, goneWithinMs)
+  return { killed: killed.map((entry) => entry.pid).filter((pid) => !stuck.includes(pid)), stuck }
+}
+
+/** Stops (SIGSTOP) all that `list` finds until it finds nobody who could still have forked since the listing before. */
+async function freeze(list: () => readonly ProcessEntry[]): Promise<readonly ProcessEntry[]> {
+  const deadline = performance.now() + FROZEN_WITHIN_MS
+  const told = new Set<number>()
+  let frozen = new Set<number>()
+  for (;;) {
+    const found = list()
+    if (found.every((entry) => frozen.has(entry.pid)) || performance.now() > deadline) return found
+    frozen = new Set(found.filter((entry) => told.has(entry.pid) && cannotFork(entry)).map((entry) => entry.pid))
+    for (const entry of found) if (!told.has(entry.pid) && signal(entry, 'SIGSTOP')) told.add(entry.pid)
+    if (frozen.size < found.length) await new Promise((resolve) => setTimeout(resolve, FREEZE_POLL_MS))
+  }
+}
+
+/** Stopped, or asleep in the kernel with the signal pending: fork refuses whoever has one pending (copy_process in kernel/fork.c). */
+function cannotFork(entry: ProcessEntry): boolean {
+  return entry.state === 'T' || entry.state === 't' || entry.state === 'D'
+}
+
+/** Pids still there after the wait. */
+async function waitUntilGone(entries: readonly ProcessEntry[], goneWithinMs: number): Promise<readonly number[]> {
   const deadline = performance.now() + goneWithinMs
   for (;;) {
-    const found = find()
-    if (found.length === 0 || performance.now() > deadline) {
-      const stuck = found.map((entry) => entry.pid)
-      return { killed: [...killed].filter((pid) => !stuck.includes(pid)), stuck }
-    }
-    for (const entry of found) if (kill(entry)) killed.add(entry.pid)
+    const left = entries.filter((entry) => processStartTicks(entry.pid) === entry.startTicks)
+    if (left.length === 0 || performance.now() > deadline) return left.map((entry) => entry.pid)
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
 }
@@ -86,7 +110,6 @@ function withDescendants(
     const pids = new Set([...found].map((entry) => entry.pid))
     for (const entry of processes) if (pids.has(entry.parent)) found.add(entry)
   } while (found.size > before)
-  // Parents first: a dead postmaster forks no more children.
   return [...found]
 }
 
@@ -94,11 +117,11 @@ function listPostgres(): readonly ProcessEntry[] {
   return listProcesses((name) => POSTGRES_NAMES.includes(name))
 }
 
-function kill(entry: ProcessEntry): boolean {
+function signal(entry: ProcessEntry, name: 'SIGSTOP' | 'SIGKILL'): boolean {
   // The pid may have passed to another process since the listing.
   if (processStartTicks(entry.pid) !== entry.startTicks) return false
   try {
-    return process.kill(entry.pid, 'SIGKILL')
+    return process.kill(entry.pid, name)
   } catch {
     return false // it ended by itself
   }

@@ -131,6 +131,7 @@ describe('what the kernel and the host say', () => {
       pid: 7,
       parent: 42,
       name: 'a) R 9 (b',
+      state: 'S',
       startTicks: 777,
     })
     expect(parseStat('7 (postgres) Z 1 0')).toBeUndefined()
@@ -153,6 +154,7 @@ describe('what the kernel and the host say', () => {
       name,
       argv,
       workingDirectory,
+      state: 'S',
       startTicks: 1,
     })
     const processes = [

@@ -195,6 +195,16 @@ describe.skipIf(missing !== undefined)(
       expect(processStartTicks(again.pid)).toBeUndefined()
     })
 
+    test('a kill at any moment of a start, while it forks, leaves no child behind', async () => {
+      for (let afterMs = 0; afterMs < 120; afterMs += 6) {
+        const starting = await startPostgres(options({ listen: { host: '', port } }))
+        await Promise.race([starting.ready, new Promise((resolve) => setTimeout(resolve, afterMs))])
+        expect((await starting.kill()).stuck).toEqual([])
+        expect(await killPostgresBelow(join(root, 'volume/data'))).toEqual({ killed: [], stuck: [] })
+        expect(await starting.exited).toMatchObject({ signal: 'SIGKILL' })
+      }
+    })
+
     test('orphans of a data directory are found below a prefix and killed, and nothing else is', async () => {
       const one = await startPostgres(options({ listen: { host: '', port } }))
       const directory = join(root, 'volume/other')

@@ -10,6 +10,8 @@ export interface ProcessEntry {
   readonly parent: number
   /** The kernel's short name: at most 15 bytes of the executable's name. */
   readonly name: string
+  /** The kernel's letter: R runs, S sleeps, D sleeps and cannot be woken, T is stopped (proc(5)). */
+  readonly state: string
   /** Clock ticks between boot and the start of the process; with the pid it names a process unmistakably. */
   readonly startTicks: number
   /** Arguments, as far as the process has not overwritten them (Postgres's children show a title instead). */
@@ -38,12 +40,13 @@ export function parseStat(stat: string): Omit<ProcessEntry, 'argv' | 'workingDir
   const open = stat.indexOf('(')
   const close = stat.lastIndexOf(')')
   const fields = stat.slice(close + 2).split(' ')
-  const state = fields[0]
+  const state = fields[0] ?? ''
   if (open < 0 || close < 0 || state === 'Z' || state === 'X') return undefined
   return {
     pid: Number(stat.slice(0, open).trim()),
     parent: Number(fields[1]),
     name: stat.slice(open + 1, close),
+    state,
     startTicks: Number(fields[19]),
   }
 }

@@ -105,7 +105,9 @@ function supervise(options: StartOptions, child: Child): PostgresProcess {
   const watch = watchLog(options, child)
   const exited = watchExit(child, watch.log)
   const pid = child.pid ?? -1
-  const kill = async () => (pid < 0 ? { killed: [], stuck: [] } : await killPostgresTree(pid))
+  // Once it has ended, its pid may be another's.
+  const lives = () => pid >= 0 && child.exitCode === null && child.signalCode === null
+  const kill = async () => (lives() ? await killPostgresTree(pid) : { killed: [], stuck: [] })
   const ready = waitUntilReady(options, watch, exited, kill)
   // Whoever only waits for `exited` must not be ended by an unhandled rejection.
   ready.catch(() => {})
