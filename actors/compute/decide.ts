@@ -149,7 +149,7 @@ export const actions = {
   }),
 
   noteTail: (context: ComputeContext, event: Of<'FenceGranted'>): ComputeChange => ({
-    context: { ...context, tail: event.tail, failures: 0 },
+    context: { ...context, tail: event.tail },
   }),
 
   attach: (context: ComputeContext): ComputeChange => {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { ComputeEvent } from '../../events/compute.ts'
 import type { ComputeId, EndpointId, Position, Term, TimelineId, ZoneId } from '../../events/identifiers.ts'
 import type { TermGrant } from '../../events/timeline.ts'
-import { BACKOFF_FIRST_MS } from '../backoff.ts'
+import { BACKOFF_FIRST_MS, backoffMs } from '../backoff.ts'
 import { anyTime, checkProperties, scenario } from '../testing.ts'
 import { CRASH_WINDOW_MS, CRASHES_MAX, REPORT_INTERVAL_MS, SHUTDOWN_PATIENCE_MS } from './decide.ts'
 import { compute } from './machine.ts'
@@ -113,6 +113,24 @@ describe('a compute on its way to serving', () => {
       .given(start(1), granted(5), fenced(5))
       .when(failed(false))
       .expect({ state: 'failed', effects: ['shutDown', 'send'] })
+  })
+
+  test('waits longer from failed attach to failed attach, though every election succeeds', () => {
+    const round = (value: number, at: number): ComputeEvent[] => [
+      timer('retry', at - 1),
+      granted(value),
+      fenced(value),
+      { type: 'AttachFailed', at, term: term(value), problem: 'store', retryable: true },
+    ]
+    const waits = (failures: number) => ({ context: { timers: { retry: 30_000 * failures + backoffMs(failures) } } })
+    const retried = fresh().given(start(1), ...round(5, 30_000).slice(1))
+    retried
+      .expect(waits(1))
+      .given(...round(6, 60_000))
+      .expect(waits(2))
+      .given(...round(7, 90_000))
+      .expect(waits(3))
+    expect(backoffMs(3)).toBeGreaterThan(backoffMs(1))
   })
 })
 

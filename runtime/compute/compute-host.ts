@@ -102,12 +102,15 @@ export class ComputeHost {
     }
   }
 
-  async #fence({ timeline, term, grant }: Of<'fence'>, cause: Cause): Promise<ComputeEvent> {
+  async #fence({ timeline, term, grant }: Of<'fence'>, cause: Cause): Promise<ComputeEvent | undefined> {
     const startedMs = this.#environment.nowMs()
     const at = this.#environment.nowMs()
+    const cut = this.#cut.signal
     try {
       const ports = this.#reignPorts(timeline, grant, cause)
       const reign = await establishReign(ports, grant)
+      // Shut down meanwhile: what stands here, if anything, is a later reign's.
+      if (cut.aborted) return undefined
       this.#reign = reign
       this.#predecessors?.close()
       this.#predecessors = new Predecessors(ports, reign)
@@ -178,10 +181,11 @@ export class ComputeHost {
       await this.#volume.killPostgres()
       if (this.#hasServed) await this.#volume.guard()
       if (!(await this.#mayServe(term))) return undefined
-      this.#answersUnder = term
       server = await this.#volume.launch(this.#hasServed)
       this.#hasServed = true
       this.#watch(server, term, tell)
+      // What lapsed while there was no server to close is closed now.
+      if (!this.#volume.isLeased) server.closeClients()
       await server.ready
       await server.followPassword()
     } catch (error) {
@@ -198,7 +202,7 @@ export class ComputeHost {
 
   /**
    * Resolves with true once reads may be answered: no predecessor answers any that know less, and the own lease is held. With
-   * false if it does not come to that.
+   * false if it does not come to that. A deposition that comes at this moment finds us answering already.
    */
   async #mayServe(term: Term): Promise<boolean> {
     const startedMs = this.#environment.nowMs()
@@ -206,6 +210,7 @@ export class ComputeHost {
       if (this.#predecessors?.areGone && this.#volume?.isLeased) {
         const waitedMs = this.#environment.nowMs() - startedMs
         if (waitedMs >= POLL_MS) this.#environment.progress('Wait until no predecessor serves', waitedMs)
+        this.#answersUnder = term
         return true
       }
       await sleep(this.#environment.timers, POLL_MS)

@@ -3,13 +3,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { PROBES } from '../oracles/sometimes.ts'
 import { generatePlan } from '../plan/generate.ts'
 import type { Plan } from '../plan/plan.ts'
 import { Campaign } from './campaign.ts'
 import { leaveLogs, logInProcess } from './failure-logs.ts'
 import { commandsFor, describePlanOf, describeViolation } from './failure-text.ts'
 import { differenceOf, OnceRunner, type Runner, TwiceRunner, type Verdict } from './runner.ts'
-import { describeSummary, Tally } from './tally.ts'
+import { describeSummary, describeUnreached, Tally } from './tally.ts'
 import type { Result } from './worker-messages.ts'
 import { WorkerProcess } from './worker-process.ts'
 
@@ -136,7 +137,7 @@ describe('a campaign', () => {
 describe('a tally', () => {
   test('counts what runs did', () => {
     const tally = new Tally()
-    tally.add(PLAN, { outcome: OUTCOME }, [])
+    tally.add(PLAN, { outcome: { ...OUTCOME, probes: ['a term changed'] } }, [])
     tally.add(PLAN, { outcome: { ...OUTCOME, commits: 0, servings: 0, terms: 0 } }, [])
     tally.add(PLAN, { violation: 'crash' }, ['a', 'b'])
     const summary = tally.summary(10_000)
@@ -151,8 +152,11 @@ describe('a tally', () => {
       failures: [{ seed: 7, violation: 'crash', faults: PLAN.faults, commands: ['a', 'b'] }],
     })
     expect(describeSummary(summary)).toBe(
-      '3 seeds in 10 s · 6 simulated s/s · 200 events/s · 5 commits · 2 failovers · 33 % committed · 33 % changed term · 1 failure',
+      '3 seeds in 10 s · 6 simulated s/s · 200 events/s · 5 commits · 2 failovers · 33 % committed · 33 % changed term · ' +
+        `${PROBES.length - 1} probes never reached · 1 failure`,
     )
+    expect(summary.probesNeverReached).toEqual(PROBES.filter((probe) => probe !== 'a term changed'))
+    expect(describeUnreached(summary)).toMatch(/^never reached: .*a writer was fenced · .*\n$/)
     expect(new Tally().summary(0)).toMatchObject({ seeds: 0, committedShare: 0, eventsPerSecond: 0 })
   })
 

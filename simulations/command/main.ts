@@ -25,7 +25,7 @@ import { plansFor } from './plans.ts'
 import { ProcessLaboratory } from './process-laboratory.ts'
 import { OnceRunner, type Runner, TwiceRunner } from './runner.ts'
 import { onSignal } from './signals.ts'
-import { describeSummary, Tally } from './tally.ts'
+import { describeSummary, describeUnreached, Tally } from './tally.ts'
 
 const EXIT_FAILED = 1
 
@@ -123,6 +123,7 @@ async function many({ flags, output, tally, report, makeRunner }: Task): Promise
   await report.end()
   takeSignalsBack()
   const summary = tally.summary(campaignMs)
+  if (!output.json) output.text(describeUnreached(summary))
   output.line(output.json ? JSON.stringify(summary) : describeSummary(summary))
   return tally.failures.length === 0 ? 0 : EXIT_FAILED
 }

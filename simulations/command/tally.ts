@@ -3,6 +3,7 @@
  * along: commits, failovers, and how many runs had any. Nothing here knows how they were run.
  */
 import type { Fault } from '../faults/fault.ts'
+import { neverReached, type Probe } from '../oracles/sometimes.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Explanation } from './explain.ts'
 import type { Verdict } from './runner.ts'
@@ -32,6 +33,8 @@ export interface Summary {
   /** Of the seeds. */
   readonly committedShare: number
   readonly changedTermShare: number
+  /** Places that some run should get to, and none has: what is proved about them is nothing. */
+  readonly probesNeverReached: readonly Probe[]
   readonly failures: readonly Failure[]
 }
 
@@ -45,6 +48,7 @@ export class Tally {
   #failovers = 0
   #committed = 0
   #changedTerm = 0
+  readonly #reached = new Set<Probe>()
 
   /** `commands` show a failure of this plan again. */
   add(plan: Plan, { outcome, cpuMs = 0, violation }: Verdict, commands: readonly string[]): Failure | undefined {
@@ -57,6 +61,7 @@ export class Tally {
       this.#failovers += Math.max(0, outcome.terms - 1)
       if (outcome.commits > 0) this.#committed++
       if (outcome.terms > 1) this.#changedTerm++
+      for (const probe of outcome.probes) this.#reached.add(probe)
     }
     if (violation === undefined) return undefined
     const failure = { seed: plan.seed, violation, faults: plan.faults, commands }
@@ -86,6 +91,7 @@ export class Tally {
       failovers: this.#failovers,
       committedShare: share(this.#committed),
       changedTermShare: share(this.#changedTerm),
+      probesNeverReached: neverReached(this.#reached),
       failures: this.failures,
     }
   }
@@ -95,9 +101,15 @@ function round(value: number, digits: number): number {
   return Number(value.toFixed(digits))
 }
 
+/** A line that names what `describeSummary` counts; empty if there is nothing to name, or nothing was run. */
+export function describeUnreached({ seeds, probesNeverReached }: Summary): string {
+  return seeds === 0 || probesNeverReached.length === 0 ? '' : `never reached: ${probesNeverReached.join(' · ')}\n`
+}
+
 /** One line for people. */
 export function describeSummary(summary: Summary): string {
-  const { seeds, elapsedSeconds, simulatedSecondsPerSecond, eventsPerSecond, commits, failovers, failures } = summary
+  const { seeds, elapsedSeconds, simulatedSecondsPerSecond, eventsPerSecond, commits, failovers } = summary
+  const { probesNeverReached, failures } = summary
   const percent = (share: number) => `${Math.round(share * 100)} %`
   return [
     `${seeds} ${seeds === 1 ? 'seed' : 'seeds'} in ${Math.round(elapsedSeconds)} s`,
@@ -107,6 +119,7 @@ export function describeSummary(summary: Summary): string {
     `${failovers} failovers`,
     `${percent(summary.committedShare)} committed`,
     `${percent(summary.changedTermShare)} changed term`,
+    `${probesNeverReached.length} probes never reached`,
     `${failures.length} ${failures.length === 1 ? 'failure' : 'failures'}`,
   ].join(' · ')
 }

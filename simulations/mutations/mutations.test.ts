@@ -108,6 +108,7 @@ describe('oracleOf', () => {
   test.each([
     ['Error: 3.1 s lost-commit: key 4', 'ledger'],
     ['committed log: term 3 has two logs', 'committed-log'],
+    ['fresh votes: a begins term 2 at 3 of term 1', 'fresh-votes'],
     ['recovered from the log up to 17314, key 1 has no value', 'images'],
     ['Error: no service within 120000 ms after the last fault: zone-1', 'liveness'],
     ['term 3 was granted to a and, by event 4, to b', 'terms'],

@@ -10,6 +10,7 @@ const WORDS: ReadonlyArray<readonly [string, RegExp]> = [
   ['committed-log', /^committed log: /],
   ['promises', /^the safekeeper of \S+ (?:opened|votes|tells|calls|holds|does not call) /],
   ['commit-copies', /^copies: /],
+  ['fresh-votes', /^fresh votes: /],
   ['serving', /^serving: /],
   ['sealed-pages', /^sealed: /],
   ['redundancy', /^redundancy: /],

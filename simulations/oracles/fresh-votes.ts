@@ -47,7 +47,7 @@ export class FreshVotes implements Pick<ReignObserver, 'opened'> {
     const lastTerm = history.at(-2)?.term ?? 0
     if (!archived || !isAhead(archived, { term: lastTerm, position })) return
     violated(
-      `copies: ${compute} begins term ${term} at ${position} of term ${lastTerm}, but when disks that had forgotten voted for it the archive ended at ${archived.position} of term ${archived.term}`,
+      `fresh votes: ${compute} begins term ${term} at ${position} of term ${lastTerm}, but when disks that had forgotten voted for it the archive ended at ${archived.position} of term ${archived.term}`,
     )
   }
 }

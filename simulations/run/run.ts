@@ -10,7 +10,7 @@ import { heal, strike } from '../faults/strike.ts'
 import { SeededDraws } from '../kernel/draws.ts'
 import { Kernel, WORLD } from '../kernel/kernel.ts'
 import { KernelScheduler } from '../kernel/scheduler.ts'
-import { audit, awaitService } from '../oracles/liveness.ts'
+import { audit, awaitService, RECOVERY_MS_MAX } from '../oracles/liveness.ts'
 import { Oracles } from '../oracles/oracles.ts'
 import type { Probe } from '../oracles/sometimes.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -117,7 +117,8 @@ async function carryOut(run: Run): Promise<void> {
   await kernel.run(deadline, () => cluster.workload.isQuiet)
   await audit(cluster, deadline)
   await oracles.audited(cluster)
-  await oracles.atEnd(cluster, deadline)
+  // What came before may have taken all of the time until `deadline`.
+  await oracles.atEnd(cluster, kernel.nowMs + RECOVERY_MS_MAX)
   const [missed] = cluster.edits.missed
   if (missed !== undefined) throw new Error(`the run has not come to an edit of its plan: ${missed}`)
 }
