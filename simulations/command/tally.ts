@@ -119,7 +119,7 @@ export function describeSummary(summary: Summary): string {
     `${failovers} failovers`,
     `${percent(summary.committedShare)} committed`,
     `${percent(summary.changedTermShare)} changed term`,
-    `${probesNeverReached.length} probes never reached`,
+    `${probesNeverReached.length} ${probesNeverReached.length === 1 ? 'probe' : 'probes'} never reached`,
     `${failures.length} ${failures.length === 1 ? 'failure' : 'failures'}`,
   ].join(' · ')
 }

@@ -17,14 +17,12 @@ const BY_LINE = {
   'a safekeeper withdrew': /safekeeper withdrawn/,
   'a failed sync was made good at the opening of a disk': /a sync had failed/,
   'a full disk was answered': /no space left/,
-  'a safekeeper could not vouch for its disk': /the disk in .* may have lost/,
   'the store gave no usable answer': /gave no usable answer/,
   'the log was read past a safekeeper': /reading the log from zone-/,
   'a snapshot was not recorded': /snapshot at \d+:/,
   'a snapshot came too late for its term': /RecordSnapshot/,
   'a vote was missing': /no vote of/,
   'a volume could not be made durable': /could not be made durable/,
-  'an old writer held the name of an object': /another writer holds our term/,
 } as const
 
 /** By what an actor's host shows. */
@@ -33,6 +31,8 @@ const BY_ACTOR = {
   'a serving lease lapsed': ({ summary }) => summary['problem'] === 'no majority of safekeepers is heard',
   'a compute gave up': ({ actor, state }) => actor.startsWith('compute.') && state === 'failed',
   'an election lacked voters': ({ summary }) => / safekeepers count, /.test(String(summary['problem'] ?? '')),
+  'a safekeeper could not vouch for its disk': ({ summary }) =>
+    /may have lost ack/.test(String(summary['problem'] ?? '')),
   'a term was outvoted while it was elected': ({ summary }) =>
     /has been promised|has promised itself/.test(String(summary['problem'] ?? '')),
   'a compute moved in a fast stop': ({ actor, state }) => actor.startsWith('compute.') && state === 'suspending',
