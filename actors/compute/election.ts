@@ -58,8 +58,8 @@ export type Choice =
  *
  * `archive` is undefined if it is empty; if it could not be read, do not ask. A disk that is `fresh` may have
  * acknowledged more than it holds. Under `archived` durability it counts all the same: whatever was acknowledged is in
- * the archive too. Under `quorum` durability only the disks vouch for the newest entries, so it does not count unless
- * its zone never took part.
+ * the archive too. Under `quorum` durability only the disks vouch for the newest entries, so it does not count. The first
+ * disk of a zone that never took part has nothing to forget, and is not `fresh`.
  */
 export function chooseTail(
   votes: readonly VoteResponse[],

@@ -71,7 +71,6 @@ export function leaderOf(context: ZoneContext, state: ZoneState, at: number): Zo
   return context.zones.find(leads) ?? ''
 }
 
-/** After the own clock was set back: what was heard in its future was heard now, at the latest, or it would stay fresh until then. */
 const heartbeatOf = (context: ZoneContext, at: number, state: ZoneState): ZoneEffect => {
   const { id, incarnation } = context
   return {
@@ -80,6 +79,7 @@ const heartbeatOf = (context: ZoneContext, at: number, state: ZoneState): ZoneEf
   }
 }
 
+/** After the own clock was set back: what was heard in its future was heard now, at the latest, or it would stay fresh until then. */
 function setBack(context: ZoneContext, at: number): ZoneContext {
   const heard = Object.entries(context.peers).map(([zone, peer]) => [
     zone,

@@ -1,7 +1,8 @@
 /**
  * Performs what a compute's actor decides (actors/compute): asks for terms, elects, attaches, starts and stops Postgres.
- * One object per compute; what it holds is only what must be undone later. Every effect ends in events, also when it fails,
- * and carries the term it was asked for, so that a late result of a former reign is recognised. No decision is taken here.
+ * One object per compute; what it holds is what must be undone later, and under which term clients are answered. Every effect
+ * that was not cut short ends in events, also when it fails, with the term it was asked for, so that a late result of a former
+ * reign is recognised. Nothing is decided here but one thing: whether Postgres may answer anybody yet.
  */
 import type { ComputeContext, ComputeEffect } from '../../actors/compute/decide.ts'
 import type { ComputeEvent, ComputeState } from '../../events/compute.ts'

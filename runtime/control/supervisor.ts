@@ -129,7 +129,7 @@ export class Supervisor {
   }
 }
 
-/** Beside this file in the sources and in dist/ alike; node runs only the latter. */
 /** A zone has three threads, and V8 lets the young garbage of each grow to 48 MB by default: 220 MB became 180. */
 const ZONE_NODE_FLAGS = ['--max-semi-space-size=4']
+/** Beside this file in the sources and in dist/ alike; node runs only the latter. */
 const ZONE_MODULE = fileURLToPath(new URL(`../zone/main${import.meta.url.slice(-3)}`, import.meta.url))

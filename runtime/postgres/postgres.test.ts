@@ -174,9 +174,9 @@ describe.skipIf(missing !== undefined)(
       expect(report.killed.length).toBeGreaterThan(3)
       expect(await server.exited).toMatchObject({ signal: 'SIGKILL' })
       // As a term does it: the file is gone before the start, so Postgres has to find the old segment by itself.
-      const beforeStart = async () => rmSync(join(root, 'volume/data/postmaster.pid'))
+      rmSync(join(root, 'volume/data/postmaster.pid'))
       const lines: string[] = []
-      server = await startPostgres(options({ beforeStart, onLogLine: (line) => lines.push(line) }))
+      server = await startPostgres(options({ onLogLine: (line) => lines.push(line) }))
       await server.ready
       expect(lines.join('\n')).toContain('database system was not properly shut down')
       expect((await overTcp('select count(*) from u'))[0]?.rows).toEqual([['1000']])

@@ -1,7 +1,7 @@
 /**
  * One running postmaster: starting it, knowing when it serves, stopping it. Nothing here opens, stats or lists anything
  * in the data directory: that is a mount served by this very process, and touching it from here would wait for ourselves.
- * What has to happen in the volume first (dropping postmaster.pid under the new term) is the caller's, in `beforeStart`.
+ * What has to happen in the volume first (dropping postmaster.pid under the new term) is the caller's.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
@@ -27,8 +27,6 @@ export interface StartOptions {
   readonly socketDirectory: string
   readonly listen: Listen
   readonly settings: Pick<SettingsOptions, 'role' | 'sharedBuffersBytes' | 'overrides'> & { readonly host?: HostMemory }
-  /** Runs just before the spawn; a rejection is passed on and nothing is started. */
-  readonly beforeStart?: () => Promise<void>
   readonly onLogLine?: (line: string) => void
   /** Appended to (0600), outside the volume. */
   readonly logFile?: string
@@ -87,7 +85,6 @@ export async function startPostgres(options: StartOptions): Promise<PostgresProc
   const host = options.settings.host ?? hostMemory()
   const settings = settingsFor({ ...options.settings, ...options, host })
   await prepareSocketDirectory(options.socketDirectory, options.listen.port, options.user)
-  await options.beforeStart?.()
   options.signal?.throwIfAborted()
   const argv = [options.binaries.postgres, '-D', options.directory, ...settingsArguments(settings)]
   const [program, ...rest] = asUser(options.user, argv)

@@ -28,7 +28,7 @@ export interface Summary {
   readonly events: number
   readonly eventsPerSecond: number
   readonly commits: number
-  /** Servings after the first of a run. */
+  /** Elections after the first of a run. */
   readonly failovers: number
   /** Of the seeds. */
   readonly committedShare: number
