@@ -1,5 +1,5 @@
 /**
- * One process that runs seeds on mutated code, until one fails. A process that says nothing for long hangs, and is ended; that
+ * One process that runs seeds, or a kept plan, on mutated code, until one fails. A process that says nothing for long hangs, and is ended; that
  * and a crash count as failures of the seed that was its turn. Code that cannot even be loaded is no mutation, and an error.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -13,6 +13,9 @@ export interface Seeds {
   readonly to: number
   readonly needs: Needs
 }
+
+/** A kept plan, or seeds. */
+export type Job = Seeds | { readonly file: string }
 
 interface Line {
   readonly seed: number
@@ -34,11 +37,9 @@ export class MutantProcess {
   #isSilent = false
   #isStopped = false
 
-  constructor(worker: string, { from, to, needs }: Seeds) {
-    this.#turn = from
-    this.#child = spawn(process.execPath, [worker, String(from), String(to), JSON.stringify(needs)], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+  constructor(worker: string, job: Job) {
+    this.#turn = 'from' in job ? job.from : 0
+    this.#child = spawn(process.execPath, [worker, JSON.stringify(job)], { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#complaint = lastLinesOf(this.#child)
     this.#exited = new Promise((resolve) => this.#child.once('exit', (code) => resolve(code)))
   }

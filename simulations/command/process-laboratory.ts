@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { compiledFile, edit, editsOf, type Mutation } from '../mutations/mutation.ts'
 import type { Failure } from '../mutations/run-mutations.ts'
 import { GivenUp } from '../shrink/attempts.ts'
-import { MutantProcess, type Seeds } from './mutant-process.ts'
+import { type Job, MutantProcess } from './mutant-process.ts'
 import type { StoppableLaboratory } from './mutations.ts'
 
 const WORKER = 'simulations/command/mutant-worker.js'
@@ -19,28 +19,33 @@ const SEEDS_A_PROCESS = 200
 
 export class ProcessLaboratory implements StoppableLaboratory {
   readonly #scratch: string
+  /** Plans are no code, and so not in `dist`. */
+  readonly #plans: string
   readonly #processes = new Set<MutantProcess>()
   #isStopped = false
 
   /** `dist`: the compiled code; if this is run from it, it need not be given. */
   constructor(dist = fileURLToPath(new URL('../..', import.meta.url))) {
+    this.#plans = join(dist, '..', 'simulations')
     this.#scratch = join(dist, '..', `.dist-mutants-${process.pid}`)
     copyCode(dist, join(this.#scratch, UNMUTATED))
   }
 
-  async firstFailure(mutation: Mutation | undefined, from: number, to: number): Promise<Failure | undefined> {
-    const directory = mutation ? this.#mutant(mutation) : join(this.#scratch, UNMUTATED)
+  firstFailure(mutation: Mutation | undefined, from: number, to: number): Promise<Failure | undefined> {
     const needs = mutation?.needs ?? {}
-    try {
+    return this.#inCode(mutation, async (directory) => {
       for (let first = from; first <= to; first += SEEDS_A_PROCESS) {
         const last = Math.min(to, first + SEEDS_A_PROCESS - 1)
         const failure = await this.#run(directory, { from: first, to: last, needs })
         if (failure) return failure
       }
       return undefined
-    } finally {
-      if (mutation) rmSync(directory, { recursive: true, force: true })
-    }
+    })
+  }
+
+  failureOf(mutation: Mutation | undefined, plan: string): Promise<Failure | undefined> {
+    const file = join(this.#plans, `${plan}.json`)
+    return this.#inCode(mutation, (directory) => this.#run(directory, { file }))
   }
 
   stop(): void {
@@ -52,9 +57,18 @@ export class ProcessLaboratory implements StoppableLaboratory {
     rmSync(this.#scratch, { recursive: true, force: true })
   }
 
-  async #run(directory: string, seeds: Seeds): Promise<Failure | undefined> {
+  async #inCode<A>(mutation: Mutation | undefined, work: (directory: string) => Promise<A>): Promise<A> {
+    const directory = mutation ? this.#mutant(mutation) : join(this.#scratch, UNMUTATED)
+    try {
+      return await work(directory)
+    } finally {
+      if (mutation) rmSync(directory, { recursive: true, force: true })
+    }
+  }
+
+  async #run(directory: string, job: Job): Promise<Failure | undefined> {
     if (this.#isStopped) throw new GivenUp()
-    const one = new MutantProcess(join(directory, WORKER), seeds)
+    const one = new MutantProcess(join(directory, WORKER), job)
     this.#processes.add(one)
     try {
       return await one.firstFailure()

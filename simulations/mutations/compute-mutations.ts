@@ -68,6 +68,7 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
     find: 'if (one.lastTerm !== other.lastTerm)',
     replace: 'if (one.position === other.position && one.lastTerm !== other.lastTerm)',
     about: 'The longest log goes on, whoever wrote its end.',
+    plan: 'mutations/plans/choose-longest-tail',
   },
   {
     name: 'choose-tail-by-term-only',
@@ -168,6 +169,7 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
     find: 'return this.#silent.size === 0 || this.#ports.monotonicMs() >= this.#endAtMs;',
     replace: 'return true;',
     about: 'A compute serves while a predecessor that does not know of it may still answer reads.',
+    plan: 'seeds/reads-of-a-deposed-server',
   },
   {
     name: 'keep-lease',
@@ -176,6 +178,7 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
     replace: 'if (false)',
     about: 'A compute that hears no majority goes on answering reads.',
     needs: { faults: ['isolate', 'cut', 'pause-zone'] },
+    plan: 'mutations/plans/keep-lease',
   },
   {
     name: 'fsync-ignores-dirty-pages',

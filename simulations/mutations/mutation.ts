@@ -30,6 +30,8 @@ export interface Mutation extends Edit {
   readonly about: string
   /** Without, any plan may show it. */
   readonly needs?: Needs
+  /** A plan that shows it, run before any seed, because few seeds do: a file in simulations/, without its .json. */
+  readonly plan?: string
 }
 
 /** Where the compiler puts it, from its output folder. */

@@ -56,13 +56,20 @@ describe('edit', () => {
 describe('runMutations', () => {
   const NO_SERVICE = 'Error: no service within 120000 ms: zone-1'
 
-  /** By name of a mutation, how which seeds fail. */
+  /** By name of a mutation, how which seeds and plans fail. */
   class Paper implements Laboratory {
     readonly asked: string[] = []
-    readonly #failures: Readonly<Record<string, Readonly<Record<number, string>>>>
+    readonly #failures: Readonly<Record<string, Readonly<Record<number | string, string>>>>
 
-    constructor(failures: Readonly<Record<string, Readonly<Record<number, string>>>>) {
+    constructor(failures: Readonly<Record<string, Readonly<Record<number | string, string>>>>) {
       this.#failures = failures
+    }
+
+    async failureOf(mutation: Mutation | undefined, plan: string): Promise<Failure | undefined> {
+      const name = mutation?.name ?? 'none'
+      this.asked.push(`${name} ${plan}`)
+      const violation = this.#failures[name]?.[plan]
+      return violation === undefined ? undefined : { seed: 99, violation }
     }
 
     async firstFailure(mutation: Mutation | undefined, from: number, to: number): Promise<Failure | undefined> {
@@ -83,6 +90,20 @@ describe('runMutations', () => {
     expect(results).toEqual([{ name: 'a', caught: { seed: 5, violation: NO_SERVICE }, seeds: 5 }])
     expect(reported).toEqual(results)
     expect(laboratory.asked).toEqual(['a 1-10', 'none 3-3', 'a 4-10', 'none 5-5'])
+  })
+
+  test('a plan comes before the seeds, which are not run if it has caught the mutation', async () => {
+    const laboratory = new Paper({
+      a: { 2: 'Error: 1.0 s fork: x', p: 'Error: 2.0 s fork: y', q: NO_SERVICE },
+      none: { q: NO_SERVICE },
+    })
+    const search = (plan: string) => runMutations({ laboratory, mutations: [{ ...mutation, plan }], seedsMax: 10 })
+    const [shown] = await search('p')
+    expect(shown).toEqual({ name: 'a', caught: { seed: 99, violation: 'Error: 2.0 s fork: y' }, seeds: 0 })
+    expect(resultLine(shown!)).toMatch(/^a +plan {2}ledger +fork$/)
+    expect(laboratory.asked).toEqual(['a p', 'none p'])
+    expect((await search('q'))[0]).toMatchObject({ seeds: 2 })
+    expect((await search('nothing fails'))[0]).toMatchObject({ seeds: 2 })
   })
 
   test('one that fails otherwise has', async () => {

@@ -13,7 +13,8 @@ export function resultLine({ name, caught, seeds }: MutationResult): string {
   const what = caught
     ? `${oracleOf(caught.violation).padEnd(ORACLE_WIDTH)}  ${violationKind(caught.violation)}`
     : 'NOT CAUGHT'
-  return `${name.padEnd(NAME_WIDTH)} ${String(seeds).padStart(SEEDS_WIDTH)}  ${what}`
+  const howMany = caught && seeds === 0 ? 'plan' : String(seeds)
+  return `${name.padEnd(NAME_WIDTH)} ${howMany.padStart(SEEDS_WIDTH)}  ${what}`
 }
 
 /** `count`: of all that were to be caught. */

@@ -1,7 +1,8 @@
 /**
  * Looks for the first seed that catches each mutation: plans are generated from one seed after the other and run on the mutated
- * code until an oracle objects. A seed that fails in the same way without the mutation has not caught it. Where the mutated
- * code is run, and in what process, is the laboratory's business.
+ * code until an oracle objects; of a mutation that few seeds show, a plan that was kept for it comes first. A plan that fails
+ * in the same way without the mutation has not caught it. Where the mutated code is run, and in what process, is the
+ * laboratory's business.
  */
 import { GivenUp } from '../shrink/attempts.ts'
 import { violationKind } from '../shrink/violation-kind.ts'
@@ -19,13 +20,15 @@ export interface Laboratory {
    * `GivenUp` if nobody waits any more, and with an error if the mutated code does not run at all.
    */
   firstFailure(mutation: Mutation | undefined, from: number, to: number): Promise<Failure | undefined>
+  /** The same of a kept plan, named as in `Mutation`. */
+  failureOf(mutation: Mutation | undefined, plan: string): Promise<Failure | undefined>
 }
 
 export interface MutationResult {
   readonly name: string
-  /** Undefined if no seed has caught it. */
+  /** Undefined if neither its plan nor a seed has caught it. */
   readonly caught: Failure | undefined
-  /** How many seeds were run. */
+  /** How many seeds were run; 0 if its plan has caught it. */
   readonly seeds: number
 }
 
@@ -84,7 +87,9 @@ class Hunt {
   }
 
   async #search(mutation: Mutation): Promise<MutationResult> {
-    const { name } = mutation
+    const { name, plan } = mutation
+    const shown = plan === undefined ? undefined : await this.#shownBy(mutation, plan)
+    if (shown !== undefined) return { name, caught: shown, seeds: 0 }
     for (let from = this.#from; from <= this.#to; ) {
       const failure = await this.#laboratory.firstFailure(mutation, from, this.#to)
       if (failure === undefined) break
@@ -94,13 +99,24 @@ class Hunt {
     return { name, caught: undefined, seeds: this.#to - this.#from + 1 }
   }
 
-  async #isCaughtBy({ seed, violation }: Failure): Promise<boolean> {
+  async #shownBy(mutation: Mutation, plan: string): Promise<Failure | undefined> {
+    const failure = await this.#laboratory.failureOf(mutation, plan)
+    if (failure === undefined) return undefined
+    const without = await this.#laboratory.failureOf(undefined, plan)
+    return isAlike(failure, without) ? undefined : failure
+  }
+
+  async #isCaughtBy(failure: Failure): Promise<boolean> {
+    const { seed } = failure
     let unmutated = this.#unmutated.get(seed)
     if (unmutated === undefined) {
       unmutated = this.#laboratory.firstFailure(undefined, seed, seed)
       this.#unmutated.set(seed, unmutated)
     }
-    const without = await unmutated
-    return without === undefined || violationKind(without.violation) !== violationKind(violation)
+    return !isAlike(failure, await unmutated)
   }
+}
+
+function isAlike(failure: Failure, without: Failure | undefined): boolean {
+  return without !== undefined && violationKind(without.violation) === violationKind(failure.violation)
 }

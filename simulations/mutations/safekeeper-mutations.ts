@@ -190,6 +190,7 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     find: 'this.#answeredAtMs = this.#ports.monotonicMs();',
     replace: '',
     about: 'A vote says that no writer has been answered since the disk was opened.',
+    plan: 'seeds/reads-of-a-deposed-server',
   },
   {
     name: 'forget-failed-sync-at-opening',
@@ -198,6 +199,7 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     replace: "const unnoted = '';",
     about: 'A sync that fails while a disk is opened leaves no word for whoever opens it next.',
     needs: { faults: ['fail-sync'] },
+    plan: 'mutations/plans/forget-failed-sync-at-opening',
   },
   {
     name: 'forget-catch-up-retry',

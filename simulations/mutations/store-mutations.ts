@@ -136,6 +136,7 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
     find: 'if (unchanged)\n                this.cache.uncaptured(slot);',
     replace: '',
     about: 'What a seal captured that could not be stored is never captured again.',
+    plan: 'mutations/plans/abandoned-seal-is-forgotten',
   },
   {
     name: 'trust-prefix-of-log-write',

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { useChecksum } from '../../events/checksum.ts'
@@ -8,12 +9,17 @@ import { readKeptSeed } from './kept-seed.ts'
 
 useChecksum((bytes, before) => crc32(bytes, before))
 
-const names = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.json'))
-const read = (name: string) => readFileSync(`${import.meta.dirname}/${name}`, 'utf8')
+/** Those that show deliberate errors must pass without them, and are as good as any other plan for that. */
+const SHOWN = '../mutations/plans/'
+const plansIn = (folder: string) =>
+  readdirSync(join(import.meta.dirname, folder)).filter((name) => name.endsWith('.json'))
+const names = [...plansIn('.'), ...plansIn(SHOWN).map((name) => `${SHOWN}${name}`)]
+const read = (name: string) => readFileSync(join(import.meta.dirname, name), 'utf8')
 
 describe('what was mended stays so', () => {
   test('there are plans', () => {
-    expect(names.length).toBeGreaterThan(0)
+    expect(plansIn('.').length).toBeGreaterThan(0)
+    expect(plansIn(SHOWN).length).toBeGreaterThan(0)
   })
 
   test.each(names)('%s', async (name) => {
