@@ -8,6 +8,9 @@ import { type Kernel, WORLD } from '../kernel/kernel.ts'
 import type { Fault } from './fault.ts'
 import { rot } from './rot.ts'
 
+/** So long a failed sync may take to be told, by a safekeeper that is fetching what it missed. */
+const NOTICED_WITHIN_MS = 5_000
+
 export function strike(cluster: SimCluster, fault: Fault): void {
   const { kernel, network, bucket } = cluster
   switch (fault.kind) {
@@ -78,17 +81,30 @@ export function strike(cluster: SimCluster, fault: Fault): void {
   }
 }
 
-/** Ends every condition. Zones that are down come back; a safekeeper that has withdrawn for damage is restarted, as people do. */
+/**
+ * Ends every condition. Zones that are down come back; a safekeeper that has withdrawn for damage is restarted, as people do, and
+ * so is one that withdraws a little later for what its disk did before.
+ */
 export function heal(cluster: SimCluster): void {
   cluster.network.heal()
   cluster.bucket.heal()
   for (const zone of cluster.zones) {
     zone.disk.isFull = false
     zone.disk.syncsToFail = 0
-    if (zone.safekeeper?.status().state === 'damaged') zone.kill()
+    if (isDamaged(zone)) zone.kill()
     zone.resume()
     zone.start()
   }
+  cluster.kernel.after(WORLD, NOTICED_WITHIN_MS, () => {
+    for (const zone of cluster.zones.filter(isDamaged)) {
+      zone.kill()
+      zone.start()
+    }
+  })
+}
+
+function isDamaged(zone: SimZone): boolean {
+  return zone.safekeeper?.status().state === 'damaged'
 }
 
 function zoneOf({ zones }: SimCluster, { zone }: { readonly zone: number }): SimZone {
