@@ -202,13 +202,6 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     plan: 'mutations/plans/forget-failed-sync-at-opening',
   },
   {
-    name: 'forget-catch-up-retry',
-    file: 'runtime/safekeeper/safekeeper.ts',
-    find: "this.#tell({ type: 'CatchUpFailed', at: 0, problem });\n            this.#armRetry();",
-    replace: "this.#tell({ type: 'CatchUpFailed', at: 0, problem });",
-    about: 'A safekeeper that could not fetch what it missed does not try again.',
-  },
-  {
     name: 'catch-up-from-anyone',
     file: 'runtime/safekeeper/catch-up.ts',
     find: 'await expectFollower(ports, peer, term);',
