@@ -1,6 +1,7 @@
 /**
- * One process that runs seeds, or a kept plan, on mutated code, until one fails. A process that says nothing for long hangs, and is ended; that
- * and a crash count as failures of the seed that was its turn. Code that cannot even be loaded is no mutation, and an error.
+ * One process that runs seeds, or a kept plan, on mutated code, until one fails. A process that says nothing for long hangs,
+ * and is ended; that and a crash count as failures of the seed that was its turn. Code that cannot even be loaded is no
+ * mutation, and an error.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'

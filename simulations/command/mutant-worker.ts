@@ -1,6 +1,7 @@
 /**
- * A process that runs the plans of a range of seeds, or one that was kept, on the code that it lies in, and prints a line of JSON for
- * each that may show the error: the way of process-laboratory.ts into code that was changed. It ends with the first violation.
+ * A process that runs the plans of a range of seeds, or one that was kept, on the code that it lies in, and prints a line of
+ * JSON for each that may show the error: the way of process-laboratory.ts into code that was changed. It ends with the first
+ * violation.
  */
 import { readFileSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
