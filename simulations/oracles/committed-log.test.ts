@@ -51,6 +51,20 @@ describe('what may happen', () => {
     expect(log.between(21, 30).map(({ position }) => position)).toEqual([25, 30])
   })
 
+  test('the first news of a term that has been succeeded, which stays in the history as its successor has it', () => {
+    const { log, found } = afterOneTerm()
+    log.opened(opened(2, 20, 72, [[1, 0]]))
+    const named = [
+      [1, 0],
+      [2, 20],
+    ] as const
+    log.opened(opened(3, 25, 73, named))
+    log.durable(3, 40, 75)
+    log.durable(2, 25, 73)
+    expect(found).toEqual([])
+    expect(log.history.map(({ term }) => term)).toEqual([1, 2, 3])
+  })
+
   test('a slow reign of an older term that never makes anything durable', () => {
     const { log, found } = afterOneTerm()
     log.opened(opened(3, 20, 72, [[1, 0]]))
@@ -129,6 +143,18 @@ describe('what is caught', () => {
     expect(found).toEqual([
       expect.stringContaining('the history of term 3 of c3 does not name it'),
       expect.stringContaining('the history of term 4 of c4 has it begin at 25'),
+    ])
+  })
+
+  test('a successor that has begun without what is only now known to be durable', () => {
+    const { log, found } = afterOneTerm()
+    log.opened(opened(2, 20, 72, [[1, 0]]))
+    log.opened(opened(3, 25, 73, [[1, 0]]))
+    log.durable(2, 25, 73)
+    expect(found).toEqual([
+      expect.stringContaining(
+        'term 2 began at 20 and was durable up to 25, but the history of term 3 of c3 does not name it',
+      ),
     ])
   })
 

@@ -4,7 +4,7 @@
  * a writer that another has succeeded makes nothing durable beyond its successor's begin. Copies of the log are compared
  * with it in log-copies.ts. It keeps chains, never bytes, so a run of any length costs little.
  */
-import { entryAt } from '../../actors/compute/election.ts'
+import { entryAt, lastTermOf } from '../../actors/compute/election.ts'
 import type { TermBegin, TermHistory } from '../../events/safekeeper-wire.ts'
 import type { OpenedLog, ReignObserver } from './reign-observer.ts'
 
@@ -114,29 +114,38 @@ export class CommittedLog implements ReignObserver {
 
   #checkSuccessors(reign: Reign): void {
     for (const later of this.#reigns.values()) {
-      if (later.term <= reign.term || reign.durable <= later.position) continue
-      this.#violated(
-        `term ${reign.term} of ${reign.compute} made ${reign.durable} durable after ${words(later)} had begun there`,
-      )
+      if (later.term <= reign.term) continue
+      // A writer may learn late what was durable before its successor began; then its successor has gone on from there.
+      if (reign.durable <= later.position) this.#checkNamed(reign, later)
+      else
+        this.#violated(
+          `term ${reign.term} of ${reign.compute} made ${reign.durable} durable after ${words(later)} had begun there`,
+        )
     }
   }
 
   /** A term in which something was durable is part of every later log, from the same position on. */
-  #checkHistory({ term, compute, history }: OpenedLog): void {
-    for (const { term: known, position, durable } of this.#reigns.values()) {
-      if (known >= term || durable === position || known <= (history[0]?.term ?? 0)) continue
-      const named = history.find((entry) => entry.term === known)
-      if (named?.begin === position) continue
-      const found = named ? `has it begin at ${named.begin}` : 'does not name it'
-      this.#violated(
-        `term ${known} began at ${position} and was durable up to ${durable}, but the history of term ${term} of ${compute} ${found}`,
-      )
+  #checkHistory(log: OpenedLog): void {
+    for (const reign of this.#reigns.values()) {
+      if (reign.term < log.term && reign.durable > reign.position) this.#checkNamed(reign, log)
     }
   }
 
+  #checkNamed({ term, position, durable }: Reign, later: OpenedLog): void {
+    const { history } = later
+    if (term <= (history[0]?.term ?? 0)) return
+    const named = history.find((entry) => entry.term === term)
+    if (named?.begin === position) return
+    const found = named ? `has it begin at ${named.begin}` : 'does not name it'
+    this.#violated(
+      `term ${term} began at ${position} and was durable up to ${durable}, but the history of term ${later.term} of ${later.compute} ${found}`,
+    )
+  }
+
+  /** That of the newest term, whenever its writers learn what they made durable. */
   #adopt(history: TermHistory): void {
     const first = history[0]
-    if (first === undefined) return
+    if (first === undefined || lastTermOf(history) < lastTermOf(this.#history)) return
     const before = this.#history.filter(({ term }) => term < first.term)
     const known = this.#history.find(({ term }) => term === first.term)
     // Where a history begins, it may say no more than from where on it was read.
