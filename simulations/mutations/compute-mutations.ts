@@ -144,9 +144,9 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'forget-to-reelect',
-    file: LOG_WRITER,
-    find: "if (ack.status === 'not-elected')",
-    replace: 'if (false)',
+    file: 'runtime/compute/writing-log.ts',
+    find: 'if (this.#closed || now - (this.#reelectedAtMs.get(zone) ?? Number.NEGATIVE_INFINITY) < REELECT_INTERVAL_MS)',
+    replace: 'if (zone)',
     about: 'A safekeeper that came back is not told of the election that it missed.',
   },
   {
