@@ -201,6 +201,7 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
     replace: '',
     about: 'After a restart of Postgres fsyncs do not wait for what the dead one left unsynced.',
     needs: { faults: ['kill-postgres'] },
+    plan: 'mutations/plans/skip-guard',
   },
   {
     name: 'forget-guarded-position',
