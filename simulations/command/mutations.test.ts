@@ -40,7 +40,7 @@ describe('the table', () => {
   })
 
   test('a mutation that is not caught is a failure', async () => {
-    const words = ['keep-lease', 'skip-guard', '--seeds', '7']
+    const words = ['keep-lease', 'forget-fresh', '--seeds', '7']
     const { code, stdout } = await simulate(words, ['keep-lease'])
     expect(code).toBe(1)
     expect(stdout).toMatch(/^keep-lease +7 {2}NOT CAUGHT$/m)
@@ -48,7 +48,7 @@ describe('the table', () => {
   })
 
   test('as data', async () => {
-    const words = ['keep-lease', 'skip-guard', '--seeds', '7', '--seed', '3', '--json']
+    const words = ['keep-lease', 'forget-fresh', '--seeds', '7', '--seed', '3', '--json']
     const { code, stdout } = await simulate(words, ['keep-lease'])
     expect(code).toBe(1)
     const violation = 'committed log: term 2 has two logs'
@@ -57,7 +57,7 @@ describe('the table', () => {
       caught: 1,
       results: [
         { name: 'keep-lease', seeds: 7 },
-        { name: 'skip-guard', seeds: 1, caughtBy: 'committed-log', seed: 3, violation },
+        { name: 'forget-fresh', seeds: 1, caughtBy: 'committed-log', seed: 3, violation },
       ],
     })
   })
