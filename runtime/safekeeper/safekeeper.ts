@@ -297,7 +297,8 @@ export class SafekeeperService {
   #perform(effect: SafekeeperEffect): void {
     switch (effect.type) {
       case 'startArchiving':
-        this.#archiver.start(this.#dutyFrom, this.#keeper.state.history)
+        // While it fetched what it missed, the log may have been trimmed: what is gone from it another has archived.
+        this.#archiver.start(Math.max(this.#dutyFrom, this.#keeper.log.begin.position), this.#keeper.state.history)
         this.#appends.schedule()
         break
       case 'stopArchiving':
