@@ -184,7 +184,7 @@ export class SimZone {
   async #open(process: Process): Promise<void> {
     const { kernel, network, bucket, report, edits } = this.#world
     const life = `${this.name}.${this.#lives}`
-    const bus = network.connect(process, `${this.name}`)
+    const bus = network.connect(process, this.name, { alias: `${this.name}.bus` })
     const lane = network.connect(process, `${this.name}.lane`)
     const store = bucket.openStore(process, { writer: life })
     const nowMs = () => this.clock.nowMs()

@@ -46,8 +46,8 @@ export type Fault =
 
 export type FaultKind = Fault['kind']
 
-/** A zone's connections: '' stands for all of them. */
-export const BUS_CLIENTS = ['', '.lane', '.safekeeper', '.safekeeper-lane'] as const
+/** A zone's connections: '' stands for all of them, '.bus' for that of its actors. */
+export const BUS_CLIENTS = ['', '.bus', '.lane', '.safekeeper', '.safekeeper-lane'] as const
 
 /** Of every kind, checked by the compiler: what is not here is never drawn. */
 const KINDS: Readonly<Record<FaultKind, true>> = {

@@ -40,8 +40,12 @@ const CLUSTERED_SHARE = 0.3
 /** Of the faults of such a plan, how many follow close upon another. */
 const FOLLOWER_SHARE = 0.6
 const FOLLOWS_MEAN_MS = 400
-/** Of the plans, in how many takeovers are contested. */
+/** Of the plans, in how many there are takeovers that are contested, and in how many nothing else happens. */
 const CONTESTED_SHARE = 0.65
+const ALONE_SHARE = 0.15
+/** Of the plans, in how many most pages are written once: what is lost of one is not made good by the next write of it. */
+const WIDE_SHARE = 0.1
+const WIDE_KEYS = 2_000
 /** Of the plans, in how many clients do not think for a while: seals and snapshots then overlap with writes. */
 const BURST_SHARE = 0.3
 const BURST_MS_MAX = 2_000
@@ -93,7 +97,7 @@ function drawWorkload(draws: Draws): WorkloadPlan {
     ...DEFAULT_WORKLOAD,
     clients: draws.between('plan.clients', 1, 5) + readers,
     readers,
-    keys: draws.pick('plan.keys', [4, 32]),
+    keys: draws.chance('plan.isWide', WIDE_SHARE) ? WIDE_KEYS : draws.pick('plan.keys', [4, 32]),
     thinkMeanMs: draws.pick('plan.think', [300, 1_000]),
     writeShare: draws.pick('plan.writeShare', [0.4, 0.7, 0.9]),
     // Shorter than a serving lease, too: who gives a silent server up then looks for another while it still answers others.
@@ -144,14 +148,14 @@ function gather(draws: Draws, faults: readonly Fault[]): readonly Fault[] {
 
 function drawFaults(draws: Draws, zones: number): readonly Fault[] {
   const faults: Fault[] = []
-  for (const kind of FAULT_KINDS) {
+  const isContested = draws.chance('plan.isContested', CONTESTED_SHARE)
+  const isAlone = isContested && draws.chance('plan.isAlone', ALONE_SHARE)
+  for (const kind of isAlone ? [] : FAULT_KINDS) {
     if (!draws.chance(`plan.has.${kind}`, KIND_SHARE)) continue
     const count = draws.between(`plan.count.${kind}`, 1, FAULTS_A_KIND_MAX)
     for (let number = 0; number < count; number++) faults.push(drawFault(draws, kind, zones))
   }
-  if (draws.chance('plan.isContested', CONTESTED_SHARE)) {
-    faults.push(...drawTakeovers(draws, zones, QUIET_START_MS, DURATION_MS - QUIET_START_MS))
-  }
+  if (isContested) faults.push(...drawTakeovers(draws, zones, QUIET_START_MS, DURATION_MS - QUIET_START_MS))
   return faults.sort((left, right) => left.atMs - right.atMs)
 }
 

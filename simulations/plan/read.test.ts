@@ -80,7 +80,7 @@ describe('a plan in a file', () => {
 
   test('is told in words', () => {
     expect(describePlan(PLAN)).toContain('3 zones')
-    expect(describeFaults(PLAN)[0]).toBe('   6.880 s  cut zone-3.lane for 1468 ms')
+    expect(describeFaults(PLAN)[0]).toBe('   6.880 s  cut zone-3.bus for 1468 ms')
     expect(describeFaults(PLAN)).toHaveLength(PLAN.faults.length)
   })
 })

@@ -20,6 +20,8 @@ const HINDERED_MS = [200, 12_000]
 /** Of the takeovers, how many follow close upon the one before. */
 const CHAINED_SHARE = 0.5
 const CHAINED_MS = [200, 2_500]
+/** Of the plans, in how many all takeovers are of one kind: the rare ones are then met in a row. */
+const ONE_KIND_SHARE = 0.3
 const KINDS = [
   'contested',
   'contested',
@@ -59,6 +61,7 @@ const NAME = 'plan.takeover'
 
 export function drawTakeovers(draws: Draws, zones: number, fromMs: number, untilMs: number): readonly Fault[] {
   const count = draws.between('plan.takeovers', 1, TAKEOVERS_MAX)
+  const only = draws.chance(`${NAME}.isOneKind`, ONE_KIND_SHARE) ? draws.pick(`${NAME}.only`, KINDS) : undefined
   const faults: Fault[] = []
   let atMs = untilMs
   for (let number = 0; number < count; number++) {
@@ -67,7 +70,7 @@ export function drawTakeovers(draws: Draws, zones: number, fromMs: number, until
     atMs = isChained ? atMs + between(draws, 'chained', CHAINED_MS) : anywhere
     const zone = draws.between(`${NAME}.zone`, 0, zones - 1)
     const takeover = { draws, zones, zone, atMs }
-    const kind = draws.pick(`${NAME}.kind`, KINDS)
+    const kind = only ?? draws.pick(`${NAME}.kind`, KINDS)
     faults.push(...TAKEOVERS[kind](takeover))
     if (draws.chance(`${NAME}.isStoreBad`, STORE_SHARE[kind] ?? STORE_SHARE_ELSE)) {
       const forMs = between(draws, 'store.for', STORE_MS)
@@ -146,7 +149,7 @@ function forgetful({ draws, zones, atMs }: Takeover): readonly Fault[] {
   return [
     ...movedBefore(draws, atMs),
     ...others.flatMap((zone): readonly Fault[] => [
-      { kind: 'isolate', atMs: Math.max(0, atMs - 20), zone, client: '', forMs: allMs },
+      { kind: 'isolate', atMs: Math.max(0, atMs - 20), zone, client: '.bus', forMs: allMs },
       { kind: 'presume-down', atMs, zone, forMs: allMs },
       {
         kind: 'lose-disk',
@@ -155,8 +158,7 @@ function forgetful({ draws, zones, atMs }: Takeover): readonly Fault[] {
         forMs: between(draws, 'forgets.for', [1, 200]),
       },
     ]),
-    // Nor does its safekeeper get what is written meanwhile.
-    ...['', '.safekeeper-lane'].map((client): Fault => ({ kind: 'isolate', atMs: deafAtMs, zone: 0, client, forMs })),
+    { kind: 'isolate', atMs: deafAtMs, zone: 0, client: '', forMs },
   ]
 }
 

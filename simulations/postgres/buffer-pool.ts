@@ -31,7 +31,7 @@ export interface BufferPoolOptions {
 export class BufferPool {
   readonly #options: BufferPoolOptions
   readonly #pages = new Map<string, BufferPage>()
-  readonly #loads = new Map<string, Promise<void>>()
+  readonly #loads = new Map<string, Promise<BufferPage>>()
   readonly #inodes = new Map<number, number>()
   /** Inode numbers written since their last fsync. */
   #unsynced = new Set<number>()
@@ -53,12 +53,14 @@ export class BufferPool {
         page.pins++
         return page
       }
-      let load = this.#loads.get(name)
-      if (load === undefined) {
-        load = this.#load(place).finally(() => this.#loads.delete(name))
-        this.#loads.set(name, load)
+      const loading = this.#loads.get(name)
+      if (loading !== undefined) {
+        await loading
+        continue
       }
-      await load
+      const load = this.#load(place).finally(() => this.#loads.delete(name))
+      this.#loads.set(name, load)
+      return await load
     }
   }
 
@@ -132,11 +134,14 @@ export class BufferPool {
     for (const { place, bytes } of this.#pages.values()) this.#checkLsn(place, bytes)
   }
 
-  async #load(place: PagePlace): Promise<void> {
+  /** Pinned from the first moment on: where there are more pages asked for than buffers, loads would evict each other for ever. */
+  async #load(place: PagePlace): Promise<BufferPage> {
     await this.#makeRoom()
     const ino = await this.#inode(place.file)
     const bytes = await this.#options.mount.read(ino, place.block * PAGE_BYTES, PAGE_BYTES)
-    this.#put(place, this.#checked(place, bytes))
+    const page = this.#put(place, this.#checked(place, bytes))
+    page.pins++
+    return page
   }
 
   #checked(place: PagePlace, bytes: Buffer): Buffer {

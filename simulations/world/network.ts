@@ -51,10 +51,10 @@ export class Network {
     this.settings = { ...NETWORK_SETTINGS, ...settings }
   }
 
-  /** A client of `process`, which connects at once if it can and reconnects for ever. `name` is what faults call it. */
+  /** A client of `process`, which connects at once if it can and reconnects for ever. Faults call it by its name or alias, or by its process. */
   connect(process: Process, name: string, options: SimBusOptions = {}): SimBus {
     for (const bus of this.#buses) if (!bus.process.isAlive) this.#buses.delete(bus)
-    const conditions = [...new Set([name, process.name])].map((one) => this.#conditionsOf(one))
+    const conditions = [...new Set([name, process.name, options.alias ?? name])].map((one) => this.#conditionsOf(one))
     const bus = new SimBus(this, process, name, conditions, options)
     this.#buses.add(bus)
     return bus
@@ -295,5 +295,5 @@ export class Network {
 const SURVIVOR_SHARE_SCALE = 2
 
 function isOf({ client }: Session, name: string): boolean {
-  return client.name === name || client.process.name === name
+  return client.name === name || client.alias === name || client.process.name === name
 }

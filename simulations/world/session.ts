@@ -42,6 +42,8 @@ export interface ServerSubscription {
 
 export interface Client {
   readonly name: string
+  /** Another name that faults may use. */
+  readonly alias?: string | undefined
   readonly process: Process
   /** False for a fast lane: it neither hears itself nor that nobody serves. */
   readonly isFullClient: boolean

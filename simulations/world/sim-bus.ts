@@ -17,6 +17,8 @@ import { type Client, ENVELOPE_BYTES, type Publication, type Session, type ToCli
 export interface SimBusOptions {
   /** A fast lane (fast-lane.ts): it does not hear what it publishes itself, nor that nobody serves. */
   readonly isLane?: boolean
+  /** What faults call it, if that is not its name. */
+  readonly alias?: string
 }
 
 interface Received extends bus.BusMessage {
@@ -39,6 +41,7 @@ const NOTHING = new Uint8Array(0)
 export class SimBus implements bus.BusShape, Client {
   readonly url = SIM_URL
   readonly name: string
+  readonly alias: string | undefined
   readonly process: Process
   readonly isFullClient: boolean
   readonly conditions: readonly LinkConditions[]
@@ -63,6 +66,7 @@ export class SimBus implements bus.BusShape, Client {
     this.process = process
     this.name = name
     this.conditions = conditions
+    this.alias = options.alias
     this.isFullClient = options.isLane !== true
     this.#requests = new Requests<Received>(
       {
