@@ -100,6 +100,7 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
     replace: 'before',
     about: 'The archive is not looked at again after disks without a memory have voted.',
     needs: { durability: 'archived', faults: ['lose-disk', 'lose-everything'] },
+    plan: 'mutations/plans/archive-read-before-votes',
   },
   {
     name: 'attach-before-fencing',

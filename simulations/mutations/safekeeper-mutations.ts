@@ -96,6 +96,7 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     find: 'if (position > header.begin)',
     replace: 'if (false)',
     about: 'A cut inside of a frame drops the part of it that should stay.',
+    plan: 'mutations/plans/cut-drops-whole-frame',
   },
   {
     name: 'trust-overlap',

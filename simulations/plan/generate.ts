@@ -46,6 +46,8 @@ const ALONE_SHARE = 0.15
 /** Of the plans, in how many most pages are written once: what is lost of one is not made good by the next write of it. */
 const WIDE_SHARE = 0.1
 const WIDE_KEYS = 2_000
+/** Of the plans, in how many a Postgres that starts fsyncs each file, as it does if nobody tells it otherwise. */
+const INIT_SYNCED_SHARE = 0.1
 /** Of the plans, in how many clients do not think for a while: seals and snapshots then overlap with writes. */
 const BURST_SHARE = 0.3
 const BURST_MS_MAX = 2_000
@@ -117,8 +119,8 @@ function drawPostgres(draws: Draws): Plan['postgres'] {
     bufferPages: draws.pick('plan.bufferPages', [2, 8]),
     checkpointIntervalMs: draws.pick('plan.checkpoint', [3_000, 10_000, 30_000]),
     rewriteIntervalMs: draws.pick('plan.rewrite', [0, 5_000, 60_000]),
-    // On FUSE syncfs does nothing, and Loch guards instead: see fsyncs.ts.
-    recoveryInitSyncMethod: 'syncfs',
+    // On FUSE syncfs does nothing, and Loch guards instead: see fsyncs.ts. Who fsyncs what it did not write must wait for it, too.
+    recoveryInitSyncMethod: draws.chance('plan.isInitSynced', INIT_SYNCED_SHARE) ? 'fsync' : 'syncfs',
   }
 }
 

@@ -3,7 +3,7 @@
  * a while beside its successor; meanwhile another zone dies for a moment, between a vote and the election it was for. Starved
  * ones: a writer reaches a single safekeeper and goes on, so that this one alone has its tail; it dies, and its successor dies
  * as soon as it has begun, so that the tail stands in the next election. Forgetful ones: disks are lost between an election's look at the
- * archive and its votes. Deposed ones: the former writer is cut off from all but its clients. And two that take nothing over, but
+ * archive and its votes, while the former writer goes on. Deposed ones: the former writer is cut off from all but its clients. And two that take nothing over, but
  * are as rare: a Postgres that dies while its log is not durable, and a safekeeper that dies with log unsynced, whose next sync
  * fails. The store may be bad at the same time. Faults that are drawn each for itself meet like this in one seed of thousands,
  * and these rules break nowhere else.
@@ -36,6 +36,10 @@ const KINDS = [
 /** Of the hindered writers, how many are cut off from all at once, so that they hear no majority. */
 const CUT_OFF_SHARE = 0.4
 const STARVED_MS = [100, 2_500]
+/** Of the starved, how many missed frames before, and how long; for a moment nobody gets any. */
+const SENT_AGAIN_SHARE = 0.4
+const UNFED_MS = [100, 1_500]
+const UNFED_TOO_MS = 20
 /** From when frames pass again. */
 const HEIR_LIVES_MS = [0, 600]
 /** Than the heir lives. */
@@ -45,9 +49,13 @@ const STORE_SHARE: Partial<Record<keyof typeof TAKEOVERS, number>> = { starved: 
 const STORE_SHARE_ELSE = 0.3
 const STORE_MS = [50, 2_500]
 const STORE_AT_MS = [-300, 1_500]
-/** From when somebody is to take over until he hears nobody, and how long; within that time the others lose their disks. */
-const DEAF_AFTER_MS = [5, 200]
-const DEAF_MS = [300, 2_500]
+/** So long all that somebody says who takes over is long on its way, and by which factor; meanwhile the others lose their disks. */
+const LATE_MS = [2_500, 5_000]
+const LATE_FACTORS = [1_000, 2_000, 4_000]
+const MOVED_LONG_BEFORE_MS = 5_000
+const UNFED_BEFORE_MS = 4_000
+const FORGETS_AT_MS = [150, 2_500]
+const FORGETS_MS = [1, 50]
 const DEPOSED_MS = [3_000, 12_000]
 const MOVED_BEFORE_MS = [1_500, 4_000]
 const UNSYNCED_POWER_MS = [1_100, 4_000]
@@ -129,7 +137,9 @@ function starved({ draws, zones, zone, atMs }: Takeover): readonly Fault[] {
   const kind = draws.pick(`${NAME}.starving`, ['cut', 'isolate'] as const)
   const mortals = draws.chance(`${NAME}.isHeirAlone`, 0.5) ? [heir] : others
   const presumed = [...others, zone].filter((one) => one !== heir)
+  const isSentAgain = draws.chance(`${NAME}.isSentAgain`, SENT_AGAIN_SHARE)
   return [
+    ...(isSentAgain ? [unfedBefore(draws, atMs, zone)] : []),
     ...others.map((other) => ({ kind, atMs, zone: other, client: '.safekeeper-lane', forMs })),
     { kind: 'isolate', atMs: atMs + presumedMs, zone, client: '.safekeeper', forMs: silentMs },
     ...presumed.map((one): Fault => ({ kind: 'presume-down', atMs: atMs + presumedMs, zone: one, forMs: silentMs })),
@@ -137,28 +147,35 @@ function starved({ draws, zones, zone, atMs }: Takeover): readonly Fault[] {
   ]
 }
 
+/** The frames it missed reach it as one, together with what then nobody else gets: a later cut falls inside of that frame. */
+function unfedBefore(draws: Draws, atMs: number, zone: number): Fault {
+  const unfedAtMs = Math.max(0, atMs - between(draws, 'unfed', UNFED_MS))
+  return { kind: 'isolate', atMs: unfedAtMs, zone, client: '.safekeeper-lane', forMs: atMs + UNFED_TOO_MS - unfedAtMs }
+}
+
 /**
- * The leader takes over from another zone and hears nobody after it has looked at the archive, while the former writer goes on,
- * because it does not hear that it shall stop; then it asks those who have lost their disks meanwhile.
+ * The leader takes over from another zone, and what it asks and hears is long on its way; the former writer goes on meanwhile with the
+ * others' safekeepers, because it does not hear that it shall stop; and these lose their disks just before they are asked.
  */
 function forgetful({ draws, zones, atMs }: Takeover): readonly Fault[] {
   const others = Array.from({ length: zones - 1 }, (_, at) => at + 1)
-  const deafAtMs = atMs + between(draws, 'deaf.after', DEAF_AFTER_MS)
-  const forMs = between(draws, 'deaf', DEAF_MS)
-  const allMs = deafAtMs - atMs + forMs
+  const writer = draws.pick(`${NAME}.writer`, others)
+  const forMs = between(draws, 'late', LATE_MS)
+  const movedAtMs = Math.max(0, atMs - MOVED_LONG_BEFORE_MS)
+  const unfedAtMs = Math.max(0, atMs - UNFED_BEFORE_MS)
   return [
-    ...movedBefore(draws, atMs),
-    ...others.flatMap((zone): readonly Fault[] => [
-      { kind: 'isolate', atMs: Math.max(0, atMs - 20), zone, client: '.bus', forMs: allMs },
-      { kind: 'presume-down', atMs, zone, forMs: allMs },
-      {
-        kind: 'lose-disk',
-        atMs: deafAtMs + between(draws, 'forgets.at', [0, forMs]),
-        zone,
-        forMs: between(draws, 'forgets.for', [1, 200]),
-      },
-    ]),
-    { kind: 'isolate', atMs: deafAtMs, zone: 0, client: '', forMs },
+    { kind: 'presume-down', atMs: movedAtMs, zone: 0, forMs: 500 },
+    // Long enough before for the archive duty to be another's.
+    { kind: 'isolate', atMs: unfedAtMs, zone: 0, client: '.safekeeper-lane', forMs: atMs - unfedAtMs + forMs },
+    ...['.bus', '.safekeeper'].map((client): Fault => ({ kind: 'isolate', atMs, zone: writer, client, forMs })),
+    { kind: 'slow', atMs, zone: 0, client: '.bus', factor: draws.pick(`${NAME}.late.factor`, LATE_FACTORS), forMs },
+    ...others.map((zone): Fault => ({ kind: 'presume-down', atMs, zone, forMs })),
+    ...others
+      .filter((zone) => zone !== writer)
+      .map((zone): Fault => {
+        const lostAtMs = atMs + between(draws, 'forgets.at', FORGETS_AT_MS)
+        return { kind: 'lose-disk', atMs: lostAtMs, zone, forMs: between(draws, 'forgets.for', FORGETS_MS) }
+      }),
   ]
 }
 
