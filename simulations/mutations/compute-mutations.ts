@@ -211,6 +211,7 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
     replace: 'this.volume.lastPosition(ino)',
     about: 'The guard after a restart waits for seals, not for the log that makes them durable.',
     needs: { faults: ['kill-postgres'] },
+    plan: 'mutations/plans/forget-guarded-position',
   },
   {
     name: 'snapshot-before-log-is-durable',

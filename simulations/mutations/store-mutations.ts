@@ -67,13 +67,6 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
     about: 'One object holds bytes of two terms under the name of the first.',
   },
   {
-    name: 'found-object-counts-over-term-end',
-    file: ARCHIVER,
-    find: 'return Math.min(found.end, termEndAfter(this.#history, object.begin));',
-    replace: 'return found.end;',
-    about: 'An object that a cut-off predecessor wrote vouches for bytes beyond the end of its term.',
-  },
-  {
     name: 'take-found-object-for-ours',
     file: ARCHIVER,
     find: 'const end = await this.#settleExisting(rest, duty);',
@@ -92,8 +85,9 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
     name: 'archive-tail-by-last-name',
     file: 'runtime/log/archive-tail.ts',
     find: '(await reach.chainAt(object.begin, objects)) === object.chainBefore',
-    replace: 'object.begin <= reach.end',
-    about: 'Archived terms are joined by position, without a look at the chain.',
+    replace: 'object.begin >= reach.begin',
+    about: 'An archived term is joined to the newest that began before it, without a look at the chain.',
+    plan: 'mutations/plans/archive-tail-by-last-name',
   },
   {
     name: 'seal-completes-before-stored',
@@ -122,6 +116,7 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
     find: 'if (!unchanged && this.cache.state(slot) !== PageState.dirty)',
     replace: 'if (false)',
     about: 'A page that only the log has is published although the log has changed it since.',
+    plan: 'mutations/plans/publish-rewritten-logged-page',
   },
   {
     name: 'clean-rewritten-page',
