@@ -208,5 +208,6 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     find: 'await expectFollower(ports, peer, term);',
     replace: '',
     about: 'Missing log is taken from a peer without asking whether it follows the same term.',
+    plan: 'mutations/plans/catch-up-from-anyone',
   },
 ]
