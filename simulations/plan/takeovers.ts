@@ -2,11 +2,11 @@
  * Contested takeovers: a zone is presumed down although it lives, and its connections are bad just then, so that it goes on for
  * a while beside its successor; meanwhile another zone dies for a moment, between a vote and the election it was for. Starved
  * ones: a writer reaches a single safekeeper and goes on, so that this one alone has its tail; it dies, and its successor dies
- * as soon as it has begun, so that the tail stands in the next election. Forgetful ones: disks are lost between an election's look at the
- * archive and its votes, while the former writer goes on. Deposed ones: the former writer is cut off from all but its clients. And two that take nothing over, but
- * are as rare: a Postgres that dies while its log is not durable, and a safekeeper that dies with log unsynced, whose next sync
- * fails. The store may be bad at the same time. Faults that are drawn each for itself meet like this in one seed of thousands,
- * and these rules break nowhere else.
+ * as soon as it has begun, so that the tail stands in the next election. Forgetful ones: disks are lost between an election's
+ * look at the archive and its votes, while the former writer goes on. Deposed ones: the former writer is cut off from all but
+ * its clients. And two that take nothing over, but are as rare: a Postgres that dies while its log is not durable, and a
+ * safekeeper that dies with log unsynced, whose next sync fails. The store may be bad at the same time. Faults that are drawn
+ * each for itself meet like this in one seed of thousands, and these rules break nowhere else.
  */
 import { BUS_CLIENTS, type Fault } from '../faults/fault.ts'
 import type { Draws } from '../kernel/draws.ts'
