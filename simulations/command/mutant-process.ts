@@ -15,8 +15,13 @@ export interface Seeds {
   readonly needs: Needs
 }
 
-/** A kept plan, or seeds. */
-export type Job = Seeds | { readonly file: string }
+/** A kept plan with one seed, or with its own and the next ones. */
+interface KeptPlan {
+  readonly file: string
+  readonly seed?: number | undefined
+}
+
+export type Job = Seeds | KeptPlan
 
 interface Line {
   readonly seed: number

@@ -13,6 +13,9 @@ import { runPlan } from '../run/run.ts'
 import { readKeptSeed } from '../seeds/kept-seed.ts'
 import { type Job, READY } from './mutant-process.ts'
 
+/** How many seeds a kept plan is tried with. */
+const VARIATIONS = 12
+
 useChecksum((bytes, before) => crc32(bytes, before))
 // So much at least can be loaded.
 console.log(READY)
@@ -23,9 +26,14 @@ for (const plan of plansOf(JSON.parse(process.argv[2]!))) {
 }
 
 function* plansOf(job: Job): Generator<Plan> {
-  if ('file' in job) return yield readKeptSeed(job.file, readFileSync(job.file, 'utf8')).plan
+  if ('file' in job) return yield* variationsOf(readKeptSeed(job.file, readFileSync(job.file, 'utf8')).plan, job.seed)
   for (let seed = job.from; seed <= job.to; seed++) {
     const plan = generatePlan(seed)
     if (canShow(plan, job.needs)) yield plan
   }
+}
+
+function* variationsOf(plan: Plan, seed: number | undefined): Generator<Plan> {
+  if (seed !== undefined) return yield { ...plan, seed }
+  for (let number = 0; number < VARIATIONS; number++) yield { ...plan, seed: plan.seed + number }
 }

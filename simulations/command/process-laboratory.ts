@@ -43,9 +43,9 @@ export class ProcessLaboratory implements StoppableLaboratory {
     })
   }
 
-  failureOf(mutation: Mutation | undefined, plan: string): Promise<Failure | undefined> {
+  failureOf(mutation: Mutation | undefined, plan: string, seed?: number): Promise<Failure | undefined> {
     const file = join(this.#plans, `${plan}.json`)
-    return this.#inCode(mutation, (directory) => this.#run(directory, { file }))
+    return this.#inCode(mutation, (directory) => this.#run(directory, { file, seed }))
   }
 
   stop(): void {

@@ -65,9 +65,9 @@ describe('runMutations', () => {
       this.#failures = failures
     }
 
-    async failureOf(mutation: Mutation | undefined, plan: string): Promise<Failure | undefined> {
+    async failureOf(mutation: Mutation | undefined, plan: string, seed?: number): Promise<Failure | undefined> {
       const name = mutation?.name ?? 'none'
-      this.asked.push(`${name} ${plan}`)
+      this.asked.push(`${name} ${plan} ${seed ?? ''}`.trim())
       const violation = this.#failures[name]?.[plan]
       return violation === undefined ? undefined : { seed: 99, violation }
     }
@@ -101,7 +101,7 @@ describe('runMutations', () => {
     const [shown] = await search('p')
     expect(shown).toEqual({ name: 'a', caught: { seed: 99, violation: 'Error: 2.0 s fork: y' }, seeds: 0 })
     expect(resultLine(shown!)).toMatch(/^a +plan {2}ledger +fork$/)
-    expect(laboratory.asked).toEqual(['a p', 'none p'])
+    expect(laboratory.asked).toEqual(['a p', 'none p 99'])
     expect((await search('q'))[0]).toMatchObject({ seeds: 2 })
     expect((await search('nothing fails'))[0]).toMatchObject({ seeds: 2 })
   })

@@ -20,8 +20,11 @@ export interface Laboratory {
    * `GivenUp` if nobody waits any more, and with an error if the mutated code does not run at all.
    */
   firstFailure(mutation: Mutation | undefined, from: number, to: number): Promise<Failure | undefined>
-  /** The same of a kept plan, named as in `Mutation`. */
-  failureOf(mutation: Mutation | undefined, plan: string): Promise<Failure | undefined>
+  /**
+   * The same of a kept plan, named as in `Mutation`: with its own seed, then with the seeds after it, or with `seed` alone. What a
+   * plan's faults meet moves with every change of what is sent and when, and it shall not take a new plan for each.
+   */
+  failureOf(mutation: Mutation | undefined, plan: string, seed?: number): Promise<Failure | undefined>
 }
 
 export interface MutationResult {
@@ -102,7 +105,7 @@ class Hunt {
   async #shownBy(mutation: Mutation, plan: string): Promise<Failure | undefined> {
     const failure = await this.#laboratory.failureOf(mutation, plan)
     if (failure === undefined) return undefined
-    const without = await this.#laboratory.failureOf(undefined, plan)
+    const without = await this.#laboratory.failureOf(undefined, plan, failure.seed)
     return isAlike(failure, without) ? undefined : failure
   }
 
