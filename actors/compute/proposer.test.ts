@@ -92,6 +92,14 @@ describe('stalled safekeepers', () => {
     expect(stalledMembers(state, 200, RESEND_AFTER_MS + 10).map(({ zone }) => zone)).toEqual(['b'])
     expect(stalledMembers(state, 200, RESEND_AFTER_MS + 20)).toEqual([])
   })
+
+  test('one that has all the log does not stand still', () => {
+    const state = reign()
+    for (const zone of ['a', 'b', 'c']) acknowledge(state, zone, 150, 0, 0)
+    expect(stalledMembers(state, 150, 5 * RESEND_AFTER_MS)).toEqual([])
+    expect(stalledMembers(state, 200, 5 * RESEND_AFTER_MS + 1)).toEqual([])
+    expect(stalledMembers(state, 200, 6 * RESEND_AFTER_MS)).toHaveLength(3)
+  })
 })
 
 describe('archive duty', () => {
@@ -102,8 +110,31 @@ describe('archive duty', () => {
     expect(dutyToMove(state, DUTY_TIMEOUT_MS - 1)).toBeUndefined()
     expect(dutyToMove(state, DUTY_TIMEOUT_MS)).toBe('a')
     expect(dutyToMove(state, DUTY_TIMEOUT_MS + 1)).toBeUndefined()
-    expect(dutyToMove(state, 2 * DUTY_TIMEOUT_MS)).toBe('c')
+    expect(dutyToMove(state, 3 * DUTY_TIMEOUT_MS - 1)).toBeUndefined()
+    expect(dutyToMove(state, 3 * DUTY_TIMEOUT_MS)).toBe('c')
     expect(state.dutyZone).toBe('c')
+  })
+
+  test('moves the less often the more moves did not help, until the archive moves again', () => {
+    const state = reign()
+    acknowledge(state, 'a', 150, 0, 0)
+    acknowledge(state, 'c', 150, 0, 0)
+    const moves: number[] = []
+    for (let at = 0; at < 62; at++) if (dutyToMove(state, at * DUTY_TIMEOUT_MS)) moves.push(at)
+    expect(moves).toEqual([1, 3, 7, 15, 23, 31, 39, 47, 55])
+    acknowledge(state, 'c', 150, 120, 62 * DUTY_TIMEOUT_MS)
+    expect(dutyToMove(state, 63 * DUTY_TIMEOUT_MS)).toBeDefined()
+  })
+
+  test('stays for the first log after a rest as long as for any', () => {
+    const state = reign()
+    acknowledge(state, 'a', 150, 150, 0)
+    acknowledge(state, 'c', 150, 150, 0)
+    expect(dutyToMove(state, 5 * DUTY_TIMEOUT_MS)).toBeUndefined()
+    acknowledge(state, 'a', 200, 150, 5 * DUTY_TIMEOUT_MS + 1)
+    acknowledge(state, 'c', 200, 150, 5 * DUTY_TIMEOUT_MS + 1)
+    expect(dutyToMove(state, 5 * DUTY_TIMEOUT_MS + 2)).toBeUndefined()
+    expect(dutyToMove(state, 6 * DUTY_TIMEOUT_MS + 1)).toBeDefined()
   })
 
   test('stays while the archive moves, or has all that a majority has', () => {

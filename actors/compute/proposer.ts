@@ -14,7 +14,7 @@ export type Durability = 'archived' | 'quorum'
 export interface MemberProgress {
   readonly zone: string
   flushed: number
-  /** When `flushed` last grew or a resend was started, ms. */
+  /** When `flushed` last grew, had nothing to grow by, or a resend was started, ms. */
   movedAt: number
 }
 
@@ -25,8 +25,10 @@ export interface Proposer {
   readonly durability: Durability
   readonly members: readonly MemberProgress[]
   archived: number
-  /** When `archived` last grew or archive duty was moved, ms. */
+  /** When `archived` last grew, had nothing to grow by, or archive duty was moved, ms. */
   archivedAt: number
+  /** How often archive duty was moved since `archived` last grew. */
+  dutyMoves: number
   dutyZone: string
   durable: number
 }
@@ -39,6 +41,11 @@ export interface Proposer {
 export const RESEND_AFTER_MS = 1_000
 /** Archive duty moves when the archive stands still for so long while a majority has more. */
 export const DUTY_TIMEOUT_MS = 2_000
+/**
+ * It doubles with each move that did not help, so often at most. Where the store is what is slow, another holder only gets into
+ * the way of the former one's request for the same object: S3 refuses either with 409 while the other is under way.
+ */
+const DUTY_DOUBLINGS_MAX = 3
 
 export function createProposer(
   term: number,
@@ -50,7 +57,7 @@ export function createProposer(
   at: number,
 ): Proposer {
   const members = zones.map((zone) => ({ zone, flushed: 0, movedAt: at }))
-  return { term, termStart, durability, members, archived, archivedAt: at, dutyZone, durable: 0 }
+  return { term, termStart, durability, members, archived, archivedAt: at, dutyMoves: 0, dutyZone, durable: 0 }
 }
 
 /** Takes one acknowledgement in; returns true if `durable` grew. Acknowledgements may be late, doubled or out of order. */
@@ -63,6 +70,7 @@ export function acknowledge(state: Proposer, zone: string, flushed: number, arch
   if (archived > state.archived) {
     state.archived = archived
     state.archivedAt = at
+    state.dutyMoves = 0
   }
   const durable = durablePosition(state)
   if (durable <= state.durable) return false
@@ -96,21 +104,33 @@ function durablePosition(state: Proposer): number {
   return durable < state.termStart ? 0 : durable
 }
 
-/** Safekeepers to send the log again to, from their flushed position. Marks them, so that each waits its turn. */
+/**
+ * Safekeepers to send the log again to, from their flushed position. Marks them, so that each waits its turn. To be called now and
+ * then while nothing is written, too: one that has all the log does not stand still.
+ */
 export function stalledMembers(state: Proposer, end: number, at: number): readonly MemberProgress[] {
+  for (const member of state.members) if (member.flushed >= end) member.movedAt = at
   const stalled = state.members.filter((member) => member.flushed < end && at - member.movedAt >= RESEND_AFTER_MS)
   for (const member of stalled) member.movedAt = at
   return stalled
 }
 
-/** The zone that archive duty must move to because the present one does not archive, or undefined if all is well. */
+/**
+ * The zone that archive duty must move to because the present one does not archive, or undefined if all is well. To be called now
+ * and then while there is nothing to archive, too: an archive that has all does not stand still.
+ */
 export function dutyToMove(state: Proposer, at: number): string | undefined {
   const flushed = majorityFlushed(state)
-  if (state.archived >= flushed || at - state.archivedAt < DUTY_TIMEOUT_MS) return undefined
+  if (state.archived >= flushed) {
+    state.archivedAt = at
+    return undefined
+  }
+  if (at - state.archivedAt < DUTY_TIMEOUT_MS * 2 ** Math.min(state.dutyMoves, DUTY_DOUBLINGS_MAX)) return undefined
   const candidates = state.members.filter((member) => member.flushed > state.archived)
   const present = candidates.findIndex((member) => member.zone === state.dutyZone)
   const next = candidates[(present + 1) % candidates.length]
   state.archivedAt = at
+  state.dutyMoves++
   if (next) state.dutyZone = next.zone
   return next?.zone
 }

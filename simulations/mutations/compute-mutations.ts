@@ -125,7 +125,7 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'never-move-duty',
     file: PROPOSER,
-    find: 'if (state.archived >= flushed || at - state.archivedAt < DUTY_TIMEOUT_MS)',
+    find: 'if (at - state.archivedAt < DUTY_TIMEOUT_MS * 2 ** Math.min(state.dutyMoves, DUTY_DOUBLINGS_MAX))',
     replace: 'if (at >= 0)',
     about: 'The timer that moves archive duty is forgotten.',
   },

@@ -10,7 +10,7 @@ import { whoWaits } from '../run/who-waits.ts'
 export const RECOVERY_MS_MAX = 120_000
 const AUDIT_AGAIN_MS = 500
 
-/** Runs until every client could have been answered once; throws if that takes too long. Returns the moment by which all must be over. */
+/** Runs until every client could have been answered once; throws if that takes too long. Returns the moment until which it may. */
 export async function awaitService(cluster: SimCluster, clients: number): Promise<number> {
   const { kernel, ledger } = cluster
   const answers = () => ledger.counts.acknowledgedReads + ledger.counts.acknowledgedWrites
