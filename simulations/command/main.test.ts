@@ -149,7 +149,7 @@ describe('one run', () => {
     const { code, stdout, stderr } = await simulate(...words)
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toContain('3 zones, commits acknowledged when quorum')
-    expect(stdout).toContain('6.880 s  fault    cut zone-3.lane for 1468 ms')
+    expect(stdout).toContain('6.880 s  fault    cut zone-3.bus for 1468 ms')
     expect(stdout).toMatch(/zone-\d +serves/)
     expect(stdout).toMatch(/all held · .* commits · .* digest [0-9a-f]{16}/)
     expect(readFileSync(file('saved.json'), 'utf8')).toBe(formatPlan(SHORT))
