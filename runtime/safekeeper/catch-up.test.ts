@@ -1,6 +1,6 @@
 /** Catching up within a term: a safekeeper that missed frames gets them from the archive, a peer or the writer, and says so. */
 import { afterEach, expect, test } from 'vitest'
-import { MemoryDisk, settle } from './testing.ts'
+import { FrameWriter, MemoryDisk, settle, TIMELINE } from './testing.ts'
 import { Cluster } from './testing-cluster.ts'
 import type { TestWriter } from './testing-writer.ts'
 
@@ -105,6 +105,37 @@ test('begins by itself when the next frame shows that too much was missed', asyn
   writer.send(next, 'zone-3')
   await settle()
   expect(writer.lastAck('zone-3')).toMatchObject({ status: 'ok', flushed: 1_200_004 })
+})
+
+test('a duty whose move it did not hear of goes on where its log begins, be that trimmed meanwhile', async () => {
+  const { world } = await begin({ synchronous: true })
+  cluster.stop('zone-3')
+  world.logLimits = { segmentBytes: 200_000, keptBytesMin: 200_000, preparedBytes: 4_096 }
+  await cluster.start('zone-3')
+  const writer = cluster.writer(1)
+  await writer.reign({ duty: 'zone-3' })
+  await writer.moveDuty('zone-1', 'zone-1', 0)
+  const missed = Array.from({ length: 8 }, () => 'x'.repeat(150_000))
+  for (const payload of missed) {
+    const frame = frameOf(writer, payload)
+    for (const zone of ['zone-1', 'zone-2']) writer.send(frame, zone)
+    await settle()
+  }
+  world.store.down = true
+  for (const zone of ['zone-1', 'zone-2']) cluster.stop(zone)
+  writer.send(frameOf(writer, 'next'))
+  await settle()
+  expect(cluster.service('zone-3').status()).toMatchObject({ state: 'catchingUp' })
+  const sentAgain = new FrameWriter(TIMELINE, 1)
+  for (const payload of missed) {
+    writer.send(sentAgain.frame(payload, writer.durable), 'zone-3')
+    await settle()
+  }
+  world.store.down = false
+  world.fireTimers()
+  await settle()
+  expect(await writer.read('zone-3', 0, 1_000)).toMatchObject({ problem: expect.stringMatching(/it holds \[[1-9]/) })
+  expect(cluster.service('zone-3').status()).toMatchObject({ flushed: 1_200_000, state: 'archiving' })
 })
 
 test('a new disk is filled within the term', async () => {

@@ -9,6 +9,7 @@ import type { BusMessage, BusShape } from '../bus/bus.ts'
 import { NoAnswer, ObjectMissing, StoreUnavailable } from '../errors.ts'
 import type { Creation } from '../object-store/object-store.ts'
 import type { DiskFiles } from './disk-files.ts'
+import type { LogLimits } from './disk-log.ts'
 import type { Past } from './past.ts'
 import type { SafekeeperPorts } from './ports.ts'
 import { SafekeeperService } from './safekeeper.ts'
@@ -190,6 +191,7 @@ export class SafekeeperWorld {
   readonly reports: string[] = []
   readonly #timers = new Set<() => void>()
   past: Past = { term: 0, hadDisk: false }
+  logLimits: LogLimits | undefined
   #ids = 0
 
   constructor(options: { readonly synchronous?: boolean } = {}) {
@@ -204,6 +206,7 @@ export class SafekeeperWorld {
       peers,
       directory: `/${zone}`,
       files,
+      ...(this.logLimits ? { logLimits: this.logLimits } : {}),
       bus: this.bus,
       store: this.store,
       writer: Buffer.from(zone.padEnd(16, '-'), 'latin1'),
