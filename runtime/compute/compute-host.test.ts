@@ -3,7 +3,6 @@
  * what a test makes of them.
  */
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { ComputeEvent } from '../../events/compute.ts'
 import { type Term, TimelineId } from '../../events/identifiers.ts'
 import type { PostgresBody, VolumeBody } from './compute-body.ts'
 import { ComputeHost } from './compute-host.ts'
@@ -74,13 +73,11 @@ let world: ReignWorld
 let volume: FakeVolume
 let attaches: number
 let host: ComputeHost
-let told: ComputeEvent[]
 
 beforeEach(() => {
   world = new ReignWorld()
   volume = new FakeVolume()
   attaches = 0
-  told = []
   const attach = async () => {
     attaches++
     return volume
@@ -88,9 +85,7 @@ beforeEach(() => {
   host = new ComputeHost('main-1', { ...world.ports, body: { attach }, progress: () => {}, serving: () => {} })
 })
 
-const scope = { tell: (event: ComputeEvent) => void told.push(event), cause: undefined } as unknown as Parameters<
-  ComputeHost['perform']
->[1]
+const scope = { tell: () => {}, cause: undefined } as unknown as Parameters<ComputeHost['perform']>[1]
 const fence = () => host.perform({ type: 'fence', timeline, term: TERM, grant: world.grant(TERM) } as never, scope)
 const attach = () => host.perform({ type: 'attach', timeline, term: TERM, grant: world.grant(TERM) } as never, scope)
 const start = () => host.perform({ type: 'startPostgres', timeline, term: TERM } as never, scope)

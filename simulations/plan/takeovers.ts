@@ -147,7 +147,10 @@ function starved({ draws, zones, zone, atMs }: Takeover): readonly Fault[] {
   ]
 }
 
-/** The frames it missed reach it as one, together with what then nobody else gets: a later cut falls inside of that frame. */
+/**
+ * What it missed reaches it late, just when nobody else gets anything. Should frames get lost meanwhile, they are sent again as one
+ * that goes on to the newest entry, which it alone has: a later cut then falls inside of that frame.
+ */
 function unfedBefore(draws: Draws, atMs: number, zone: number): Fault {
   const unfedAtMs = Math.max(0, atMs - between(draws, 'unfed', UNFED_MS))
   return { kind: 'isolate', atMs: unfedAtMs, zone, client: '.safekeeper-lane', forMs: atMs + UNFED_TOO_MS - unfedAtMs }

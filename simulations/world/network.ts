@@ -51,7 +51,10 @@ export class Network {
     this.settings = { ...NETWORK_SETTINGS, ...settings }
   }
 
-  /** A client of `process`, which connects at once if it can and reconnects for ever. Faults call it by its name or alias, or by its process. */
+  /**
+   * A client of `process`, which connects at once if it can and reconnects for ever. Faults know it by its name, its alias or its
+   * process.
+   */
   connect(process: Process, name: string, options: SimBusOptions = {}): SimBus {
     for (const bus of this.#buses) if (!bus.process.isAlive) this.#buses.delete(bus)
     const conditions = [...new Set([name, process.name, options.alias ?? name])].map((one) => this.#conditionsOf(one))
