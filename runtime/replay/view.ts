@@ -141,7 +141,10 @@ export class View {
   }
 
   #showPlaces(title: string, places: readonly number[]): void {
-    this.#panel = [`${title}: ${places.length} events`, ...places.map((place) => rowOf(this.#cursor.log, place))]
+    this.#panel = [
+      `${title}: ${places.length} ${places.length === 1 ? 'event' : 'events'}`,
+      ...places.map((place) => rowOf(this.#cursor.log, place)),
+    ]
   }
 
   #ask(label: string, use: (text: string) => void): void {
