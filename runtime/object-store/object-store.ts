@@ -16,8 +16,9 @@ export type Creation = 'created' | 'exists'
 
 /**
  * BadArgument: a key or a range that no store could take. StoreUnavailable: ask again later; a creation may have
- * happened, or may happen yet. StoreRefused: asking again will not help. DiskFailed: the disk of the file store is full or
- * broken; a creation may have happened.
+ * happened, or may happen yet. StoreRefused: asking again will not help before somebody has done something, such as to
+ * renew credentials; a creation may have happened, by an attempt before the one that was refused. DiskFailed: the disk
+ * of the file store is full or broken; a creation may have happened.
  */
 export type StoreFailure = BadArgument | StoreUnavailable | StoreRefused | DiskFailed
 

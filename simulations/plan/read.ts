@@ -46,7 +46,11 @@ const FAULTS: FaultChecks = {
   'pause-zone': lasting,
   cut: { ...lasting, client },
   isolate: { ...lasting, client },
+  'isolate-one-way': { ...lasting, client, direction: oneOf(['up', 'down']) },
+  'repeat-messages': { ...lasting, client },
+  'corrupt-frames': { ...lasting, client },
   'break-connections': { atMs: ms },
+  'restart-broker': { atMs: ms, forMs: ms },
   slow: { ...lasting, client, factor: number(1, 1e6) },
   'store-outage': { atMs: ms, forMs: ms },
   'fail-sync': { ...ofZone, count: whole(1, 1_000) },
@@ -122,12 +126,14 @@ const NETWORK: ChecksOf<NetworkSettings> = {
   survivorShare: share,
   lateMeanMs: ms,
   silenceMaxMs: ms,
+  dialMeanMs: ms,
 }
 
 const STORE: ChecksOf<S3Settings> = {
   latency,
   bytesPerMs: number(1, BYTES_MAX),
   errorShare: share,
+  throttleShare: share,
   appliedShare: share,
   lostAnswerShare: share,
   lateMeanMs: ms,

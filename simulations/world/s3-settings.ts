@@ -8,6 +8,8 @@ export interface S3Settings {
   readonly bytesPerMs: number
   /** Of all requests: answered with an error, or by a connection that breaks. */
   readonly errorShare: number
+  /** Of the answers of a store that is too busy: 429, as some services say it, in the place of 503. */
+  readonly throttleShare: number
   /** Of requests that end so and change something: carried out nevertheless. */
   readonly appliedShare: number
   /** Of all requests: no answer comes. */
@@ -25,6 +27,7 @@ export const S3_SETTINGS: S3Settings = {
   latency: { minMs: 2, meanMs: 5, tailShare: 0.01, tailMeanMs: 200 },
   bytesPerMs: 50_000,
   errorShare: 0,
+  throttleShare: 0,
   appliedShare: 0.5,
   lostAnswerShare: 0,
   lateMeanMs: 8_000,
@@ -38,6 +41,9 @@ const SHARE_MAX = 0.15
 /** Each costs a whole timeout: with more of them a run of half a minute is spent waiting. */
 const LOST_ANSWER_SHARE_MAX = 0.04
 
+/** Near, far, and behind a line on which a segment takes seconds; most stores are near. */
+const BYTES_PER_MS = [50_000, 50_000, 5_000, 500]
+
 /** A store of this seed's own kind: each fault is absent half of the time, so that the others are met alone, too. */
 export function drawS3Settings(draws: Draws): S3Settings {
   const share = (name: string, max = SHARE_MAX) =>
@@ -46,7 +52,9 @@ export function drawS3Settings(draws: Draws): S3Settings {
   return {
     ...S3_SETTINGS,
     latency: { minMs: meanMs / 3, meanMs, tailShare: share('tail'), tailMeanMs: meanMs * 40 },
+    bytesPerMs: draws.pick('s3.settings.bandwidth', BYTES_PER_MS),
     errorShare: share('error'),
+    throttleShare: share('throttle', 1),
     lostAnswerShare: share('lost-answer', LOST_ANSWER_SHARE_MAX),
     truncatedShare: share('truncated'),
     appliedShare: draws.uniform('s3.settings.applied'),

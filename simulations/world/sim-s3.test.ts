@@ -116,7 +116,19 @@ test('settings differ between seeds, and not each has every fault', () => {
   const drawn = Array.from({ length: 20 }, (_, seed) => drawS3Settings(kernelOf(seed).draws))
   expect(new Set(drawn.map(({ errorShare }) => errorShare)).size).toBeGreaterThan(5)
   expect(drawn.some(({ errorShare, lostAnswerShare }) => errorShare === 0 && lostAnswerShare > 0)).toBe(true)
+  expect(new Set(drawn.map(({ bytesPerMs }) => bytesPerMs))).toEqual(new Set([50_000, 5_000, 500]))
+  expect(drawn.some(({ throttleShare }) => throttleShare === 0)).toBe(true)
+  expect(drawn.some(({ throttleShare }) => throttleShare > 0)).toBe(true)
   expect(drawS3Settings(kernelOf(3).draws)).toEqual(drawn[3])
+})
+
+test('a new kind of answer takes nothing but its share of the old one', async () => {
+  const metWith = async (throttleShare: number) =>
+    (await race(3, { ...BAD, errorShare: 0.6, throttleShare })).bucket.met
+  const [without, half, all] = [await metWith(0), await metWith(0.5), await metWith(1)]
+  expect(without['slow-down']).toBeGreaterThan(1)
+  expect(all).toEqual({ ...without, 'slow-down': 0, 'too-many-requests': without['slow-down'] })
+  expect(half['slow-down'] + half['too-many-requests']).toBe(without['slow-down'])
 })
 
 describe('a store', () => {
@@ -133,6 +145,51 @@ describe('a store', () => {
     const created = start(store.create('k', body('x')))
     await pass(1_000)
     expect(created.exit).toMatchObject({ value: 'created' })
+  })
+
+  test('that takes no credentials refuses at once, carries nothing out, and is back once they are renewed', async () => {
+    const problems = new Set<string>()
+    const { store, bucket, kernel, pass } = world(1)
+    start(store.create('there', body('x')))
+    await pass(1_000)
+    bucket.expireCredentials(kernel.nowMs + 60_000)
+    const asked = () => [
+      Effect.asVoid(store.create('k', body('x'))),
+      store.remove('there'),
+      Effect.asVoid(store.size('there')),
+      Effect.asVoid(store.read('there')),
+      Effect.asVoid(store.list('')),
+    ]
+    for (let round = 0; round < 8; round++) {
+      const refused = asked().map((effect) => start(Effect.flip(effect)))
+      await pass(5_000)
+      for (const { exit } of refused) {
+        expect(exit).toMatchObject({ value: { _tag: 'StoreRefused', component: 'object store' } })
+        if (exit?._tag === 'Success') problems.add(exit.value.problem.replace(/^refused .*: /, ''))
+      }
+    }
+    expect([...problems].sort()).toEqual(['400', '403', 'AccessDenied', 'ExpiredToken', 'InvalidAccessKeyId'])
+    expect([...bucket.objects.keys()]).toEqual(['there'])
+    expect(bucket.met.expired).toBe(40)
+    await pass(20_000)
+    const created = start(store.create('k', body('x')))
+    await pass(1_000)
+    expect(created.exit).toMatchObject({ value: 'created' })
+  })
+
+  test('that lost an answer may refuse the next attempt, and then nobody knows what happened', async () => {
+    const { store, bucket, kernel, pass } = world(1, { lostAnswerShare: 1, appliedShare: 1, lateMeanMs: 0 })
+    const created = start(Effect.flip(store.create('k', body('x'))))
+    await pass(5_000)
+    expect(bucket.objects.has('k')).toBe(true)
+    bucket.heal()
+    bucket.expireCredentials(kernel.nowMs + 600_000)
+    await pass(60_000)
+    expect(created.exit).toMatchObject({ value: { _tag: 'StoreRefused' } })
+    const again = start(store.create('k', body('x')))
+    bucket.heal()
+    await pass(60_000)
+    expect(again.exit).toMatchObject({ value: 'exists' })
   })
 
   test('never shows a part of an object as the whole', async () => {

@@ -7,6 +7,7 @@ import * as Effect from 'effect/Effect'
 import type { ObjectStoreShape } from '../../runtime/object-store/object-store.ts'
 import { s3Store } from '../../runtime/object-store/s3.ts'
 import type { S3Connection } from '../../runtime/object-store/s3-client.ts'
+import type { Timers } from '../../runtime/system/timers.ts'
 import { type Kernel, type Process, WORLD } from '../kernel/kernel.ts'
 import { drawLatencyMs } from './latency.ts'
 import { S3Failure, type S3Input, S3Objects } from './s3-objects.ts'
@@ -28,7 +29,10 @@ interface Command {
 }
 
 /** What befalls a request; 'stuck' ones get no answer, and may be carried out much later. */
-type Fault = 'none' | 'slow-down' | 'internal-error' | 'reset' | 'stuck'
+type Fault = 'none' | 'slow-down' | 'too-many-requests' | 'internal-error' | 'reset' | 'stuck'
+
+/** What else a bucket counts. */
+type Incident = 'conflict' | 'expired' | 'truncated' | 'posthumous'
 
 export interface Deletion {
   readonly key: string
@@ -55,12 +59,14 @@ export class SimBucket {
   /** Carried out so far. */
   requests = 0
   /** Faults met so far. */
-  readonly met: Record<Exclude<Fault, 'none'> | 'conflict' | 'truncated' | 'posthumous', number> = {
+  readonly met: Record<Exclude<Fault, 'none'> | Incident, number> = {
     'slow-down': 0,
+    'too-many-requests': 0,
     'internal-error': 0,
     reset: 0,
     stuck: 0,
     conflict: 0,
+    expired: 0,
     truncated: 0,
     posthumous: 0,
   }
@@ -74,6 +80,7 @@ export class SimBucket {
   /** Creations on their way, by key. */
   readonly #creating = new Map<string, number>()
   #outageUntilMs = Number.NEGATIVE_INFINITY
+  #expiredUntilMs = Number.NEGATIVE_INFINITY
 
   constructor(kernel: Kernel, settings: Partial<S3Settings> = {}) {
     this.#kernel = kernel
@@ -85,19 +92,21 @@ export class SimBucket {
     return this.#objects.bodies
   }
 
-  /** The store as `process` has it. `writer` must be its own, as a process's random name is. */
-  openStore(process: Process, { writer }: { readonly writer: string }): ObjectStoreShape {
+  /** The store as `process` has it. `writer` must be its own, as a process's random name is; so may its timers. */
+  openStore(
+    process: Process,
+    options: { readonly writer: string; readonly after?: Timers['after'] },
+  ): ObjectStoreShape {
     const kernel = this.#kernel
+    const { writer, after = (ms: number, fire: () => void) => kernel.after(process, ms, fire) } = options
     const client = {
       send: ({ operation, input }: Command) =>
         new Promise<object>((resolve, reject) => this.#send({ process, operation, input, resolve, reject })),
       destroy() {},
     }
     const connection = { sdk: SDK, client, endpoint: ENDPOINT } as unknown as S3Connection
-    const sleep = (ms: number) =>
-      Effect.callback<void>((resume) => Effect.sync(kernel.after(process, ms, () => resume(Effect.void))))
+    const sleep = (ms: number) => Effect.callback<void>((resume) => Effect.sync(after(ms, () => resume(Effect.void))))
     const random = () => kernel.draws.uniform(`s3.backoff.${process.name}`)
-    const after = (ms: number, fire: () => void) => kernel.after(process, ms, fire)
     return s3Store(connection, { bucket: 'loch', prefix: '', writer, retry: { random, sleep, after } })
   }
 
@@ -106,9 +115,15 @@ export class SimBucket {
     this.#outageUntilMs = Math.max(this.#outageUntilMs, untilMs)
   }
 
+  /** Until then, when somebody renews them, nobody's credentials are good for anything; what has arrived is not touched. */
+  expireCredentials(untilMs: number): void {
+    this.#expiredUntilMs = Math.max(this.#expiredUntilMs, untilMs)
+  }
+
   /** From now on everything is answered, and rightly. */
   heal(): void {
     this.#outageUntilMs = Number.NEGATIVE_INFINITY
+    this.#expiredUntilMs = Number.NEGATIVE_INFINITY
     this.#settings = { ...this.#settings, errorShare: 0, lostAnswerShare: 0, truncatedShare: 0 }
   }
 
@@ -139,15 +154,32 @@ export class SimBucket {
       if (!this.#chance(request, 'posthumous', POSTHUMOUS_SHARE)) return
       this.met.posthumous++
     }
+    if (this.#expiredUntilMs > this.#kernel.nowMs) {
+      this.met.expired++
+      // What breaks or gets stuck does so whatever the answer is; it is not carried out, for the store looks who asks first.
+      this.#reply(request, fault, this.#refusal(request))
+      return
+    }
     if (isRival && fault === 'none' && this.#chance(request, 'conflict', this.#settings.conflictShare)) {
       this.met.conflict++
       this.#answer(request, new S3Failure('ConditionalRequestConflict', 409), 0)
       return
     }
-    const isApplied = fault === 'none' || (fault !== 'slow-down' && this.#isChangedAllTheSame(request))
+    const isApplied = fault === 'none' || (!isBusy(fault) && this.#isChangedAllTheSame(request))
     const outcome = isApplied ? this.#apply(request) : undefined
+    this.#reply(request, fault, outcome)
+  }
+
+  /** With `outcome`, unless a fault comes between. */
+  #reply(request: Request, fault: Fault, outcome: object | undefined): void {
     if (fault === 'none') this.#answer(request, outcome!, bytesOf(outcome!))
     else if (fault !== 'stuck') this.#answer(request, failureOf(fault), 0)
+  }
+
+  /** An answer to HEAD has no body, so that its status is all that the SDK can say of it. */
+  #refusal({ operation, process }: Request): S3Failure {
+    const [name, status] = this.#kernel.draws.pick(`s3.refusal.${process.name}`, REFUSALS)
+    return new S3Failure(operation === 'head' ? String(status) : name, status)
   }
 
   #apply(request: Request): object | S3Failure {
@@ -188,9 +220,16 @@ export class SimBucket {
     const { errorShare, lostAnswerShare } = this.#settings
     const name = `s3.fault.${request.operation}.${request.process.name}`
     const drawn = this.#kernel.draws.uniform(name)
-    if (this.#outageUntilMs > this.#kernel.nowMs) return drawn < OUTAGE_STUCK_SHARE ? 'stuck' : pickError(drawn)
-    if (drawn < errorShare) return pickError(drawn / errorShare)
+    if (this.#outageUntilMs > this.#kernel.nowMs) {
+      return drawn < OUTAGE_STUCK_SHARE ? 'stuck' : this.#throttled(request, pickError(drawn))
+    }
+    if (drawn < errorShare) return this.#throttled(request, pickError(drawn / errorShare))
     return drawn < errorShare + lostAnswerShare ? 'stuck' : 'none'
+  }
+
+  #throttled(request: Request, fault: Fault): Fault {
+    const isThrottled = fault === 'slow-down' && this.#chance(request, 'throttled', this.#settings.throttleShare)
+    return isThrottled ? 'too-many-requests' : fault
   }
 
   /** Of a request that is not answered as it should be. */
@@ -237,6 +276,17 @@ function isUnderWay({ operation }: Request, fault: Fault): boolean {
   return operation === 'put' && fault !== 'stuck'
 }
 
+/** A store that is too busy has done nothing. */
+function isBusy(fault: Fault): boolean {
+  return fault === 'slow-down' || fault === 'too-many-requests'
+}
+
+/** What S3 says to credentials that have expired, that were taken away, and that may not do this. */
+const REFUSALS = [
+  ['ExpiredToken', 400],
+  ['InvalidAccessKeyId', 403],
+  ['AccessDenied', 403],
+] as const
 const POSTHUMOUS_SHARE = 0.5
 const OUTAGE_STUCK_SHARE = 0.3
 
@@ -250,6 +300,8 @@ function failureOf(fault: Exclude<Fault, 'none' | 'stuck'>): S3Failure {
   switch (fault) {
     case 'slow-down':
       return new S3Failure('SlowDown', 503)
+    case 'too-many-requests':
+      return new S3Failure('TooManyRequests', 429)
     case 'internal-error':
       return new S3Failure('InternalError', 500)
     case 'reset':
