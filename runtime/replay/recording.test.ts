@@ -10,7 +10,7 @@ import { memorySource } from './byte-source.ts'
 import { RunLog } from './open-log.ts'
 import { reExecute } from './re-execute.ts'
 import { SNAPSHOT_INTERVAL_INPUTS } from './recorder.ts'
-import { Recording, type RecordingOptions, SEGMENT_AGE_MS_MAX } from './recording.ts'
+import { Recording, type RecordingOptions, SEGMENT_AGE_MS_MAX, SEGMENT_SPAN_MS_MAX } from './recording.ts'
 
 let directory: string
 let reported: string[]
@@ -82,6 +82,34 @@ describe('a recording', () => {
     await recording.close()
     expect(segments()).not.toContain('run-000000000000001.loch')
     expect(segments()).toHaveLength(1)
+  })
+
+  test('by a clock that is behind that of former segments is kept, and read after them', async () => {
+    const later = Array.from({ length: 3 }, (_, at) => `run-${String(nowMs + 60_000 + at).padStart(15, '0')}.loch`)
+    for (const name of later) writeFileSync(join(directory, name), '')
+    const recording = open({ segmentsMax: 3 })
+    const state = tick(recording, 5)
+    await recording.close()
+    tick(recording, 5, state)
+    await recording.close()
+    expect(segments().slice(0, -1)).toEqual(later.slice(1))
+    const log = logOf(segments().at(-1)!)
+    expect(log.header.startedAt).toBeLessThan(nowMs)
+    expect(reExecute(log)).toEqual({ executed: 10, skipped: 0, divergence: undefined })
+  })
+
+  test('of a quiet process goes on in another segment in time, so that the old can be forgotten', async () => {
+    const recording = open()
+    let state = tick(recording, 1)
+    nowMs += SEGMENT_SPAN_MS_MAX / 2
+    state = tick(recording, 1, state)
+    await recording.close()
+    expect(segments()).toHaveLength(1)
+    nowMs += SEGMENT_SPAN_MS_MAX / 2
+    tick(recording, 1, state)
+    await recording.close()
+    expect(segments()).toHaveLength(2)
+    expect(reExecute(logOf(segments()[1]!))).toMatchObject({ executed: 1, skipped: 0 })
   })
 
   test('of a disk that fails ends with one report, and disturbs nobody', async () => {

@@ -1,9 +1,10 @@
 /**
  * The recording that every process of a running Loch keeps of its actors: a ring of segment files, each a run log that can be
  * read alone, bounded by number and age. It is written in batches beside the work, never waited for and never synced: what the
- * last quarter of a second held is lost with its process. A disk that fails ends the recording and nothing else.
+ * last quarter of a second held is lost with its process. A disk that fails ends the recording and nothing else. Names of
+ * segments tell their order and are never taken for times: clocks are set back.
  */
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readdirSync } from 'node:fs'
 import { appendFile, readdir, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { RunLogEncoder } from '../../events/run-log.ts'
@@ -15,10 +16,12 @@ export const RECORDINGS = 'recordings'
 export const SEGMENT_BYTES_MAX = 8 * 2 ** 20
 export const SEGMENTS_MAX = 8
 export const SEGMENT_AGE_MS_MAX = 3 * 24 * 60 * 60 * 1_000
+/** A segment is forgotten as a whole, so a quiet process begins another one in time, too. */
+export const SEGMENT_SPAN_MS_MAX = SEGMENT_AGE_MS_MAX / (SEGMENTS_MAX - 1)
 const FLUSH_INTERVAL_MS = 250
 /** More than this waits only if the disk has stalled; it is given up then, since memory is not the recording's. */
 const PENDING_BYTES_MAX = 4 * 2 ** 20
-const TIME_DIGITS = 15
+const NUMBER_DIGITS = 15
 
 export interface RecordingOptions {
   readonly directory: string
@@ -41,6 +44,8 @@ export class Recording {
   readonly #runs: RunRecorder
   #path = ''
   #segmentBytes = 0
+  /** In the name of the segment: greater than in all before it. */
+  #number = 0
   #startedAt = 0
   #pending: Pending[] = []
   #pendingBytes = 0
@@ -53,6 +58,7 @@ export class Recording {
     this.#options = options
     try {
       mkdirSync(options.directory, { recursive: true, mode: 0o700 })
+      this.#number = newestNumber(readdirSync(options.directory))
     } catch (error) {
       this.#fail(error)
     }
@@ -75,12 +81,17 @@ export class Recording {
     if (this.#hasFailed) return
     try {
       if (this.#pendingBytes > PENDING_BYTES_MAX) this.#giveUpPending()
-      else if (this.#segmentBytes >= (this.#options.segmentBytesMax ?? SEGMENT_BYTES_MAX)) this.#turnPage()
+      else if (this.#isFull()) this.#turnPage()
       record()
     } catch (error) {
       // What cannot be recorded must not keep an actor from its work.
       this.#fail(error)
     }
+  }
+
+  #isFull(): boolean {
+    const { nowMs, segmentBytesMax = SEGMENT_BYTES_MAX } = this.#options
+    return this.#segmentBytes >= segmentBytesMax || nowMs() - this.#startedAt >= SEGMENT_SPAN_MS_MAX
   }
 
   #turnPage(): void {
@@ -97,8 +108,9 @@ export class Recording {
 
   #nextSegment(): RunLogEncoder {
     const { directory, nowMs } = this.#options
-    this.#startedAt = Math.max(this.#startedAt + 1, Math.floor(nowMs()))
-    this.#path = join(directory, `run-${String(this.#startedAt).padStart(TIME_DIGITS, '0')}.loch`)
+    this.#startedAt = Math.floor(nowMs())
+    this.#number = Math.max(this.#number + 1, this.#startedAt)
+    this.#path = join(directory, `run-${String(this.#number).padStart(NUMBER_DIGITS, '0')}.loch`)
     this.#segmentBytes = 0
     const path = this.#path
     return new RunLogEncoder({ kind: 'production', startedAt: this.#startedAt }, (bytes) => this.#add(path, bytes))
@@ -150,7 +162,13 @@ export class Recording {
   }
 }
 
+const SEGMENT_NAME = /^run-(\d+)\.loch$/
+
 /** Oldest first. */
 export async function segmentNames(directory: string): Promise<readonly string[]> {
-  return (await readdir(directory)).filter((name) => /^run-\d+\.loch$/.test(name)).sort()
+  return (await readdir(directory)).filter((name) => SEGMENT_NAME.test(name)).sort()
+}
+
+function newestNumber(names: readonly string[]): number {
+  return Math.max(0, ...names.map((name) => Number(SEGMENT_NAME.exec(name)?.[1] ?? 0)))
 }
