@@ -270,7 +270,8 @@ export class ComputeHost {
   }
 
   #reignPorts(timeline: TimelineId, grant: TermGrant, cause: Cause): ReignPorts {
-    const { bus, lane, store, project, zone, writer, nowMs, monotonicMs, timers, newId, report } = this.#environment
+    const { bus, lane, store, project, zone, writer, nowMs, monotonicMs, timers, newId, report, recorder } =
+      this.#environment
     return {
       bus,
       lane,
@@ -287,6 +288,7 @@ export class ComputeHost {
       newId,
       cause,
       report,
+      recorder,
     }
   }
 }

@@ -8,6 +8,7 @@ import type { Listen } from '../postgres/settings.ts'
 import type { UnprivilegedUser } from '../postgres/user.ts'
 import type { Timers } from '../system/timers.ts'
 import type { ComputeBody } from './compute-body.ts'
+import type { ReignPorts } from './reign-ports.ts'
 
 export interface ComputeEnvironment {
   readonly bus: BusShape
@@ -25,6 +26,7 @@ export interface ComputeEnvironment {
   /** Unique strings. */
   readonly newId: () => string
   readonly report: (line: string) => void
+  readonly recorder?: ReignPorts['recorder']
   /** A step of the start is done. */
   readonly progress: (step: string, elapsedMs: number) => void
   /** Clients can connect. */

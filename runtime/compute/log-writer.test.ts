@@ -8,7 +8,7 @@ import { type AckStatus, encodeAck } from '../../events/safekeeper-wire.ts'
 import { KernelDevice } from '../fuse/device.ts'
 import { LateReplies } from '../fuse/late-replies.ts'
 import { realTimers } from '../system/timers.ts'
-import { ARCHIVE_LAG_BYTES_MAX, EIO, LogWriter } from './log-writer.ts'
+import { ARCHIVE_LAG_BYTES_MAX, EIO, LogWriter, PROGRESS_NOTE_INTERVAL_MS } from './log-writer.ts'
 import { RingSink } from './ring-sink.ts'
 import { RING_BYTES, RING_RESERVE_BYTES, SharedLog } from './shared-log.ts'
 import { WRITER, ZONES } from './testing.ts'
@@ -26,6 +26,7 @@ class Bench {
   readonly log = SharedLog.allocate(START, CHAIN)
   readonly frames: Frame[] = []
   readonly calls: string[] = []
+  readonly noted: number[] = []
   readonly sink: RingSink
   readonly writer: LogWriter
   nowMs = 10_000
@@ -54,6 +55,7 @@ class Bench {
       heard: (zone, atMs) => this.calls.push(`heard ${zone} ${atMs}`),
       fenced: (term) => this.calls.push(`fenced ${term}`),
       report: (line) => this.calls.push(`report ${line}`),
+      noteDurable: (position) => this.noted.push(position),
       nowMs: () => this.nowMs,
       timers: realTimers,
     })
@@ -447,6 +449,32 @@ test('closing ends it: who waits gets EIO, nothing is sent or heard any more', a
   expect(vi.getTimerCount()).toBe(0)
 })
 
+test('how far the log is durable is noted seldom, never where it moves, and once more in the end', () => {
+  const b = bench('quorum')
+  const move = () => {
+    const end = b.append(1)
+    for (const zone of ZONES) b.ack(zone, end)
+    expect(b.log.durable).toBe(end)
+    return end
+  }
+  b.pass(100)
+  expect(b.noted).toEqual([START])
+  const seen = Array.from({ length: 4 }, () => {
+    const end = move()
+    b.pass(50)
+    return end
+  })
+  expect(b.noted).toEqual([START])
+  b.pass(PROGRESS_NOTE_INTERVAL_MS)
+  expect(b.noted).toEqual([START, seen.at(-1)])
+  b.pass(10 * PROGRESS_NOTE_INTERVAL_MS)
+  const last = move()
+  expect(b.noted).toHaveLength(2)
+  b.writer.close()
+  b.writer.fail()
+  expect(b.noted).toEqual([START, seen.at(-1), last])
+})
+
 test('an fsync that the kernel has given up is no news; any other failure to reply is reported', () => {
   const b = bench('quorum')
   const full = fs.openSync('/dev/full', 'w')
@@ -466,6 +494,7 @@ test('an fsync that the kernel has given up is no news; any other failure to rep
     heard: nothing,
     fenced: nothing,
     report: (line) => reported.push(line),
+    noteDurable: nothing,
     nowMs: () => 0,
     timers: realTimers,
   })

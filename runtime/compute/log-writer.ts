@@ -30,6 +30,8 @@ export const EIO = 5
 const TICK_MS = 50
 /** Longer than a flush takes, so that some acknowledgement gets beyond a milestone before the next is set. */
 const MILESTONE_INTERVAL_MS = 500
+/** How often it is noted for replay how far the log is durable: beside the commit path, and seldom. */
+export const PROGRESS_NOTE_INTERVAL_MS = 250
 /**
  * How far the object store may lag behind under `quorum` durability: beyond, the ring is not released and the writer
  * waits. Under `archived` durability it cannot lag behind what is durable at all.
@@ -49,6 +51,8 @@ export interface LogWriterPorts {
   readonly heard: (zone: string, atMs: number) => void
   readonly fenced: (term: number) => void
   readonly report: (line: string) => void
+  /** The log is durable up to there: for whoever looks on, and late. */
+  readonly noteDurable: (position: number) => void
   readonly nowMs: () => number
   readonly timers: Timers
 }
@@ -63,6 +67,7 @@ export class LogWriter {
   private readonly endTicks: () => void
   /** Where the log stood at a moment: whoever acknowledges more has acknowledged it since, however late that is heard. */
   private milestone = { position: Number.POSITIVE_INFINITY, atMs: Number.NEGATIVE_INFINITY }
+  private noted = { position: Number.NaN, atMs: Number.NEGATIVE_INFINITY }
   private readonly watchers: Array<{ readonly position: number; readonly done: (durable: boolean) => void }> = []
 
   /** Fsyncs are answered through `answers`, without going back to the worker. */
@@ -94,6 +99,7 @@ export class LogWriter {
   fail(): void {
     this.log.fail(EIO, this.answerError)
     this.settleWatchers()
+    this.noteDurable()
   }
 
   close(): void {
@@ -143,6 +149,7 @@ export class LogWriter {
       // One that was never heard in this term is sent the term from its start; what else it lacks, it says.
       this.resendTo(member.zone, Math.max(member.flushed, this.log.base))
     }
+    if (now - this.noted.atMs >= PROGRESS_NOTE_INTERVAL_MS) this.noteDurable()
     const zone = dutyToMove(this.proposer, now)
     if (zone !== undefined) {
       this.ports.report(
@@ -150,6 +157,13 @@ export class LogWriter {
       )
       this.ports.moveDuty(zone)
     }
+  }
+
+  private noteDurable(): void {
+    const { durable } = this.log
+    if (durable === this.noted.position) return
+    this.noted = { position: durable, atMs: this.ports.nowMs() }
+    this.ports.noteDurable(durable)
   }
 
   /** What safekeepers may put off because no commit waits for it. */

@@ -3,6 +3,7 @@ import type { Cause } from '../../events/envelope.ts'
 import type { BusShape } from '../bus/bus.ts'
 import type { Lane } from '../bus/fast-lane.ts'
 import type { ObjectStoreShape } from '../object-store/object-store.ts'
+import type { Recorder } from '../system/ports.ts'
 import type { Timers } from '../system/timers.ts'
 
 export interface ReignPorts {
@@ -28,4 +29,6 @@ export interface ReignPorts {
   /** What it is told the timeline for; of the event that wanted the reign. */
   readonly cause?: Cause
   readonly report: (line: string) => void
+  /** Is shown how far the log is durable. */
+  readonly recorder?: Pick<Recorder, 'noted'> | undefined
 }

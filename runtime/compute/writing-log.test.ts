@@ -94,6 +94,14 @@ test('a commit: written, on a majority of the disks, its fsync answered', async 
   expect(world.reported).toEqual([])
 })
 
+test('how far it is durable is noted of its timeline, for replay', async () => {
+  await begin()
+  const noted: unknown[][] = []
+  const recorded = writingLog({ ...world.ports, recorder: { noted: (...what) => noted.push(what) } })
+  recorded.close()
+  expect(noted).toEqual([['timeline.main', 'progress', { durablePosition: before.length, term: 2 }]])
+})
+
 test('the log begins where the election said, and acknowledgements come under the term', async () => {
   await begin('archived')
   expect([log.shared.base, log.shared.baseChain]).toEqual([before.length, chainOver(before, SEED)])

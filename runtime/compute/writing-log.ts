@@ -80,6 +80,7 @@ export class WritingLog {
       heard: (zone, atMs) => this.#lease.heard(zone, atMs),
       fenced: (term) => this.#fence(term),
       report: ports.report,
+      noteDurable: (position) => noteProgress(ports, reign.term, position),
       nowMs: ports.monotonicMs,
       timers: ports.timers,
     })
@@ -142,4 +143,9 @@ export class WritingLog {
       else if (!this.#closed) this.#ports.report(`${zone} does not follow yet: ${problemOf(error)}`)
     }
   }
+}
+
+/** A position on the data path, which no actor hears of: as if the timeline's actor had a field of it. */
+function noteProgress({ recorder, timeline }: ReignPorts, term: number, durablePosition: number): void {
+  recorder?.noted(`timeline.${timeline}`, 'progress', { durablePosition, term })
 }

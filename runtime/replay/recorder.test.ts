@@ -95,6 +95,16 @@ test('causes that go in a circle end', () => {
   expect(cursor.why(0)).toEqual({ places: [1, 0], missing: 'a' })
 })
 
+test('what a host notes is had as a field of whoever it is about', () => {
+  const { recorder, open } = recording()
+  const [first, second] = [recorder.of('zone-1'), recorder.of('zone-2')]
+  first.noted('timeline.main', 'progress', { durablePosition: 10, term: 1 })
+  second.noted('timeline.main', 'progress', { durablePosition: 20, term: 2 })
+  const cursor = open()
+  const value = cursor.value('timeline.main.durablePosition', '--print')
+  expect([...cursor.shown()].map(value)).toEqual([10, 20])
+})
+
 test('bytes in a payload are noted by length and checksum', () => {
   const { recorder, open } = recording()
   const data = Buffer.from('secret user data')

@@ -45,6 +45,7 @@ export class RunRecorder {
       began: (actor, snapshot) => this.#began(sourceOf(actor), snapshot),
       took: (taken) => this.#took(sourceOf(taken.message.actor), taken),
       folded: (fact, before, after) => this.#folded(sourceOf(fact.actor), fact, before, after),
+      noted: (source, type, fields) => this.note(source, type, fields),
     }
   }
 

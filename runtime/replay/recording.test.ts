@@ -57,6 +57,14 @@ describe('a recording', () => {
     expect(lane!.baseCounts.length).toBe(1 + Math.floor(599 / SNAPSHOT_INTERVAL_INPUTS))
   })
 
+  test('keeps what is noted beside what actors hear, in each segment', async () => {
+    const recording = open({ segmentBytesMax: 120 })
+    for (const durablePosition of [1, 2]) recording.recorder.noted('timeline.main', 'progress', { durablePosition })
+    await recording.close()
+    const kept = segments().map((name) => logOf(name).event(0))
+    expect(kept).toMatchObject([1, 2].map((durablePosition) => ({ kind: 'note', payload: { durablePosition } })))
+  })
+
   test('keeps so many segments at most, each readable alone', async () => {
     const recording = open({ segmentBytesMax: 20_000, segmentsMax: 3 })
     let state = tick(recording, 1)

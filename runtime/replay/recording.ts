@@ -68,6 +68,7 @@ export class Recording {
       began: (...what) => this.#keep(() => inner.began(...what)),
       took: (...what) => this.#keep(() => inner.took(...what)),
       folded: (...what) => this.#keep(() => inner.folded(...what)),
+      noted: (...what) => this.#keep(() => inner.noted(...what)),
     }
   }
 

@@ -29,6 +29,8 @@ export interface Recorder {
   readonly took: (taken: Taken) => void
   /** A fact that another host of the actor made durable has been folded. */
   readonly folded: (fact: Envelope, before: Snapshot<string, unknown>, after: Snapshot<string, unknown>) => void
+  /** What no actor hears: positions on the data path. `source` is who it is about; no user data. */
+  readonly noted: (source: string, type: string, fields: Readonly<Record<string, unknown>>) => void
 }
 
 /** What an actor takes instead of a message. */

@@ -210,6 +210,7 @@ export class ZoneHost {
       timers,
       newId: this.#ports.ids.next,
       report,
+      recorder: this.#ports.recorder,
       progress: link.progress,
       serving: link.serving,
     }

@@ -75,6 +75,17 @@ describe('what stands in it', () => {
   })
 })
 
+test('tells how far the log is durable at each moment', () => {
+  cursor.show({})
+  cursor.seek('first')
+  const positions = [...cursor.shown()].map(cursor.value('timeline.main.durablePosition', '--print'))
+  const told = positions.filter((position) => position !== undefined) as number[]
+  expect(positions[0]).toBeUndefined()
+  expect(told).toEqual([...told].sort((left, right) => left - right))
+  expect(new Set(told).size).toBeGreaterThan(outcome.commits / 4)
+  expect(told.at(-1)).toBeGreaterThan(10_000)
+})
+
 test('writing it changes nothing of the run', async () => {
   expect(await runPlan(PLAN)).toEqual(outcome)
 })

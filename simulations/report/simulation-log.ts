@@ -16,7 +16,10 @@ import type { Outcome } from '../run/run.ts'
 /** Types of its notes that others look for. */
 export const PLAN_NOTE = 'plan'
 export const VERDICT_NOTE = 'verdict'
+const PROGRESS_NOTE = 'progress'
 const WORLD = 'world'
+/** Whose log it is: a simulated project has one. */
+const TIMELINE = 'timeline.main'
 /** Subjects that carry envelopes: what is said to actors and what happened to them, answers, heartbeats. */
 const ENVELOPES = /^(?:_INBOX\b|loch\.[^.]+\.(?:actor|events|heartbeat)\b)/
 const EVENTS = /^loch\.[^.]+\.events\./
@@ -39,8 +42,13 @@ export class SimulationLog implements RunObserver {
     this.#runs.note(WORLD, PLAN_NOTE, { ...this.#plan })
   }
 
+  /** Without what hosts note of the log now and then: the world tells it at once. */
   recorderOf(host: string): Recorder {
-    return this.#runs.of(host)
+    return { ...this.#runs.of(host), noted: () => {} }
+  }
+
+  durable(term: number, durablePosition: number): void {
+    this.#runs.note(TIMELINE, PROGRESS_NOTE, { durablePosition, term })
   }
 
   observe(event: RunEvent): void {

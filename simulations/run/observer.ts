@@ -54,6 +54,8 @@ export interface RunObserver {
   /** Is shown what actors of a zone hear and decide, as in production. */
   recorderOf?(host: string): Recorder
   observe(event: RunEvent): void
+  /** The log of a term has become durable up to there. */
+  durable?(term: number, position: number): void
   /** After each event of the kernel; `atMs` since the beginning of the run. */
   stepped?(cluster: SimCluster, atMs: number): void
 }
@@ -68,6 +70,9 @@ export function together(observers: readonly RunObserver[]): RunObserver {
     ...(recording === undefined ? {} : { recorderOf: (host: string) => recording.recorderOf!(host) }),
     observe: (event) => {
       for (const observer of observers) observer.observe(event)
+    },
+    durable: (...place) => {
+      for (const observer of observers) observer.durable?.(...place)
     },
     stepped: (cluster, atMs) => {
       for (const observer of observers) observer.stepped?.(cluster, atMs)

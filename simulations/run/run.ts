@@ -53,6 +53,10 @@ export async function runPlan(plan: Plan, observer?: RunObserver): Promise<Outco
   observer?.begins?.(() => kernel.nowMs)
   const recorderOf = observer?.recorderOf && ((host: string) => observer.recorderOf!(host))
   const cluster = new SimCluster(kernel, plan, { report, tell, recorderOf })
+  if (observer?.durable) {
+    const durable = (term: number, position: number) => observer.durable?.(term, position)
+    cluster.reignObservers.push({ opened: () => {}, durable })
+  }
   if (observer?.stepped) kernel.watch = () => observer.stepped?.(cluster, kernel.nowMs - EPOCH_MS)
   useScheduler(new KernelScheduler(kernel))
   let violation: string | undefined
