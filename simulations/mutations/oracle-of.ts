@@ -15,6 +15,7 @@ const WORDS: ReadonlyArray<readonly [string, RegExp]> = [
   ['sealed-pages', /^sealed: /],
   ['redundancy', /^redundancy: /],
   ['object-names', /^names: /],
+  ['deletions', /^deletions: /],
   ['images', /^recovered from the log up to \d|is no crash image: /],
   ['liveness', /^no service within \d|^the last look at all registers was not answered/],
   [

@@ -140,4 +140,18 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
     replace: 'end -=',
     about: 'What a write adds past the end of a file is left out of the log if it is zeros there anyway.',
   },
+  {
+    name: 'clean-up-takes-newest-snapshot',
+    file: 'runtime/log/journal.ts',
+    find: 'for (const key of keys.slice(0, -SNAPSHOTS_KEPT))',
+    replace: 'for (const key of keys)',
+    about: 'Who stores a snapshot of a journal removes all of them, its own too.',
+  },
+  {
+    name: 'delete-when-resumed',
+    file: 'actors/timeline/table.ts',
+    find: "Resumed: ignored('nothing is under way')",
+    replace: "Resumed: { do: ['deleteObjects'] }",
+    about: 'A new leader takes up the deletion of a timeline that nobody has deleted.',
+  },
 ]

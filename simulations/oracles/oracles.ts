@@ -20,6 +20,7 @@ import { askUntilAnswered, type SafekeeperAnswer, termsOf } from './ask-safekeep
 import { BucketView } from './bucket-view.ts'
 import { CommitCopies } from './commit-copies.ts'
 import { CommittedLog } from './committed-log.ts'
+import { Deletions } from './deletions.ts'
 import { FreshVotes } from './fresh-votes.ts'
 import { recoverImage } from './image-world.ts'
 import { type CrashImage, checkImage, ImagePicker, snapshotFor, tailAt } from './images.ts'
@@ -77,7 +78,10 @@ export class Oracles {
     const { bucket, project } = cluster
     const archive = new ArchiveIndex(project.timeline)
     const names = new ObjectNames({ violated })
+    const deletions = new Deletions({ objects: bucket.objects, violated })
+    bucket.watchRemoval = (key, by) => deletions.removed(key, by)
     bucket.watch = (key, body, before) => {
+      if (before === undefined) deletions.created(key, body)
       if (before === undefined) archive.created(key, body)
       else names.taken(key, body, before)
     }
@@ -250,7 +254,14 @@ export class Oracles {
       'a journal was folded from a snapshot',
       keys.some((key) => key.includes('/journal/snapshots/')),
     )
-    sometimes.reach('whose an object is was asked of the store', cluster.bucket.looks > 0)
+    const { looks, met } = cluster.bucket
+    sometimes.reach('whose an object is was asked of the store', looks > 0)
+    sometimes.reach('the store was too busy', met['slow-down'] > 0)
+    sometimes.reach('the store was too busy, and said so as some services do', met['too-many-requests'] > 0)
+    sometimes.reach('an answer of the store got lost', met.stuck > 0)
+    sometimes.reach('a body broke off', met.truncated > 0)
+    sometimes.reach('two creations of a name were in conflict', met.conflict > 0)
+    sometimes.reach('a request reached the store after its process had died', met.posthumous > 0)
     const lost = new Set<number>()
     for (const fault of this.#plan.faults) {
       if (fault.kind === 'lose-disk') lost.add(fault.zone % this.#plan.zones)

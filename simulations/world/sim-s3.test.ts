@@ -218,17 +218,19 @@ describe('a store', () => {
     expect(await took(10_000_000)).toBeGreaterThan(200)
   })
 
-  test('remembers who removed what, and can rot', async () => {
+  test('tells who removed what, and can rot', async () => {
     const { store, bucket, pass } = world(1)
     for (const key of ['a', 'b']) start(store.create(key, body('\0\0\0\0')))
     await pass(1_000)
     expect(bucket.flipBit('a')).toBe(true)
     expect(bucket.flipBit('none')).toBe(false)
     expect(bucket.objects.get('a')!.filter((byte) => byte !== 0)).toHaveLength(1)
+    const removed: string[] = []
+    bucket.watchRemoval = (key, by) => void removed.push(`${by} ${key} ${bucket.objects.has(key)}`)
     start(store.remove('b'))
     start(store.remove('b'))
     await pass(1_000)
-    expect(bucket.deleted).toMatchObject([{ key: 'b', by: 'zone-1' }])
+    expect(removed).toEqual(['zone-1 b false'])
     expect([...bucket.objects.keys()]).toEqual(['a'])
   })
 })

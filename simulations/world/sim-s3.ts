@@ -34,12 +34,6 @@ type Fault = 'none' | 'slow-down' | 'too-many-requests' | 'internal-error' | 're
 /** What else a bucket counts. */
 type Incident = 'conflict' | 'expired' | 'truncated' | 'posthumous'
 
-export interface Deletion {
-  readonly key: string
-  readonly atMs: number
-  readonly by: string
-}
-
 const ENDPOINT = 'sim://s3'
 
 /** The part of the SDK that s3-requests.ts uses: commands are data. */
@@ -54,8 +48,10 @@ const SDK = {
 /** Told of every creation that was asked for; `before` is what stands under the name already. */
 export type WatchCreation = (key: string, body: Uint8Array, before: Uint8Array | undefined) => void
 
+/** Told of every object that is removed, after it, and by whom. */
+export type WatchRemoval = (key: string, by: string) => void
+
 export class SimBucket {
-  readonly deleted: Deletion[] = []
   /** Carried out so far. */
   requests = 0
   /** Faults met so far. */
@@ -74,6 +70,7 @@ export class SimBucket {
   looks = 0
   /** For whoever looks on. */
   watch: WatchCreation | undefined
+  watchRemoval: WatchRemoval | undefined
   readonly #kernel: Kernel
   #settings: S3Settings
   readonly #objects = new S3Objects()
@@ -199,7 +196,7 @@ export class SimBucket {
           return this.#objects.list(input)
         case 'delete': {
           const key = input.Key!
-          if (this.#objects.remove(key)) this.deleted.push({ key, atMs: this.#kernel.nowMs, by: process.name })
+          if (this.#objects.remove(key)) this.watchRemoval?.(key, process.name)
           return {}
         }
       }
