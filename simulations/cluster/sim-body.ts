@@ -7,6 +7,7 @@ import type { ComputeBody, LogPositions, PostgresBody, VolumeBody } from '../../
 import type { SharedLog } from '../../runtime/compute/shared-log.ts'
 import { SNAPSHOT_LOG_BYTES_MAX } from '../../runtime/compute/snapshot-taker.ts'
 import type { VolumePlace } from '../../runtime/compute/volume-place.ts'
+import type { Timers } from '../../runtime/system/timers.ts'
 import type { Kernel, Process } from '../kernel/kernel.ts'
 import type { ReignObserver, SyncedAnswer } from '../oracles/reign-observer.ts'
 import { initializeCluster } from '../postgres/cluster.ts'
@@ -29,6 +30,7 @@ export interface Address {
 export interface SimBodyPorts {
   readonly kernel: Kernel
   readonly process: Process
+  readonly timers: Timers
   readonly lane: Pick<SimBus, 'status' | 'publish'>
   readonly nowMs: () => number
   readonly postgres: PostgresSettings
@@ -156,7 +158,7 @@ class SimVolume implements VolumeBody {
   }
 
   async launch(): Promise<PostgresBody> {
-    const { kernel, process, postgres, observer, address, reigns } = this.#ports
+    const { kernel, process, timers, postgres, observer, address, reigns } = this.#ports
     const mount: VolumeMount = this.#door.mount!.forCaller(() => server.isOver)
     const options = { kernel, process, mount, name: process.name, settings: postgres, observer }
     const server: SimPostgres = new SimPostgres(options)
@@ -179,7 +181,7 @@ class SimVolume implements VolumeBody {
       openClients: () => server.openClients(),
       stop: (mode) => {
         // As server.ts: one that does not end in time is ended by force.
-        kernel.after(process, STOP_GRACE_MS, () => server.kill())
+        timers.after(STOP_GRACE_MS, () => server.kill())
         void server.stop(mode)
         return server.exited
       },

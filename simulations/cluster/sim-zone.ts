@@ -13,6 +13,7 @@ import type { LogLimits } from '../../runtime/safekeeper/disk-log.ts'
 import { readPast } from '../../runtime/safekeeper/past.ts'
 import { SafekeeperService } from '../../runtime/safekeeper/safekeeper.ts'
 import type { ActorInspection, Recorder } from '../../runtime/system/ports.ts'
+import type { Timers } from '../../runtime/system/timers.ts'
 import { zonePorts } from '../../runtime/zone/ports.ts'
 import { ZoneHost } from '../../runtime/zone/zone-host.ts'
 import type { Edits } from '../fork/edits.ts'
@@ -21,6 +22,7 @@ import type { ReignObserver } from '../oracles/reign-observer.ts'
 import type { PostgresSettings } from '../postgres/settings.ts'
 import type { ExecutionObserver } from '../postgres/transaction.ts'
 import type { HostClock } from '../world/clock.ts'
+import { HostTimers, type Lateness, PUNCTUAL } from '../world/host-timers.ts'
 import type { Network } from '../world/network.ts'
 import { SimDisk } from '../world/sim-disk.ts'
 import type { SimBucket } from '../world/sim-s3.ts'
@@ -87,6 +89,9 @@ export class SimZone {
   readonly #world: SimWorld
   readonly #project: SimProject
   #process: Process | undefined
+  /** Of the process. */
+  #timers: HostTimers | undefined
+  #lateness: Lateness = PUNCTUAL
   #host: ZoneHost | undefined
   #safekeeper: SafekeeperService | undefined
   #lives = 0
@@ -132,8 +137,9 @@ export class SimZone {
     if (this.#process) return
     const process: Process = { name: this.name, isAlive: true, pausedUntilMs: NEVER_PAUSED }
     this.#process = process
+    this.#timers = new HostTimers(this.#world.kernel, process, this.clock, () => this.#lateness)
     this.#lives++
-    this.#open(process).catch((error: unknown) => {
+    this.#open(process, this.#timers).catch((error: unknown) => {
       if (!process.isAlive) return
       this.#world.report(this.name, `did not start: ${problemOf(error)}`)
       this.kill()
@@ -169,29 +175,48 @@ export class SimZone {
     this.#world.kernel.resume(this.#process)
   }
 
+  /** The host's clock goes at another rate, and with it the timers; within DRIFT_PPM_MAX all that Loch promises holds. */
+  drift(ppm: number): void {
+    this.clock.drift(ppm)
+    this.#timers?.follow(this.clock.timerRate)
+  }
+
+  /** The host is busy with something else: timers fire late, while messages come as ever. */
+  timersLate(meanMs: number, untilMs: number): void {
+    this.#lateness = { meanMs, untilMs }
+  }
+
+  /** Its clock and its timers go as in the beginning; by what its clock is off stays. */
+  steady(): void {
+    this.clock.steady()
+    this.#timers?.follow(this.clock.timerRate)
+    this.#lateness = PUNCTUAL
+  }
+
   #end(withItsHost: boolean): void {
     const process = this.#process
     if (!process) return
     process.isAlive = false
     this.#flushed = this.#safekeeper?.status().flushed ?? this.#flushed
     this.#process = undefined
+    this.#timers = undefined
     this.#host = undefined
     this.#safekeeper = undefined
     this.#world.network.ended(process, withItsHost)
     this.#world.died(process)
   }
 
-  async #open(process: Process): Promise<void> {
+  async #open(process: Process, timers: HostTimers): Promise<void> {
     const { kernel, network, bucket, report, edits } = this.#world
     const life = `${this.name}.${this.#lives}`
-    const bus = network.connect(process, this.name, { alias: `${this.name}.bus` })
-    const lane = network.connect(process, `${this.name}.lane`)
-    const store = bucket.openStore(process, { writer: life })
+    const { after } = timers
+    const bus = network.connect(process, this.name, { alias: `${this.name}.bus`, after })
+    const lane = network.connect(process, `${this.name}.lane`, { after })
+    const store = bucket.openStore(process, { writer: life, after })
     const nowMs = () => this.clock.nowMs()
-    const timers = { after: (ms: number, fire: () => void) => kernel.after(process, ms, fire) }
     const newId = () => `${life}-${++this.#ids}`
     const say = (line: string) => report(this.name, line)
-    this.#safekeeper = await this.#openSafekeeper(process, life)
+    this.#safekeeper = await this.#openSafekeeper(process, life, after)
     const { project } = this.#project
     const ports = zonePorts({
       project,
@@ -207,7 +232,7 @@ export class SimZone {
     const { address, observer, reigns } = this.#world
     const { cachePages, segmentPages, ringBytes, snapshotLogBytes, postgres, keys } = this.#project
     const settings = { postgres, keys, cachePages, segmentPages, ringBytes, snapshotLogBytes }
-    const body = simBody({ kernel, process, lane, nowMs, ...settings, observer, reigns, address })
+    const body = simBody({ kernel, process, timers, lane, nowMs, ...settings, observer, reigns, address })
     const config = { ...this.#project, zone: this.name } as unknown as ZoneConfig
     const link = { failed: async (error: unknown) => say(problemOf(error)), progress: () => {}, serving: () => {} }
     this.#host = new ZoneHost({
@@ -229,12 +254,12 @@ export class SimZone {
   }
 
   /** With connections of its own, as the thread has that it runs in. */
-  async #openSafekeeper(process: Process, life: string): Promise<SafekeeperService> {
+  async #openSafekeeper(process: Process, life: string, after: Timers['after']): Promise<SafekeeperService> {
     const { kernel, network, bucket, report, safekeepers } = this.#world
     const { project, timeline, zones } = this.#project
     const { disk, name } = this
     const hear = (said: Said) => safekeepers.said(name, disk, said)
-    const store = bucket.openStore(process, { writer: `${life}.safekeeper` })
+    const store = bucket.openStore(process, { writer: `${life}.safekeeper`, after })
     const service = await SafekeeperService.open({
       project,
       zone: this.name,
@@ -244,15 +269,15 @@ export class SimZone {
       files: disk.files(process),
       logLimits: this.#project.logLimits ?? LOG_LIMITS,
       gapLimits: this.#project.gapLimits,
-      bus: watchBus(network.connect(process, `${this.name}.safekeeper`), hear),
-      lane: watchLane(network.connect(process, `${this.name}.safekeeper-lane`), hear),
+      bus: watchBus(network.connect(process, `${this.name}.safekeeper`, { after }), hear),
+      lane: watchLane(network.connect(process, `${this.name}.safekeeper-lane`, { after }), hear),
       store,
       writer: writerOf(`${life}.safekeeper`),
       newId: () => `${life}-disk-${++this.#ids}`,
       nowMs: () => this.clock.nowMs(),
       monotonicMs: () => this.clock.monotonicMs(),
       defer: (work) => void kernel.after(process, this.#syncMs(), work),
-      after: (ms, fire) => kernel.after(process, ms, fire),
+      after,
       past: () => readPast(store, timeline, this.name),
       report: (line) => report(this.name, line),
       recorder: this.#world.recorderOf?.(this.name),

@@ -15,6 +15,7 @@ import type { Reign } from '../../runtime/compute/reign.ts'
 import type { ReignPorts } from '../../runtime/compute/reign-ports.ts'
 import { NoAnswer } from '../../runtime/errors.ts'
 import { useScheduler } from '../../runtime/system/run.ts'
+import type { Timers } from '../../runtime/system/timers.ts'
 import { simBody } from '../cluster/sim-body.ts'
 import { SeededDraws } from '../kernel/draws.ts'
 import { Kernel, NEVER_PAUSED, type Process } from '../kernel/kernel.ts'
@@ -82,6 +83,7 @@ async function recover(
   const body = simBody({
     kernel,
     process,
+    timers: timersOf(kernel, process),
     lane,
     nowMs: () => kernel.nowMs,
     postgres,
@@ -146,10 +148,14 @@ function portsOf({ store, timeline }: ImageWorld, kernel: Kernel, process: Proce
     writer: Buffer.alloc(16),
     nowMs: () => kernel.nowMs,
     monotonicMs: () => kernel.nowMs,
-    timers: { after: (ms, fire) => kernel.after(process, ms, fire) },
+    timers: timersOf(kernel, process),
     newId: () => `${ZONE}-${++ids}`,
     report: () => {},
   }
+}
+
+function timersOf(kernel: Kernel, process: Process): Timers {
+  return { after: (ms, fire) => kernel.after(process, ms, fire) }
 }
 
 /** Nobody answers. */

@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest'
-import { Clocks, HostClock } from './clock.ts'
+import { LEASE_MS_MAX } from '../../runtime/compute/predecessors.ts'
+import { LEASE_ASK_INTERVAL_MS, LEASE_DURATION_MS } from '../../runtime/compute/serving-lease.ts'
+import { Clocks, DRIFT_PPM_MAX, HostClock } from './clock.ts'
+import { TIMER_LATE_MS_MAX } from './host-timers.ts'
 import { MemoryPages } from './memory-pages.ts'
 import { kernelOf, pass, processOf } from './testing.ts'
 
@@ -17,6 +20,28 @@ test('a clock is off, drifts and jumps, and its monotonic face does not jump', a
   await pass(kernel, 1_000)
   expect(clock.nowMs()).toBe(beginMs - 2_500 + 11_010)
   expect(clock.monotonicMs() - monotonicMs).toBeCloseTo(11_010, 6)
+})
+
+test('a clock that was off in its rate from the beginning is so again once it is steady', async () => {
+  const kernel = kernelOf(1)
+  const clock = new HostClock(kernel, { skewMs: 0, driftPpm: 1_000 })
+  const beginMs = kernel.nowMs
+  expect(clock.timerRate).toBe(1)
+  clock.drift(-20_000)
+  expect(clock.timerRate).toBe(0.98)
+  await pass(kernel, 1_000)
+  expect(clock.nowMs()).toBe(beginMs + 980)
+  clock.steady()
+  expect(clock.timerRate).toBe(1)
+  await pass(kernel, 1_000)
+  expect(clock.nowMs()).toBe(beginMs + 980 + 1_001)
+})
+
+/** As serving-lease.ts and predecessors.ts count: the holder is slow, and those that wait for its end are fast. */
+test('a lease is over for all clocks that are off by no more than what is promised, with timers as late as that', () => {
+  const rate = DRIFT_PPM_MAX / 1e6
+  const heldMs = (LEASE_DURATION_MS + LEASE_ASK_INTERVAL_MS) / (1 - rate) + TIMER_LATE_MS_MAX
+  expect(LEASE_MS_MAX / (1 + rate)).toBeGreaterThan(heldMs)
 })
 
 test('a host keeps its clock, whoever runs on it', () => {

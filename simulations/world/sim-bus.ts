@@ -9,6 +9,7 @@ import { malformedSubject, payloadTooLarge } from '../../runtime/bus/nats-errors
 import { Requests } from '../../runtime/bus/requests.ts'
 import { isPublishable, isSubscribable } from '../../runtime/bus/subject.ts'
 import { BusUnavailable, type NoAnswer } from '../../runtime/errors.ts'
+import type { Timers } from '../../runtime/system/timers.ts'
 import type { Process } from '../kernel/kernel.ts'
 import type { LinkConditions } from './link.ts'
 import type { Network } from './network.ts'
@@ -19,6 +20,8 @@ export interface SimBusOptions {
   readonly isLane?: boolean
   /** What faults call it, if that is not its name. */
   readonly alias?: string
+  /** Those of its process, if they go otherwise than the kernel's. */
+  readonly after?: Timers['after']
 }
 
 interface Received extends bus.BusMessage {
@@ -76,7 +79,7 @@ export class SimBus implements bus.BusShape, Client {
       },
       {
         inbox: `_INBOX.${name}-${network.numberOfBus()}`,
-        after: (ms, fire) => network.kernel.after(process, ms, fire),
+        after: options.after ?? ((ms, fire) => network.kernel.after(process, ms, fire)),
       },
     )
     this.#session = network.open(this)
