@@ -3,6 +3,8 @@
  * strike.ts. All of them are within what the design promises to survive: no acknowledged commit may be lost by any of
  * them, in any combination.
  */
+import type { Direction } from '../world/link.ts'
+
 interface At {
   /** Since the beginning of the run. */
   readonly atMs: number
@@ -33,8 +35,16 @@ export type Fault =
   | (OfZone & Lasting & { readonly kind: 'cut'; readonly client: string })
   /** As `cut`, but nobody is told: packets vanish. */
   | (OfZone & Lasting & { readonly kind: 'isolate'; readonly client: string })
-  /** Every connection breaks once; the server was restarted. */
+  /** As `isolate`, in one direction: its client is still heard, or still hears. */
+  | (OfZone & Lasting & { readonly kind: 'isolate-one-way'; readonly client: string; readonly direction: Direction })
+  /** Of what reaches a client some comes twice, the second time late. */
+  | (OfZone & Lasting & { readonly kind: 'repeat-messages'; readonly client: string })
+  /** Of the log that reaches a client some comes with a bit flipped. */
+  | (OfZone & Lasting & { readonly kind: 'corrupt-frames'; readonly client: string })
+  /** Every connection breaks once, and the server goes on. */
   | (At & { readonly kind: 'break-connections' })
+  /** The server dies with what it had not passed on, and is started again after `forMs`. */
+  | (At & Lasting & { readonly kind: 'restart-broker' })
   | (OfZone & Lasting & { readonly kind: 'slow'; readonly client: string; readonly factor: number })
   | (At & Lasting & { readonly kind: 'store-outage' })
   /** The next syncs of the zone's disk fail with EIO. */
@@ -60,7 +70,11 @@ const KINDS: Readonly<Record<FaultKind, true>> = {
   'pause-zone': true,
   cut: true,
   isolate: true,
+  'isolate-one-way': true,
+  'repeat-messages': true,
+  'corrupt-frames': true,
   'break-connections': true,
+  'restart-broker': true,
   slow: true,
   'store-outage': true,
   'fail-sync': true,

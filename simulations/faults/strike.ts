@@ -43,14 +43,26 @@ export function strike(cluster: SimCluster, fault: Fault): void {
     case 'cut': {
       const name = clientOf(cluster, fault)
       network.cut(name)
-      kernel.after(WORLD, fault.forMs, () => network.heal(name))
+      kernel.after(WORLD, fault.forMs, () => network.endCut(name))
       break
     }
     case 'isolate':
       network.isolate(clientOf(cluster, fault), kernel.nowMs + fault.forMs)
       break
+    case 'isolate-one-way':
+      network.isolate(clientOf(cluster, fault), kernel.nowMs + fault.forMs, [fault.direction])
+      break
+    case 'repeat-messages':
+      network.repeat(clientOf(cluster, fault), kernel.nowMs + fault.forMs)
+      break
+    case 'corrupt-frames':
+      network.corrupt(clientOf(cluster, fault), kernel.nowMs + fault.forMs)
+      break
     case 'break-connections':
       network.breakConnections()
+      break
+    case 'restart-broker':
+      network.restartServer(kernel.nowMs + fault.forMs)
       break
     case 'slow':
       network.slow(clientOf(cluster, fault), fault.factor, kernel.nowMs + fault.forMs)
@@ -64,7 +76,7 @@ export function strike(cluster: SimCluster, fault: Fault): void {
     case 'full-disk': {
       const { disk } = zoneOf(cluster, fault)
       disk.isFull = true
-      kernel.after(WORLD, fault.forMs, () => {
+      lasting(kernel, disk, 'full', fault.forMs, () => {
         disk.isFull = false
       })
       break
@@ -73,9 +85,12 @@ export function strike(cluster: SimCluster, fault: Fault): void {
       zoneOf(cluster, fault).clock.jump(fault.byMs)
       break
     case 'presume-down': {
-      const { name } = zoneOf(cluster, fault)
+      const zone = zoneOf(cluster, fault)
+      const { name } = zone
       cluster.tellEndpoint({ type: 'ZoneDown', at: 0, zone: name })
-      kernel.after(WORLD, fault.forMs, () => cluster.tellEndpoint({ type: 'ZoneUp', at: 0, zone: name }))
+      lasting(kernel, zone, 'presumed down', fault.forMs, () =>
+        cluster.tellEndpoint({ type: 'ZoneUp', at: 0, zone: name }),
+      )
       break
     }
   }
@@ -117,5 +132,21 @@ function clientOf(cluster: SimCluster, fault: { readonly zone: number; readonly 
 
 function down(kernel: Kernel, zone: SimZone, forMs: number, end: (zone: SimZone) => void): void {
   end(zone)
-  kernel.after(WORLD, forMs, () => zone.start())
+  lasting(kernel, zone, 'down', forMs, () => zone.start())
 }
+
+/**
+ * Calls `end` after `forMs`, unless a condition of this kind that began meanwhile is to last longer: then that one's end counts. So
+ * to leave out one of two faults that overlap does not make the other shorter.
+ */
+function lasting(kernel: Kernel, of: object, condition: string, forMs: number, end: () => void): void {
+  const untilMs = kernel.nowMs + forMs
+  const ends = ENDS.get(of) ?? new Map<string, number>()
+  ENDS.set(of, ends.set(condition, Math.max(ends.get(condition) ?? 0, untilMs)))
+  kernel.after(WORLD, forMs, () => {
+    if (ends.get(condition)! <= kernel.nowMs) end()
+  })
+}
+
+/** Of what is being befallen, when each of its conditions ends. Nothing of it outlives the run that its keys belong to. */
+const ENDS = new WeakMap<object, Map<string, number>>()

@@ -40,6 +40,7 @@ export function describeFault(fault: Fault, zones: number): string {
   const words: string[] = [fault.kind]
   if ('zone' in fault) words.push(`zone-${(fault.zone % zones) + 1}${'client' in fault ? fault.client : ''}`)
   if ('disks' in fault) words.push(fault.disks ? 'with disks' : 'without disks')
+  if ('direction' in fault) words.push(fault.direction === 'up' ? 'unheard' : 'unhearing')
   if ('factor' in fault) words.push(`by a factor of ${fault.factor}`)
   if ('count' in fault) words.push(`${fault.count} times`)
   if ('byMs' in fault) words.push(`by ${fault.byMs} ms`)

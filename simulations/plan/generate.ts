@@ -176,13 +176,21 @@ function drawFault(draws: Draws, kind: FaultKind, zones: number): Fault {
     case 'full-disk':
     case 'presume-down':
       return { kind, atMs, zone, forMs }
+    case 'restart-broker':
+      return { kind, atMs, forMs }
     case 'lose-everything':
       return { kind, atMs, forMs, disks: draws.chance(`${name}.disks`, 0.5) }
     case 'kill-postgres':
     case 'break-connections':
       return { kind, atMs }
+    case 'isolate-one-way': {
+      const client = draws.pick(`${name}.client`, BUS_CLIENTS)
+      return { kind, atMs, zone, forMs, client, direction: draws.pick(`${name}.direction`, ['up', 'down']) }
+    }
     case 'cut':
     case 'isolate':
+    case 'repeat-messages':
+    case 'corrupt-frames':
       return { kind, atMs, zone, forMs, client: draws.pick(`${name}.client`, BUS_CLIENTS) }
     case 'slow': {
       const client = draws.pick(`${name}.client`, BUS_CLIENTS)

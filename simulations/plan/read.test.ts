@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { FAULT_KINDS } from '../faults/fault.ts'
+import { FAULT_KINDS, type Fault } from '../faults/fault.ts'
 import { describeFaults, describePlan } from './describe.ts'
 import { generatePlan } from './generate.ts'
 import { formatPlan, readPlan } from './read.ts'
@@ -80,7 +80,8 @@ describe('a plan in a file', () => {
 
   test('is told in words', () => {
     expect(describePlan(PLAN)).toContain('3 zones')
-    expect(describeFaults(PLAN)[0]).toBe('   6.880 s  cut zone-3.bus for 1468 ms')
+    const cut: Fault = { kind: 'cut', atMs: 6_880, zone: 5, client: '.bus', forMs: 1_468 }
+    expect(describeFaults({ ...PLAN, zones: 3, faults: [cut] })).toEqual(['   6.880 s  cut zone-3.bus for 1468 ms'])
     expect(describeFaults(PLAN)).toHaveLength(PLAN.faults.length)
   })
 })

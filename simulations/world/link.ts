@@ -12,14 +12,58 @@ export interface LinkSettings {
   readonly silenceMaxMs: number
 }
 
-/** What faults do to the links of a name, for as long as they say. Shared by all its connections, those to come included. */
+/** From a client to the server, or back. */
+export type Direction = 'up' | 'down'
+
+interface Slowness {
+  readonly factor: number
+  readonly untilMs: number
+}
+
+/**
+ * What faults do to the links of a name, for as long as they say. Shared by all its connections, those to come included. Several
+ * may overlap: none ends before the last of its kind does.
+ */
 export class LinkConditions {
-  /** Until heal: no connection stands, none can be made. */
-  isCut = false
-  /** Nothing arrives before. What was sent arrives then, as TCP has it. */
-  heldUntilMs = Number.NEGATIVE_INFINITY
-  slowFactor = 1
-  slowUntilMs = Number.NEGATIVE_INFINITY
+  /** Cuts in force: while there are any no connection stands, and none can be made. */
+  cuts = 0
+  /** Nothing arrives in this direction before. What was sent arrives then, as TCP has it. */
+  readonly heldUntilMs: Record<Direction, number> = { up: Number.NEGATIVE_INFINITY, down: Number.NEGATIVE_INFINITY }
+  /** Messages come twice. See mangling.ts. */
+  repeatedUntilMs = Number.NEGATIVE_INFINITY
+  /** Log comes damaged. */
+  corruptedUntilMs = Number.NEGATIVE_INFINITY
+  #slow: Slowness[] = []
+
+  /** No connection can be made before. Infinity for a cut: nobody knows until when. */
+  get blockedUntilMs(): number {
+    return this.cuts > 0 ? Number.POSITIVE_INFINITY : Math.max(this.heldUntilMs.up, this.heldUntilMs.down)
+  }
+
+  hold(direction: Direction, untilMs: number): void {
+    this.heldUntilMs[direction] = Math.max(this.heldUntilMs[direction], untilMs)
+  }
+
+  slow(factor: number, nowMs: number, untilMs: number): void {
+    this.#slow = [...this.#slow.filter((one) => one.untilMs > nowMs), { factor, untilMs }]
+  }
+
+  /** How many times as long everything takes: of several times that overlap the slowest counts. */
+  slowFactorAt(nowMs: number): number {
+    let factor = 1
+    for (const one of this.#slow) if (one.untilMs > nowMs && one.factor > factor) factor = one.factor
+    return factor
+  }
+
+  heal(): void {
+    Object.assign(this, {
+      cuts: 0,
+      repeatedUntilMs: Number.NEGATIVE_INFINITY,
+      corruptedUntilMs: Number.NEGATIVE_INFINITY,
+    })
+    Object.assign(this.heldUntilMs, { up: Number.NEGATIVE_INFINITY, down: Number.NEGATIVE_INFINITY })
+    this.#slow = []
+  }
 }
 
 interface Packet<M> {
@@ -34,6 +78,7 @@ const PACKET_BYTES_MAX = 64 * 1024
 export class Link<M> {
   readonly #kernel: Kernel
   readonly #receiver: Process
+  readonly #direction: Direction
   readonly #drawName: string
   readonly #settings: LinkSettings
   readonly #conditions: readonly LinkConditions[]
@@ -48,6 +93,7 @@ export class Link<M> {
   constructor(
     kernel: Kernel,
     receiver: Process,
+    direction: Direction,
     drawName: string,
     settings: LinkSettings,
     conditions: readonly LinkConditions[],
@@ -55,6 +101,7 @@ export class Link<M> {
   ) {
     this.#kernel = kernel
     this.#receiver = receiver
+    this.#direction = direction
     this.#drawName = drawName
     this.#settings = settings
     this.#conditions = conditions
@@ -153,15 +200,13 @@ export class Link<M> {
 
   #heldUntilMs(): number {
     let untilMs = Number.NEGATIVE_INFINITY
-    for (const { heldUntilMs } of this.#conditions) if (heldUntilMs > untilMs) untilMs = heldUntilMs
+    for (const { heldUntilMs } of this.#conditions) untilMs = Math.max(untilMs, heldUntilMs[this.#direction])
     return untilMs
   }
 
   #slowFactor(): number {
     let factor = 1
-    for (const { slowFactor, slowUntilMs } of this.#conditions) {
-      if (slowUntilMs > this.#kernel.nowMs) factor *= slowFactor
-    }
+    for (const conditions of this.#conditions) factor *= conditions.slowFactorAt(this.#kernel.nowMs)
     return factor
   }
 }

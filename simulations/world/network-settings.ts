@@ -13,6 +13,8 @@ export interface NetworkSettings {
   readonly lateMeanMs: number
   /** A client gives up a connection on which it heard nothing for this long; the server waits twice as long. */
   readonly silenceMaxMs: number
+  /** To reconnect takes this long, in the mean. What a client publishes meanwhile goes out once it is connected. */
+  readonly dialMeanMs: number
 }
 
 export const NETWORK_SETTINGS: NetworkSettings = {
@@ -25,6 +27,7 @@ export const NETWORK_SETTINGS: NetworkSettings = {
   lateMeanMs: 200,
   // Three pings at the interval of nats.ts.
   silenceMaxMs: 30_000,
+  dialMeanMs: 0,
 }
 
 /** A network of this seed's own kind: quick or slow, even or with long tails, forgetful or not. */
@@ -37,5 +40,6 @@ export function drawNetworkSettings(draws: Draws): NetworkSettings {
     pendingBytesMax: draws.pick('network.settings.pending', [1, 8, 64]) * 1024 * 1024,
     survivorShare: draws.pick('network.settings.survivors', [0, 0.5, 1]),
     lateMeanMs: draws.pick('network.settings.late', [1, 200, 2_000]),
+    dialMeanMs: draws.pick('network.settings.dial', [0, 5, 100]),
   }
 }

@@ -6,7 +6,8 @@
  */
 import { SubjectIndex } from '../../runtime/bus/broker/subjects.ts'
 import { type Kernel, type Process, WORLD } from '../kernel/kernel.ts'
-import { LinkConditions } from './link.ts'
+import { type Direction, LinkConditions } from './link.ts'
+import { Mangling } from './mangling.ts'
 import { NETWORK_SETTINGS, type NetworkSettings } from './network-settings.ts'
 import { ENVELOPE_BYTES, type Publication, type ServerSubscription, Session, type ToServer } from './session.ts'
 import { SimBus, type SimBusOptions } from './sim-bus.ts'
@@ -41,6 +42,9 @@ export class Network {
   published = 0
   broken = 0
   slowConsumers = 0
+  /** So far: messages that were published while their sender was about to reconnect. */
+  publishedLate = 0
+  readonly mangling: Mangling
   /** Told of each message, for whoever looks on. */
   watch: NetworkWatch | undefined
   /** Asked of each message, in a fork: whether just this one gets lost on its way from the server. */
@@ -48,6 +52,7 @@ export class Network {
 
   constructor(kernel: Kernel, settings: Partial<NetworkSettings> = {}) {
     this.kernel = kernel
+    this.mangling = new Mangling(kernel)
     this.settings = { ...NETWORK_SETTINGS, ...settings }
   }
 
@@ -63,10 +68,17 @@ export class Network {
     return bus
   }
 
-  /** Breaks the connections of a client or process and lets it make none until `heal`. */
+  /** Breaks the connections of a client or process and lets it make none until as many ends as cuts, or `heal`. */
   cut(name: string): void {
-    this.#conditionsOf(name).isCut = true
+    this.#conditionsOf(name).cuts++
     this.breakConnections(name)
+  }
+
+  endCut(name: string): void {
+    const conditions = this.#conditionsOf(name)
+    // Those that the world has healed end once more.
+    conditions.cuts = Math.max(0, conditions.cuts - 1)
+    if (conditions.cuts === 0) for (const bus of this.#buses) bus.retry()
   }
 
   /** Breaks connections once; the clients reconnect at once. */
@@ -84,27 +96,36 @@ export class Network {
     }
   }
 
-  /** Nothing gets through in either direction, and nobody is told: both sides find out by its silence, or never. */
-  isolate(name: string, untilMs: number): void {
-    const conditions = this.#conditionsOf(name)
-    conditions.heldUntilMs = Math.max(conditions.heldUntilMs, untilMs)
+  /** Nothing gets through in these directions, and nobody is told: both sides find out by the silence, or never. */
+  isolate(name: string, untilMs: number, directions: readonly Direction[] = ['up', 'down']): void {
+    for (const direction of directions) this.#conditionsOf(name).hold(direction, untilMs)
     for (const session of this.#sessions) if (isOf(session, name)) this.#watchSilence(session)
   }
 
   /** Everything takes `factor` times as long. */
   slow(name: string, factor: number, untilMs: number): void {
-    const conditions = this.#conditionsOf(name)
-    conditions.slowFactor = factor
-    conditions.slowUntilMs = untilMs
+    this.#conditionsOf(name).slow(factor, this.kernel.nowMs, untilMs)
   }
 
-  /** Ends all conditions of a name, or of all. */
-  heal(name?: string): void {
-    for (const [one, conditions] of this.#conditions) {
-      if (name === undefined || one === name) Object.assign(conditions, new LinkConditions())
-    }
+  /** Of what reaches it some comes twice: see mangling.ts. */
+  repeat(name: string, untilMs: number): void {
+    const conditions = this.#conditionsOf(name)
+    conditions.repeatedUntilMs = Math.max(conditions.repeatedUntilMs, untilMs)
+    this.mangling.begin(untilMs)
+  }
+
+  /** Of log that reaches it some is damaged. */
+  corrupt(name: string, untilMs: number): void {
+    const conditions = this.#conditionsOf(name)
+    conditions.corruptedUntilMs = Math.max(conditions.corruptedUntilMs, untilMs)
+    this.mangling.begin(untilMs)
+  }
+
+  /** Ends all conditions. */
+  heal(): void {
+    for (const conditions of this.#conditions.values()) conditions.heal()
+    this.#downUntilMs = Number.NEGATIVE_INFINITY
     for (const session of this.#sessions) {
-      if (name !== undefined && !isOf(session, name)) continue
       session.up.release()
       session.down.release()
     }
@@ -142,10 +163,16 @@ export class Network {
     this.#sessions.delete(session)
   }
 
+  /** How long it takes to connect, beside finding out that it cannot. */
+  dialMs({ name }: SimBus): number {
+    const { dialMeanMs } = this.settings
+    return dialMeanMs === 0 ? 0 : this.kernel.draws.exponential(`network.dial.${name}`, dialMeanMs)
+  }
+
   /** Infinity for a cut: nobody knows until when. */
   blockedUntilMs(bus: SimBus): number {
     let untilMs = this.#downUntilMs
-    for (const { isCut, heldUntilMs } of bus.conditions) untilMs = Math.max(untilMs, isCut ? Infinity : heldUntilMs)
+    for (const { blockedUntilMs } of bus.conditions) untilMs = Math.max(untilMs, blockedUntilMs)
     return untilMs
   }
 
@@ -220,9 +247,20 @@ export class Network {
       bytes: data.length,
       data,
     })
-    session.down.send({ kind: 'message', sid, publication }, data.length + ENVELOPE_BYTES)
+    const arriving = this.mangling.arriving(session.client, publication)
+    session.down.send({ kind: 'message', sid, publication: arriving }, data.length + ENVELOPE_BYTES)
+    this.#repeat(session, sid, publication)
     if (session.down.pendingBytes > this.settings.pendingBytesMax) this.#cutOff(session)
     return true
+  }
+
+  #repeat(session: Session, sid: number, publication: Publication): void {
+    const afterMs = this.mangling.repeatAfterMs(session.client)
+    if (afterMs === undefined) return
+    this.kernel.after(WORLD, afterMs, () => {
+      if (!session.isOpen) return
+      session.down.send({ kind: 'message', sid, publication }, publication.data.length + ENVELOPE_BYTES)
+    })
   }
 
   #sayNoResponders(from: Session, reply: string): void {
@@ -262,7 +300,8 @@ export class Network {
 
   #watchSilence(session: Session): void {
     const { silenceMaxMs } = this.settings
-    const isSilent = () => session.client.conditions.some(({ heldUntilMs }) => heldUntilMs > this.kernel.nowMs)
+    const isSilent = () =>
+      session.client.conditions.some(({ heldUntilMs: { up, down } }) => Math.max(up, down) > this.kernel.nowMs)
     this.kernel.after(session.client.process, silenceMaxMs, () => {
       if (!isSilent()) return
       // What it has sent before stands in the way of this word, and arrives with it when the silence ends.

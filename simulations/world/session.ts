@@ -70,8 +70,8 @@ export class Session {
     this.client = client
     const { name, process, conditions } = client
     const [up, down] = [`network.up.${name}`, `network.down.${name}`]
-    this.up = new Link(kernel, WORLD, up, settings, conditions, (message) => serve(this, message))
-    this.down = new Link(kernel, process, down, settings, conditions, (message) => client.hear(this, message))
+    this.up = new Link(kernel, WORLD, 'up', up, settings, conditions, (message) => serve(this, message))
+    this.down = new Link(kernel, process, 'down', down, settings, conditions, (message) => client.hear(this, message))
   }
 }
 

@@ -13,7 +13,7 @@ import type { Timers } from '../../runtime/system/timers.ts'
 import type { Process } from '../kernel/kernel.ts'
 import type { LinkConditions } from './link.ts'
 import type { Network } from './network.ts'
-import { type Client, ENVELOPE_BYTES, type Publication, type Session, type ToClient } from './session.ts'
+import { type Client, ENVELOPE_BYTES, type Publication, type Session, type ToClient, type ToServer } from './session.ts'
 
 export interface SimBusOptions {
   /** A fast lane (fast-lane.ts): it does not hear what it publishes itself, nor that nobody serves. */
@@ -27,6 +27,8 @@ export interface SimBusOptions {
 interface Received extends bus.BusMessage {
   readonly isNoResponders: boolean
 }
+
+type Sent = readonly [message: ToServer, bytes: number]
 
 interface Route {
   readonly subject: string
@@ -55,6 +57,8 @@ export class SimBus implements bus.BusShape, Client {
   /** Who waits for the server to have taken what was sent, first come first served. */
   #flushes: Array<(isTaken: boolean) => void> = []
   #session: Session | undefined
+  /** What was published since it began to dial; absent while it does not. */
+  #dialled: Sent[] | undefined
   #status: bus.BusStatus
   #lastSid = 0
 
@@ -96,7 +100,9 @@ export class SimBus implements bus.BusShape, Client {
     if (bytes > bus.PAYLOAD_BYTES_MAX) throw payloadTooLarge(subject, bytes)
     // Senders use their buffers again.
     const publication = { subject, data: Buffer.from(data), reply, headers }
-    this.#session?.up.send({ kind: 'publish', publication }, bytes + ENVELOPE_BYTES)
+    const message: Sent = [{ kind: 'publish', publication }, bytes + ENVELOPE_BYTES]
+    if (this.#session !== undefined) this.#session.up.send(...message)
+    else this.#dialled?.push(message)
   }
 
   subscribe(
@@ -192,14 +198,33 @@ export class SimBus implements bus.BusShape, Client {
     kernel.after(this.process, Math.max(0, blockedMs) + waitMs, () => this.#reconnect())
   }
 
+  /** What is published while it dials goes out after its subscriptions, late; before and after a vain attempt it is lost. */
   #reconnect(): void {
-    if (this.#session !== undefined || this.#status === 'closed') return
+    if (this.#session !== undefined || this.#dialled !== undefined || this.#status === 'closed') return
+    const dialMs = this.#network.dialMs(this)
+    if (dialMs === 0) {
+      this.#connected([])
+      return
+    }
+    const dialled: Sent[] = []
+    // A fast lane keeps nothing.
+    this.#dialled = this.isFullClient ? dialled : []
+    this.#network.kernel.after(this.process, dialMs, () => {
+      this.#dialled = undefined
+      this.#connected(dialled)
+    })
+  }
+
+  #connected(late: readonly Sent[]): void {
+    if (this.#status === 'closed') return
     this.#session = this.#network.open(this)
     if (this.#session === undefined) {
       this.retry()
       return
     }
     for (const [sid, { subject, queue }] of this.#routes) this.#sendSubscribe(sid, subject, queue)
+    for (const message of late) this.#session.up.send(...message)
+    this.#network.publishedLate += late.length
     this.#become('connected')
   }
 
