@@ -238,6 +238,133 @@ describe('faults', () => {
   })
 })
 
+describe('a sync that lies', () => {
+  const SECTORS = 4
+  /** 'a' is synced, 'b' is told to be; letters of the sectors that there are after the crash. */
+  const told = (seed: number, then: (file: number) => void) => {
+    begin(seed)
+    const file = put('/d/file', Buffer.alloc(2 * SECTOR_BYTES, 'a'))
+    files.sync(file)
+    files.syncDirectory('/d')
+    files.write(file, [Buffer.alloc((SECTORS - 1) * SECTOR_BYTES, 'b')], SECTOR_BYTES)
+    disk.syncsToLie = 1
+    files.sync(file)
+    expect([disk.lies, disk.losses, disk.damages, disk.syncsToLie]).toEqual([1, 1, 0, 0])
+    then(file)
+    restart()
+    return shown('/d/file')!.replace(/(.)\1*/gs, (run, byte) =>
+      (byte === '\0' ? '0' : byte).repeat(run.length / SECTOR_BYTES),
+    )
+  }
+
+  test('is as if it had not been at a loss of power, and only then', () => {
+    const lost = outcomes(100, (seed) =>
+      told(seed, () => {
+        expect(disk.certainNames.get('/d/file')!.certainBytes).toBe(SECTORS * SECTOR_BYTES)
+      }),
+    )
+    expect(lost).toEqual(['aa', 'aa0b', 'aab', 'aabb', 'ab', 'ab0b', 'abb', 'abbb'])
+    const synced = outcomes(30, (seed) => told(seed, (file) => files.sync(file)))
+    expect(synced).toEqual(['abbb'])
+  })
+
+  test('takes nothing of what was synced before it or after it', () => {
+    const kinds = outcomes(60, (seed) =>
+      told(seed, (file) => {
+        files.sync(file)
+        files.write(file, [Buffer.alloc(SECTOR_BYTES, 'c')], 0)
+        disk.syncsToLie = 1
+        files.sync(file)
+      }),
+    )
+    expect(kinds).toEqual(['abbb', 'cbbb'])
+  })
+
+  test('leaves what the disk shows also to a sync that fails, and to who opens the file again', () => {
+    for (let seed = 0; seed < 20; seed++) {
+      begin(seed, 1)
+      const file = put('/d/file', 'lied')
+      disk.syncsToLie = 1
+      files.sync(file)
+      disk.failNextSync()
+      expect(() => files.sync(file)).toThrow(failing({ problem: 'EIO while syncing' }))
+      files.close(files.open('/d/file', false))
+      expect(shown('/d/file')).toBe('lied')
+    }
+  })
+
+  test('brings nothing back that was cut off since, if the cut is there', () => {
+    const kinds = outcomes(100, (seed) =>
+      told(seed, (file) => {
+        files.truncate(file, 0)
+        files.write(file, [Buffer.alloc(2 * SECTOR_BYTES, 'c')], 0)
+      }),
+    )
+    expect(kinds).toContain('cc')
+    expect(kinds).toContain('0c')
+    expect(kinds.filter((kind) => /c.*[ab]|[ab].*c/.test(kind!))).toEqual([])
+  })
+
+  test('is none of a cut, nor of names', () => {
+    const file = put('/d/file', 'abc')
+    files.sync(file)
+    files.truncate(file, 1)
+    disk.syncsToLie = 1
+    files.sync(file)
+    files.syncDirectory('/d')
+    expect([disk.lies, disk.syncsToLie]).toEqual([0, 1])
+  })
+})
+
+describe('errors of the medium', () => {
+  test('fail a read, and the next one succeeds', () => {
+    const file = put('/d/file', 'abc')
+    disk.readsToFail = 2
+    expect(files.readWhole('/d/none')).toBeUndefined()
+    expect(() => files.readWhole('/d/file')).toThrow(failing({ problem: 'EIO while reading', value: '/d/file' }))
+    const target = Buffer.alloc(3)
+    expect(() => files.read(file, target, 0, 3, 0)).toThrow(
+      failing({ problem: 'EIO while reading', value: `file ${file}`, remedy: expect.stringContaining('dmesg') }),
+    )
+    expect([target.toString('latin1'), disk.failedReads]).toEqual(['\0\0\0', 2])
+    expect(shown('/d/file')).toBe('abc')
+  })
+
+  test('fail a write, of which nothing, a part or all is there', () => {
+    const kinds = outcomes(100, (seed) => {
+      begin(seed)
+      const file = put('/d/file', '....')
+      disk.writesToFail = 1
+      const parts = [Buffer.from('ab'), Buffer.from('cd')]
+      expect(() => files.write(file, parts, 1)).toThrow(failing({ problem: 'EIO while writing' }))
+      const content = shown('/d/file')
+      files.write(file, parts, 1)
+      expect([shown('/d/file'), disk.failedWrites]).toEqual(['.abcd', 1])
+      return content
+    })
+    expect(kinds).toEqual(['....', '.a..', '.ab.', '.abc', '.abcd'])
+  })
+
+  test('show after a loss of power that a write had landed elsewhere', () => {
+    for (const [name, content] of Object.entries({ one: 'abcdef', two: '123' })) files.sync(put(`/d/${name}`, content))
+    files.syncDirectory('/d')
+    disk.crash()
+    disk.misplace({ path: '/d/one', position: 1, bytes: 3 }, { path: '/d/two', position: 2 })
+    restart()
+    expect([shown('/d/one'), shown('/d/two')]).toEqual(['a\0\0\0ef', '12bcd'])
+    expect([disk.misplaced, disk.damages, disk.losses]).toEqual([1, 1, 1])
+  })
+
+  test('are no more once the disk is healed, and a full one takes again', () => {
+    const file = put('/d/file', 'abc')
+    Object.assign(disk, { isFull: true, readsToFail: 1, writesToFail: 1, syncsToFail: 1, syncsToLie: 1 })
+    disk.heal()
+    files.write(file, [Buffer.from('more')], 3)
+    files.sync(file)
+    expect([shown('/d/file'), disk.syncs, disk.lies]).toEqual(['abcmore', 1, 0])
+  })
+})
+
 test('after a cut whose sync failed, what is written beyond it and synced is on the platter', () => {
   const file = new SimFile()
   file.write(Buffer.alloc(2_000, 1), 0)

@@ -15,6 +15,13 @@ interface NameChange {
   readonly file: SimFile | undefined
 }
 
+/** Of a file. */
+export interface Stretch {
+  readonly path: string
+  readonly position: number
+  readonly bytes: number
+}
+
 export interface SimDiskSettings {
   /** How often the kernel has dropped what a failed sync did not write by the time a file is opened again. */
   readonly evictShare: number
@@ -25,10 +32,22 @@ export class SimDisk {
   isFull = false
   /** How many of the next syncs fail. */
   syncsToFail = 0
+  /** How many of the next reads fail. */
+  readsToFail = 0
+  /** How many of the next writes fail; any part of them may be there all the same, and all of it too. */
+  writesToFail = 0
+  /** How many of the next syncs of files answer success and leave all in the disk's own cache: see `SimFile.lie`. */
+  syncsToLie = 0
   /** Bits that flipped. */
   flips = 0
   /** Of files and directories, successful. */
   syncs = 0
+  failedReads = 0
+  failedWrites = 0
+  /** Syncs that lied. */
+  lies = 0
+  /** Writes of which it turned out that they had landed elsewhere. */
+  misplaced = 0
   readonly #kernel: Kernel
   readonly #settings: SimDiskSettings
   readonly #directories = new Set<string>(['/'])
@@ -70,8 +89,10 @@ export class SimDisk {
       readWhole: (path) => {
         check('reading', path)
         const found = this.#names.get(path)
-        if (found !== undefined) this.#mayEvict(found)
-        return found?.content()
+        if (found === undefined) return undefined
+        this.#failRead(path)
+        this.#mayEvict(found)
+        return found.content()
       },
       open: (path, create) => {
         check('opening', path)
@@ -84,11 +105,16 @@ export class SimDisk {
         open.delete(file)
       },
       size: (file) => fileOf(file, 'asking for the size of').size,
-      read: (file, target, at, length, position) => fileOf(file, 'reading').read(target, at, length, position),
+      read: (file, target, at, length, position) => {
+        const found = fileOf(file, 'reading')
+        this.#failRead(file)
+        return found.read(target, at, length, position)
+      },
       write: (file, parts, position) => this.#write(fileOf(file, 'writing'), file, parts, position),
       truncate: (file, size) => fileOf(file, 'truncating').truncate(size),
       sync: (file) => {
         const found = fileOf(file, 'syncing')
+        if (this.#lies(found)) return
         if (!this.#takesSync()) {
           found.failSync(this.#kernel.draws)
           throw failure('EIO', 'syncing', file)
@@ -132,6 +158,25 @@ export class SimDisk {
     this.syncsToFail++
   }
 
+  /** Ends what lasts, and takes back what has not struck yet. What has happened stays. */
+  heal(): void {
+    this.isFull = false
+    this.syncsToFail = 0
+    this.readsToFail = 0
+    this.writesToFail = 0
+    this.syncsToLie = 0
+  }
+
+  /** Faults by which it holds less than was flushed, and of which whoever opens it can know. */
+  get damages(): number {
+    return this.flips + this.misplaced
+  }
+
+  /** All by which it may come to hold less than was flushed. */
+  get losses(): number {
+    return this.damages + this.lies
+  }
+
   /** Flips a bit of the byte at `position` of the file `path`, at rest. */
   flipBitAt(path: string, position: number): void {
     this.flips++
@@ -146,6 +191,21 @@ export class SimDisk {
     const path = draws.pick('disk.flip.path', paths)
     const position = this.#platterNames.get(path)!.flipBit(draws)
     return position === undefined ? undefined : { path, position }
+  }
+
+  /**
+   * A write of long ago turns out to have landed at `to`: as long as the host was up, the kernel had it in memory and showed it
+   * where it belongs. To be called after a crash.
+   */
+  misplace(from: Stretch, to: Omit<Stretch, 'bytes'>): void {
+    this.misplaced++
+    const file = this.#platterNames.get(from.path)!
+    const other = this.#platterNames.get(to.path)!
+    const bytes = Buffer.from(file.shown.subarray(from.position, from.position + from.bytes))
+    file.write(Buffer.alloc(bytes.length), from.position)
+    file.sync()
+    other.write(bytes, to.position)
+    other.sync()
   }
 
   /** The host comes back with an empty disk. To be called after its processes have ended. */
@@ -202,6 +262,7 @@ export class SimDisk {
   }
 
   #write(target: SimFile, file: number, parts: readonly Uint8Array[], position: number): void {
+    if (this.writesToFail > 0) this.#failWrite(target, file, parts, position)
     let at = position
     for (const part of parts) {
       const fits = this.isFull ? Math.max(0, Math.min(part.length, target.size - at)) : part.length
@@ -209,6 +270,32 @@ export class SimDisk {
       if (fits < part.length) throw failure('ENOSPC', 'writing', file)
       at += fits
     }
+  }
+
+  #failRead(what: string | number): void {
+    if (this.readsToFail === 0) return
+    this.readsToFail--
+    this.failedReads++
+    throw failure('EIO', 'reading', what)
+  }
+
+  #failWrite(target: SimFile, file: number, parts: readonly Uint8Array[], position: number): never {
+    const { draws } = this.#kernel
+    this.writesToFail--
+    this.failedWrites++
+    const bytes = Buffer.concat(parts)
+    const share = draws.pick('disk.failed-write', [0, draws.uniform('disk.failed-write.share'), 1])
+    target.write(bytes.subarray(0, Math.floor(share * bytes.length)), position)
+    throw failure('EIO', 'writing', file)
+  }
+
+  /** True if the sync is told to have been made, and was not. */
+  #lies(file: SimFile): boolean {
+    if (this.syncsToLie === 0 || this.syncsToFail > 0 || file.isCut) return false
+    this.syncsToLie--
+    this.lies++
+    file.lie()
+    return true
   }
 
   #takesSync(): boolean {

@@ -25,6 +25,8 @@ export class SimFile {
   readonly #dirty = new Set<number>()
   /** Least size since the last sync, if it was cut below what is on the platter. */
   #cutTo: number | undefined
+  /** Sectors that a sync that lied has left in the disk's own cache, with what is below; undefined if none has. */
+  #below: { readonly size: number; readonly sectors: Map<number, Buffer> } | undefined
   /** Before it no byte has changed since `takeChanged`. */
   #changedFrom = 0
 
@@ -82,6 +84,24 @@ export class SimFile {
   }
 
   sync(): void {
+    this.#below = undefined
+    this.#takeForWritten()
+  }
+
+  /**
+   * A sync of a disk that keeps it in a cache of its own, which only a loss of power empties: a later sync writes that too. To the
+   * kernel, and to whoever looks on, it is on the platter. Not for a file that is cut: a file system has a journal for that, and a
+   * log that was cut for another term would come back as that term's.
+   */
+  lie(): void {
+    this.#listTail()
+    this.#below ??= { size: this.#platterSize, sectors: new Map() }
+    const { sectors } = this.#below
+    for (const sector of this.#dirty) if (!sectors.has(sector)) sectors.set(sector, this.#platter.get(sector)!)
+    this.#takeForWritten()
+  }
+
+  #takeForWritten(): void {
     for (const sector of this.#dirty) this.#platter.delete(sector)
     this.#becomeClean()
   }
@@ -91,6 +111,7 @@ export class SimFile {
     this.#listTail()
     const share = draws.uniform('disk.failed-sync.share')
     for (const sector of this.#dirty) if (draws.chance('disk.failed-sync', share)) this.#platter.delete(sector)
+    this.#cutCache()
     this.#becomeClean()
     // Of what was cut off nothing shows again, and what comes there later is dirty without being listed.
     const tail = this.#tailSector()
@@ -103,6 +124,11 @@ export class SimFile {
     for (const [sector, there] of this.#platter) if (!this.#dirty.has(sector)) this.#revert(sector, there)
   }
 
+  /** True if something is cut off that the platter still has. */
+  get isCut(): boolean {
+    return this.#cutTo !== undefined
+  }
+
   /** True if a sync that failed left something out. */
   get hasUnwritten(): boolean {
     return this.#platter.size > this.#dirty.size
@@ -111,12 +137,18 @@ export class SimFile {
   /** Power is lost: each unsynced sector is on the platter, or is not. */
   crash(draws: Draws): void {
     this.#changedFrom = 0
+    this.#crashKernel(draws)
+    this.#crashCache(draws)
+  }
+
+  #crashKernel(draws: Draws): void {
     this.evict()
     this.#listTail()
     if (this.#dirty.size === 0 && this.#size === this.#platterSize) return
     const share = drawShare(draws)
     const isCut = this.#cutTo !== undefined && draws.chance('disk.crash.cut', share)
     if (this.#cutTo !== undefined && !isCut) this.#revertFrom(this.#cutTo)
+    if (isCut) this.#cutCache()
     let size = isCut ? this.#cutTo! : this.#platterSize
     for (const sector of this.#dirty) {
       if (!draws.chance('disk.crash.sector', share)) continue
@@ -128,6 +160,29 @@ export class SimFile {
     this.#reserve(size)
     this.#size = size
     this.#becomeClean()
+  }
+
+  /** What a sync that lied has left is lost as what was never synced is. */
+  #crashCache(draws: Draws): void {
+    if (this.#below === undefined) return
+    const { size, sectors } = this.#below
+    const share = draws.pick('disk.crash.cache', [0, draws.uniform('disk.crash.cache.share'), 1])
+    let end = size
+    for (const [sector, below] of sectors) {
+      if (draws.chance('disk.crash.cache.sector', share)) end = Math.max(end, (sector + 1) * SECTOR_BYTES)
+      else this.#revert(sector, below)
+    }
+    this.#size = Math.min(end, this.#size)
+    this.#bytes.fill(0, this.#size)
+    this.sync()
+  }
+
+  /** Of what is cut off nothing comes back from below the cache either. */
+  #cutCache(): void {
+    if (this.#below === undefined || this.#cutTo === undefined) return
+    const { size, sectors } = this.#below
+    for (const [sector, below] of sectors) sectors.set(sector, this.#cutFrom(sector, below))
+    this.#below = { size: Math.min(size, this.#cutTo), sectors }
   }
 
   /** Flips one bit of what is on the platter; undefined if nothing is. */
