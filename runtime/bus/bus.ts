@@ -17,7 +17,7 @@ export interface BusMessage {
   readonly subject: string
   /** A view of what arrived in one read of the socket: copy what you keep. */
   readonly data: Uint8Array
-  /** Where the sender waits for an answer. */
+  /** Where the sender waits for an answer. Absent, too, if what stands there is no subject. */
   readonly reply?: string | undefined
   readonly headers?: BusHeaders | undefined
   /** Publishes to `reply`; does nothing if nobody waits. */

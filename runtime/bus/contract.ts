@@ -11,7 +11,7 @@ import type { Credentials } from './broker/credentials.ts'
 import { type BusMessage, type BusStatus, PAYLOAD_BYTES_MAX } from './bus.ts'
 import { protocolContract } from './contract-protocol.ts'
 import { connectBus, type NatsBus } from './nats.ts'
-import { eventually, type OpenServer, TestScope, type TestServer } from './testing.ts'
+import { eventually, type OpenServer, QUIET, RawClient, TestScope, type TestServer } from './testing.ts'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 const text = (data: Uint8Array) => new TextDecoder().decode(data)
@@ -170,7 +170,7 @@ function deliveryContract(name: string, open: OpenServer): void {
 
 function requestContract(name: string, open: OpenServer): void {
   describe(`requests over ${name}`, () => {
-    const { connect } = withServer(open)
+    const { own, connect } = withServer(open)
 
     it('brings each request its own answer', async () => {
       const [server, client] = [await connect(), await connect()]
@@ -179,6 +179,22 @@ function requestContract(name: string, open: OpenServer): void {
       const ask = (at: number) => client.request('double.it', bytes(String(at)), { timeoutMs: 5_000 })
       const answers = await Promise.all(Array.from({ length: 200 }, (_, at) => Effect.runPromise(ask(at))))
       expect(answers.map(({ data }) => text(data))).toEqual(Array.from({ length: 200 }, (_, at) => `${at}${at}`))
+    })
+
+    it.each(['a.*', 'x..y', '>'])('answers nobody where the sender named no subject for it: %s', async (reply) => {
+      const server = await connect()
+      const replies: Array<string | undefined> = []
+      server.subscribe('ask', (message) => {
+        replies.push(message.reply)
+        message.respond(bytes('hi'))
+      })
+      await flush(server)
+      const stranger = await RawClient.open(own.scope, own.server.port)
+      await stranger.exchange(`${QUIET}PUB ask ${reply} 2\r\nhi\r\n`)
+      await eventually('asked', () => replies.length === 1)
+      expect(replies).toEqual([undefined])
+      await flush(server)
+      expect(server.status()).toBe('connected')
     })
 
     it('says at once when nobody serves', async () => {

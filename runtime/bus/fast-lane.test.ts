@@ -124,6 +124,21 @@ describe('the fast lane', () => {
     expect(server.said()).toContain('PONG')
   })
 
+  test('answers nobody where the sender named no subject for it', async () => {
+    const server = await fakeServer()
+    const lane = open(server.url)
+    const got: string[] = []
+    lane.subscribe('x', (message) => {
+      got.push(`${message.reply}`)
+      message.respond(Buffer.from('hi'))
+    })
+    await vi.waitFor(() => expect(server.said()).toContain('SUB x 1'))
+    server.sockets[0]!.write('MSG x 1 a.* 1\r\na\r\nMSG x 1 x..y 1\r\nb\r\nMSG x 1 back 1\r\nc\r\n')
+    await vi.waitFor(() => expect(server.said()).toContain('PUB back 2\r\nhi\r\n'))
+    expect(got).toEqual(['undefined', 'undefined', 'back'])
+    expect(server.said().match(/PUB/g)).toHaveLength(1)
+  })
+
   test('gives up a connection that speaks something else or refuses, and comes back', async () => {
     const server = await fakeServer()
     const reported: string[] = []

@@ -11,6 +11,7 @@ import { type BusAddress, parseAddress } from './address.ts'
 import type { BusMessage, BusShape, PublishOptions, Subscription } from './bus.ts'
 import { MessageParser } from './message-parser.ts'
 import { INFO, isEncrypting } from './server-info.ts'
+import { replyOf } from './subject.ts'
 
 /** What the fast lane has of a bus. */
 export type Lane = Pick<BusShape, 'publish' | 'subscribe'>
@@ -203,7 +204,8 @@ class Connection implements FastLane {
     route.overBus = this.#options.bus.subscribe(route.subject, route.handler)
   }
 
-  #deliver(sid: number, subject: string, reply: string | undefined, data: Buffer): void {
+  #deliver(sid: number, subject: string, written: string | undefined, data: Buffer): void {
+    const reply = replyOf(written)
     this.#routes.get(sid)?.handler({
       subject,
       data,

@@ -13,7 +13,7 @@ import { addressOf, type BusAddress, parseAddress } from './address.ts'
 import * as bus from './bus.ts'
 import { connectFailed, malformedSubject, payloadTooLarge, payloadTooSmall } from './nats-errors.ts'
 import { Requests } from './requests.ts'
-import { isPublishable, isSubscribable } from './subject.ts'
+import { isPublishable, isSubscribable, replyOf } from './subject.ts'
 
 export type { ServiceMsg } from 'nats'
 
@@ -240,7 +240,7 @@ class ReceivedMessage implements bus.BusMessage {
   }
 
   get reply(): string | undefined {
-    return this.#message.reply || undefined
+    return replyOf(this.#message.reply)
   }
 
   get headers(): bus.BusHeaders | undefined {

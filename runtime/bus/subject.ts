@@ -13,7 +13,15 @@ export function isPublishable(subject: string): boolean {
   return isWellFormed(subject, false)
 }
 
-/** As above; wildcards stand alone in their token, and `>` only at the end. */
+/**
+ * Where a message that arrived wants its answer, if that is a subject at all: servers do not check it, and whoever answers
+ * must not fail because of what a stranger wrote there.
+ */
+export function replyOf(reply: string | undefined): string | undefined {
+  return reply !== undefined && isPublishable(reply) ? reply : undefined
+}
+
+/** As `isPublishable`; wildcards stand alone in their token, and `>` only at the end. */
 export function isSubscribable(subject: string): boolean {
   return isWellFormed(subject, true)
 }
