@@ -126,6 +126,10 @@ describe('loch replay', () => {
     const path = join(directory, 'page.html')
     expect(await replay('--html', path)).toMatchObject({ code: 0, stderr: '' })
     expect(readFileSync(path, 'utf8')).toContain('<title>Loch simulation, seed 17</title>')
+    expect(await replay('--html', path, '--actor', 'timeline.main', '--type', 'StartTerm')).toMatchObject({ code: 0 })
+    const filtered = readFileSync(path, 'utf8')
+    expect(filtered).toContain('zone-1/timeline.main')
+    expect(filtered).not.toContain('zone-1/endpoint.main')
     expect(await replay('--html', '/no/such/file')).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('--html: it cannot be written (ENOENT)'),

@@ -55,14 +55,22 @@ export function parsePlace(log: RunLog, text: string, flag: string): number {
   throw refuse(text, flag, 'no event has this sequence, time or id', remedy)
 }
 
+/**
+ * Whether the event's time is that of the log. Clocks of a simulation are wrong on purpose, and what the world does has the time
+ * of the world; in production there is no better clock than that of the host.
+ */
+export function tellsTime({ table, header }: RunLog, place: number): boolean {
+  return header.kind === 'production' || table.isInOrderOfTime || table.kind[place]! >= FIRST_KIND_OF_THE_WORLD
+}
+
 /** The first event at that time or later; the last one if there is none. */
-function placeOfTime({ table, length }: RunLog, at: number): number {
+function placeOfTime(log: RunLog, at: number): number {
+  const { table, length } = log
   if (table.isInOrderOfTime) return Math.min(firstNotBelow(table.at, length, at), length - 1)
-  // Clocks of a simulation are wrong on purpose; what the world does has the time of the world.
   let first = -1
   for (let place = 0; place < length; place++) {
     if (table.at[place]! < at) continue
-    if (table.kind[place]! >= FIRST_KIND_OF_THE_WORLD) return place
+    if (tellsTime(log, place)) return place
     if (first < 0) first = place
   }
   return first < 0 ? length - 1 : first

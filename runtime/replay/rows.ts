@@ -76,9 +76,18 @@ export function shorten(value: unknown): string {
 }
 
 /** A state as lines of `path: value`, one for each leaf. */
-export function stateLines(value: unknown, path = ''): string[] {
-  if (typeof value !== 'object' || value === null || Object.keys(value).length === 0) {
-    return [`${path}: ${value === undefined ? '(nothing)' : textOf(value)}`]
-  }
-  return Object.entries(value).flatMap(([key, part]) => stateLines(part, path === '' ? key : `${path}.${key}`))
+export function stateLines(value: unknown): string[] {
+  return stateFields(value).map(([path, text]) => `${path}: ${text}`)
+}
+
+/** Path and text of each leaf. */
+export function stateFields(value: unknown, path = ''): Array<readonly [path: string, text: string]> {
+  if (typeof value !== 'object' || value === null || Object.keys(value).length === 0) return [[path, leafText(value)]]
+  return Object.entries(value).flatMap(([key, part]) => stateFields(part, path === '' ? key : `${path}.${key}`))
+}
+
+/** A big integer is a position or a time of the world; JSON has none. */
+function leafText(value: unknown): string {
+  if (value === undefined) return '(nothing)'
+  return typeof value === 'bigint' ? String(value) : textOf(value)
 }

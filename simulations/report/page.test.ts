@@ -2,6 +2,9 @@
 import { crc32 } from 'node:zlib'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { useChecksum } from '../../events/checksum.ts'
+import { RunLogEncoder } from '../../events/run-log.ts'
+import type { Cursor } from '../../runtime/replay/cursor.ts'
+import { cutForDisplay } from '../../runtime/replay/page/fields.ts'
 import { shownOf } from '../../runtime/replay/page/from-log.ts'
 import { embedded, pageOf } from '../../runtime/replay/page/page.ts'
 import { SCRIPT } from '../../runtime/replay/page/page-script.ts'
@@ -33,6 +36,7 @@ const PLAN: Plan = {
 let recording: Shown
 /** The same run, of its log. */
 let ofLog: Shown
+let cursor: Cursor
 beforeAll(async () => {
   const recorder = new Recorder(PLAN)
   const chunks: Uint8Array[] = []
@@ -40,7 +44,8 @@ beforeAll(async () => {
   const outcome = await runPlan(PLAN, together([recorder, log]))
   log.end(outcome)
   recording = recorder.shown(outcome, 'abc', 'npx loch simulate --seed 3')
-  ofLog = shownOf(openBytes(Buffer.concat(chunks)).log)
+  cursor = openBytes(Buffer.concat(chunks))
+  ofLog = shownOf(cursor.log)
 })
 
 class FakeElement {
@@ -130,6 +135,25 @@ describe('a recording', () => {
     expect(changesBetween(new Map([['a', { x: '1' }]]), new Map([['a', state]]))).toEqual({ a: state })
   })
 
+  test('has every field of a state by itself: a disk that joins is seen', () => {
+    const disks = recording.states.flatMap(({ changes }) =>
+      Object.entries(changes).flatMap(([actor, state]) =>
+        actor.endsWith('/timeline.main') ? [state?.['remembered.disks.zone-2']] : [],
+      ),
+    )
+    expect(new Set(disks).size).toBeGreaterThan(1)
+    expect(disks.at(-1)).toMatch(/disk/)
+  })
+
+  test('cuts what is long so that a change of its end still shows', () => {
+    const [left, right] = ['a', 'b'].map((end) => cutForDisplay({ problem: 'x'.repeat(5_000) + end })['problem']!)
+    expect(left).not.toBe(right)
+    expect(left).toMatch(/^x{300}… \(5001 characters, checksum [0-9a-f]{8}\)$/)
+    expect(
+      changesBetween(new Map([['a', { x: `${'y'.repeat(400)}1` }]]), new Map([['a', { x: `${'y'.repeat(400)}2` }]])),
+    ).toBeDefined()
+  })
+
   test('is bounded, and what is left is spread over the whole time', () => {
     const thinned = new Thinned<number>(100)
     for (let entry = 0; entry < 10_000; entry++) thinned.add(entry)
@@ -201,6 +225,59 @@ describe('the page of a log', () => {
     expect(ofLog.messagesSeen).toBe(recording.messagesSeen)
     expect(ofLog.states.length).toBeGreaterThan(100)
     expect(ofLog.states.length).toBeLessThanOrEqual(2_001)
+  })
+
+  test('has a chart of how far the log is durable', () => {
+    const [, { title, lines } = { title: '', lines: [] }] = ofLog.charts
+    expect(title).toBe('durable position')
+    expect(lines).toMatchObject([{ key: 'timeline.main', field: 'durablePosition' }])
+    const positions = lines[0]!.points!.map(([, position]) => position)
+    expect(positions.length).toBeGreaterThan(3)
+    expect(positions).toEqual([...positions].sort((left, right) => left - right))
+    const texts = openPage(ofLog)
+      .chart.all('text')
+      .map(({ textContent }) => textContent)
+    expect(texts).toEqual(expect.arrayContaining(['durable position', `0 to ${positions.at(-1)}`]))
+    const linesOf = (charts: Shown['charts']) => openPage({ ...ofLog, charts }).chart.all('polyline').length
+    expect(linesOf(ofLog.charts)).toBe(linesOf(ofLog.charts.slice(0, 1)) + 1)
+  })
+
+  test('hides what its reader hides, but not how the run ended', () => {
+    cursor.show({ actor: 'safekeeper.main' })
+    const { states, faults, heading, about } = shownOf(cursor.log, (place) => cursor.isShown(place))
+    const actors = new Set(states.flatMap(({ changes }) => Object.keys(changes)))
+    expect([...actors].sort()).toEqual(['zone-1', 'zone-2', 'zone-3'].map((zone) => `${zone}/safekeeper.main`))
+    expect(faults).toEqual([])
+    expect(heading).toContain('all held')
+    expect(about).toMatch(/\d+ of \d+ events/)
+  })
+
+  test('of production goes by the hosts’ clocks, though an event was recorded after a later one', () => {
+    const chunks: Uint8Array[] = []
+    const encoder = new RunLogEncoder({ kind: 'production', startedAt: 1_000 }, (bytes) => chunks.push(bytes))
+    const source = 'timeline.main@zone-1'
+    for (const at of [1_500, 1_490, 9_000]) {
+      encoder.event({
+        kind: 'began',
+        at,
+        source,
+        type: 'began',
+        state: 'active',
+        snapshot: { state: 'active', context: {} },
+      })
+    }
+    encoder.event({
+      kind: 'note',
+      at: 9_500,
+      source: 'timeline.main',
+      type: 'progress',
+      payload: { durablePosition: 7 },
+    })
+    const opened = openBytes(Buffer.concat(chunks))
+    const { endMs, states } = shownOf(opened.log)
+    expect([endMs, states.at(-1)?.atMs]).toEqual([8_500, 8_000])
+    opened.seek('+6s')
+    expect(opened.place).toBe(2)
   })
 
   test('draws lanes, messages, terms and states', () => {

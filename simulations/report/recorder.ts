@@ -2,6 +2,7 @@
  * Keeps of one run what a page can show of it: events, messages between zones, and the states of all actors whenever they
  * change. Everything is bounded, by leaving out evenly, so that a long run makes a page that can still be opened.
  */
+import { cutForDisplay } from '../../runtime/replay/page/fields.ts'
 import type { FaultBand, Line, Shown, ShownMessage, StateChange } from '../../runtime/replay/page/shown.ts'
 import { Thinned } from '../../runtime/replay/page/thinned.ts'
 import type { SimCluster } from '../cluster/sim-cluster.ts'
@@ -89,7 +90,9 @@ export class Recorder implements RunObserver {
     const snapshot = snapshotOf(cluster)
     const changes = changesBetween(this.#lastSnapshot, snapshot)
     this.#lastSnapshot = snapshot
-    if (changes !== undefined) this.#states.push({ atMs: this.#nowMs, changes })
+    if (changes === undefined) return
+    const shown = Object.entries(changes).map(([actor, state]) => [actor, state && cutForDisplay(state)] as const)
+    this.#states.push({ atMs: this.#nowMs, changes: Object.fromEntries(shown) })
   }
 
   /** Those that have struck. All end when the world heals. */

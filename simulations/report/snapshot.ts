@@ -1,14 +1,13 @@
 /**
  * What all actors of a cluster say of themselves at one moment, flat and as text, so that two moments can be compared field
- * by field. It only looks.
+ * by field. Nothing is cut here: a field that differs only in its end differs. It only looks.
  */
+import { fieldsOf } from '../../runtime/replay/page/fields.ts'
 import type { ActorState } from '../../runtime/replay/page/shown.ts'
 import type { SimCluster } from '../cluster/sim-cluster.ts'
 
 /** By `zone/actor`. */
 export type Snapshot = ReadonlyMap<string, ActorState>
-
-const VALUE_LENGTH_MAX = 300
 
 export function snapshotOf(cluster: SimCluster): Snapshot {
   const states = new Map<string, ActorState>()
@@ -22,14 +21,7 @@ export function snapshotOf(cluster: SimCluster): Snapshot {
 }
 
 function flat(fields: Readonly<Record<string, unknown>>): ActorState {
-  const entries = Object.entries(fields).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(entries.map(([name, value]) => [name, inWords(value)]))
-}
-
-function inWords(value: unknown): string {
-  if (typeof value === 'string') return value.slice(0, VALUE_LENGTH_MAX)
-  const replace = (_: string, one: unknown) => (typeof one === 'bigint' ? String(one) : one)
-  return String(JSON.stringify(value, replace)).slice(0, VALUE_LENGTH_MAX)
+  return fieldsOf(Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)))
 }
 
 /** What became of each actor that is not as it was; null for one that is gone. Undefined if nothing changed. */

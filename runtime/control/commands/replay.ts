@@ -9,6 +9,7 @@ import { BadArgument } from '../../errors.ts'
 import { answer } from '../../replay/answers.ts'
 import { fileSource } from '../../replay/byte-source.ts'
 import { Cursor } from '../../replay/cursor.ts'
+import type { FilterOptions } from '../../replay/filter.ts'
 import { RunLog } from '../../replay/open-log.ts'
 import { shownOf } from '../../replay/page/from-log.ts'
 import { pageOf } from '../../replay/page/page.ts'
@@ -31,7 +32,7 @@ export const replayCommand: Command<'replay'> = async (words, output) => {
   const log = new RunLog(fileSource(file))
   try {
     const cursor = new Cursor(log)
-    if (words.values.html !== undefined) writePage(log, words.values.html)
+    if (words.values.html !== undefined) writePage(cursor, words.values, words.values.html)
     else if (log.length > 0 && isInteractive(words, output.json)) {
       cursor.show(words.values)
       cursor.seek(words.values.at ?? 'first', '--at')
@@ -63,9 +64,10 @@ function isInteractive({ values }: ParsedArguments<FlagsOf<'replay'>>, json: boo
 }
 
 /** @throws BadArgument */
-function writePage(log: RunLog, file: string): void {
+function writePage(cursor: Cursor, filter: FilterOptions, file: string): void {
+  cursor.show(filter)
   try {
-    writeFileSync(file, pageOf(shownOf(log)))
+    writeFileSync(file, pageOf(shownOf(cursor.log, (place) => cursor.isShown(place))))
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error
     const problem = `it cannot be written (${error.code})`

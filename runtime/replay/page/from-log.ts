@@ -1,42 +1,48 @@
 /**
  * What a page shows of a run log. A log may hold a million events and a page must be opened by a browser, so states are shown
- * at moments and everything else is left out evenly; the log itself stays what it is. Reading only.
+ * at moments and everything else is left out evenly, and so is what the reader hides; the log itself stays what it is. Reading
+ * only.
  */
 import { actorOf, KINDS, type RunEvent, type RunSnapshot } from '../../../events/run-log.ts'
 import type { RunLog } from '../open-log.ts'
-import { stateLines } from '../rows.ts'
+import { tellsTime } from '../places.ts'
 import { States } from '../states.ts'
-import type { ActorState, FaultBand, Shown, ShownEvent, ShownMessage, StateChange } from './shown.ts'
+import { cutForDisplay, fieldsOf } from './fields.ts'
+import type { ActorState, FaultBand, Line, Shown, ShownEvent, ShownMessage, StateChange } from './shown.ts'
 import { Thinned } from './thinned.ts'
 
 /** Of all actors together, a kilobyte or so each: more moments are shown of few actors than of many. */
 const STATES_MAX = 12_000
 const EVENTS_MAX = 4_000
 const MESSAGES_MAX = 4_000
-const VALUE_LENGTH_MAX = 300
+const POSITIONS_MAX = 4_000
 const ANSWERS = ['acknowledged', 'lost']
 
-export function shownOf(log: RunLog): Shown {
+/** Of the events that `isShown`; how it ended is said in any case. */
+export function shownOf(log: RunLog, isShown: (place: number) => boolean = () => true): Shown {
   const timed = timesOf(log)
   const endMs = Math.max(1, ...timed.slice(-1))
   const read = new Reader(log, timed, endMs)
-  for (let place = 0; place < log.length; place++) read.event(place)
+  for (let place = 0; place < log.length; place++) {
+    if (isShown(place)) read.event(place)
+    else read.hidden(place)
+  }
   return read.shown()
 }
 
 /** Since the log began. Where clocks differ only what the world does tells the time; it never goes back. */
-function timesOf({ table, length, header }: RunLog): Float64Array {
+function timesOf(log: RunLog): Float64Array {
+  const { table, length, header } = log
   const times = new Float64Array(length)
   let nowMs = 0
   for (let place = 0; place < length; place++) {
-    const isTrue = table.isInOrderOfTime || table.kind[place]! >= KIND_OF_FAULT
-    if (isTrue) nowMs = Math.max(nowMs, table.at[place]! - header.startedAt)
+    if (tellsTime(log, place)) nowMs = Math.max(nowMs, table.at[place]! - header.startedAt)
     times[place] = nowMs
   }
   return times
 }
 
-const KIND_OF_FAULT = KINDS.indexOf('fault')
+const KIND_OF_NOTE = KINDS.indexOf('note')
 
 class Reader {
   readonly #log: RunLog
@@ -50,6 +56,9 @@ class Reader {
   readonly #heard = new Thinned<number>(MESSAGES_MAX)
   readonly #faults: FaultBand[] = []
   readonly #changes: StateChange[] = []
+  /** By whose log it is. */
+  readonly #positions = new Map<string, Thinned<readonly [number, number]>>()
+  #hiddenCount = 0
   /** Not shown yet. */
   #pending = new Map<string, { readonly snapshot: RunSnapshot; readonly term: number }>()
   #shownMs = Number.NEGATIVE_INFINITY
@@ -74,6 +83,11 @@ class Reader {
     else this.#moved(event, place, atMs)
   }
 
+  hidden(place: number): void {
+    this.#hiddenCount++
+    if (this.#log.table.kind[place] === KIND_OF_NOTE) this.#heed(this.#log.event(place))
+  }
+
   shown(): Shown {
     this.#show(this.#endMs)
     const { header, length, source } = this.#log
@@ -86,7 +100,7 @@ class Reader {
       title,
       heading: `${title}${verdict}`,
       problem: typeof violation === 'string' ? violation : (this.#log.problem?.problem ?? ''),
-      about: `${source.name}, ${length} events from ${new Date(header.startedAt).toISOString()} on`,
+      about: `${source.name}, ${this.#hiddenCount === 0 ? '' : `${length - this.#hiddenCount} of `}${length} events from ${new Date(header.startedAt).toISOString()} on`,
       details: [
         `npx loch replay ${source.name}`,
         ...(hasMessages ? [] : ['arrows: from the causes of what was heard']),
@@ -99,7 +113,7 @@ class Reader {
       messagesSeen: hasMessages ? this.#messages.seen : this.#heard.seen,
       states: this.#changes,
       dashed: 'computes, timelines',
-      charts: [{ title: 'term', lines: this.#linesOfTerms() }],
+      charts: this.#charts(),
     }
   }
 
@@ -120,11 +134,24 @@ class Reader {
 
   #note(event: RunEvent, atMs: number): void {
     const { type, source, payload } = event
-    if (type === 'verdict') this.#verdict = event
+    this.#heed(event)
+    this.#position(event, atMs)
     const zone = this.#zoneOf(source)
     const text = String(payload['text'] ?? JSON.stringify(payload))
     if (zone !== undefined) this.#events.add({ atMs, kind: type, lane: zone, text })
     else if (ANSWERS.includes(type)) this.#events.add({ atMs, kind: type, lane: source, text })
+  }
+
+  #heed(note: RunEvent): void {
+    if (note.type === 'verdict') this.#verdict = note
+  }
+
+  #position({ source, payload }: RunEvent, atMs: number): void {
+    const position = payload['durablePosition']
+    if (typeof position !== 'number') return
+    const known = this.#positions.get(source) ?? new Thinned(POSITIONS_MAX)
+    this.#positions.set(source, known)
+    known.add([atMs, position])
   }
 
   #moved(event: RunEvent, place: number, atMs: number): void {
@@ -160,7 +187,15 @@ class Reader {
     })
   }
 
-  #linesOfTerms() {
+  #charts(): Shown['charts'] {
+    const terms = { title: 'term', lines: this.#linesOfTerms() }
+    const lines = [...this.#positions].map(([key, { kept }]) => {
+      return { key, field: 'durablePosition', dashed: false, points: kept }
+    })
+    return lines.length === 0 ? [terms] : [terms, { title: 'durable position', lines }]
+  }
+
+  #linesOfTerms(): readonly Line[] {
     const keys = new Set(this.#changes.flatMap(({ changes }) => Object.keys(changes)))
     const withTerms = [...keys].filter((key) => /\/(?:safekeeper|timeline|compute)\./.test(key))
     return withTerms.map((key) => ({ key, field: 'term', dashed: !key.includes('/safekeeper.') }))
@@ -182,9 +217,5 @@ function keyOf(source: string): string {
 }
 
 function flat({ state, context }: RunSnapshot, term: number): ActorState {
-  const fields = stateLines(context).map((line) => {
-    const at = line.indexOf(': ')
-    return [line.slice(0, at), line.slice(at + 2, at + 2 + VALUE_LENGTH_MAX)] as const
-  })
-  return { ...Object.fromEntries(fields), state, term: String(term) }
+  return { ...cutForDisplay(fieldsOf(context)), state, term: String(term) }
 }

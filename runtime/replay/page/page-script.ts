@@ -135,7 +135,7 @@ function draw() {
     back.push(svg('circle', { cx: at + 3, cy: to, r: 1.2, class: 'message' }))
   }
   const lines = (title, chosen) => {
-    const all = chosen.map(({ key, field, dashed }) => ({ key, field, dashed, points: series(key, field) })).filter(({ points }) => points.length > 0)
+    const all = chosen.map(({ key, field, dashed, points }) => ({ key, field, dashed, points: points || series(key, field) })).filter(({ points }) => points.length > 0)
     const max = Math.max(1, ...all.flatMap(({ points }) => points.map(([, value]) => value)))
     back.push(svg('line', { x1: 0, x2: width, y1: y, y2: y, class: 'lane' }))
     label(title, y + 14, 'zone')

@@ -34,10 +34,12 @@ export interface ShownEvent {
 }
 
 export interface Line {
-  /** `zone/actor`, and a field of it that is a number. */
+  /** `zone/actor`, or whoever it is about, and a field of it that is a number. */
   readonly key: string
   readonly field: string
   readonly dashed: boolean
+  /** Of what is no actor's field: times and values. */
+  readonly points?: ReadonlyArray<readonly [atMs: number, value: number]>
 }
 
 export interface Shown {
