@@ -123,6 +123,19 @@ describe('the tail', () => {
     expectLogs(second, ['zone-1', 'zone-2'], reign.history)
   })
 
+  test('is not the archived log if that has rotted, unless the disks know the end by themselves', async () => {
+    const lost = diskOf(0, [], Buffer.alloc(0), true)
+    world.archive(first, 1, 0, SEED, 9_000)
+    const rotten = world.store.objects.get([...world.store.objects.keys()].sort().at(-1)!)!
+    rotten[rotten.length - 1]! ^= 1
+    open(oldDisk, lost, undefined)
+    await expect(reignOf(2)).rejects.toMatchObject({ _tag: 'Damaged', component: 'archived log' })
+    expect(safekeepers.flatMap(({ elections }) => elections)).toEqual([])
+    for (const safekeeper of safekeepers) safekeeper.stop()
+    open(oldDisk, lost, oldDisk)
+    expect((await reignOf(3)).tail).toMatchObject({ lastTerm: 1, position: first.length })
+  })
+
   test('is found from the snapshot on', async () => {
     open(newDisk, newDisk, undefined)
     const at = { term: 1 as Term, position: 10_000 as Position, chain: chainAt(first, 10_000), key: 'k' }

@@ -45,19 +45,24 @@ const RESEND_BYTES_MAX = 4 * 1024 * 1024
 /** Errors: Fenced if a higher term exists, QuorumLost if too few count, and the store's. */
 export async function establishReign(ports: ReignPorts, grant: TermGrant): Promise<Reign> {
   const base = grant.snapshot ?? { term: 0, position: 0, chain: chainSeed(ports.timeline) }
-  const findArchive = () => run(findArchiveTail(ports.store, ports.timeline, base))
+  const findArchive = (isAlone = false) => run(findArchiveTail(ports.store, ports.timeline, base, isAlone))
   const electedAtMs = ports.monotonicMs()
   const voting = requestVotes(ports, grant.term).then((votes) => ({ votes, votedAtMs: ports.monotonicMs() }))
   const [{ votes, votedAtMs }, before] = await Promise.all([voting, findArchive()])
   // A disk that has forgotten vouches only together with the archive as it was after the vote: until then the former
   // writer could still get the majority that the archive alone now stands for.
-  const archive = votes.some(({ fresh }) => fresh) ? await findArchive() : before
+  const archive = votes.some(({ fresh }) => fresh) ? await findArchive(!knowTheEnd(votes, grant)) : before
   const tail = choose(ports, grant, votes, archive)
   const predecessorsEndAtMs = leasesEndAtMs(votes, grant.zones.length, votedAtMs)
   const times = { electedAtMs, predecessorsEndAtMs }
   const reign = { ...(await describeReign(ports, grant, base, tail, archive, votes)), ...times }
   await fence(ports, reign, votes)
   return reign
+}
+
+/** True if the disks alone say how far the log went: of whatever was promised, one of them knows. */
+function knowTheEnd(votes: readonly VoteResponse[], { zones }: TermGrant): boolean {
+  return votes.filter(({ fresh }) => !fresh).length >= majorityOf(zones.length)
 }
 
 function choose(

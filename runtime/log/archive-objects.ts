@@ -30,6 +30,8 @@ export interface ArchiveStore {
     key: string,
     range?: { readonly offset: number; readonly length: number },
   ) => Effect.Effect<Uint8Array, LochError>
+  /** There only where a crash may tear an object. */
+  readonly createNow?: unknown
 }
 
 /** All of an object, as a range: the file store syncs what is read whole, which costs more than all else together. */
@@ -53,6 +55,8 @@ export interface LogObject extends LogName {
   readonly archived: number
   readonly payload: Buffer
 }
+
+const NOTHING = Buffer.alloc(0)
 
 const NAME = /^(\d{8,})-(\d{16,})$/
 
@@ -94,6 +98,10 @@ export function chainWithin(object: LogObject, position: number): number {
 
 /** Fetches and checks objects; remembers them up to a limit, for whoever reads them next. */
 export class LogObjects {
+  /** By term, the one of its objects before which the most was archived: see LogObject. */
+  readonly vouching = new Map<number, LogObject>()
+  /** Those whose checksum is wrong. */
+  readonly torn = new Map<string, LogName>()
   readonly #store: ArchiveStore
   readonly #kept = new Map<string, LogObject>()
   #keptBytes = 0
@@ -102,16 +110,30 @@ export class LogObjects {
     this.#store = store
   }
 
+  /** False where an object is there whole or not at all: one whose checksum is wrong was damaged since. */
+  get mayTear(): boolean {
+    return this.#store.createNow !== undefined
+  }
+
   /** Undefined if it is torn. Rejects with ObjectMissing and what else the store says. */
   async get(name: LogName): Promise<LogObject | undefined> {
     const kept = this.#kept.get(name.key)
     if (kept) return kept
     const object = parseLogObject(name, await run(this.#store.read(name.key, WHOLE)))
+    this.#note(name, object)
     if (object && this.#keptBytes + object.payload.length <= KEPT_PAYLOAD_BYTES_MAX) {
       this.#kept.set(name.key, object)
       this.#keptBytes += object.payload.length
     }
     return object
+  }
+
+  #note(name: LogName, object: LogObject | undefined): void {
+    if (!object) this.torn.set(name.key, name)
+    else if (object.archived > (this.vouching.get(name.term)?.archived ?? 0)) {
+      // Without its bytes, which would be kept beyond the limit.
+      this.vouching.set(name.term, { ...object, payload: NOTHING })
+    }
   }
 
   /**

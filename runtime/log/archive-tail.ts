@@ -24,11 +24,15 @@ export interface ArchivePlace {
   readonly chain: number
 }
 
-/** Follows `names` from `from`; undefined if that is the beginning and nothing is there. */
+/**
+ * Follows `names` from `from`; undefined if that is the beginning and nothing is there. If the archive `isAlone`, since no disk
+ * says how far the log went, an end that is not the true one would lose what was promised: what shows that is Damaged.
+ */
 export async function findTail(
   objects: LogObjects,
   names: readonly LogName[],
   from: ArchivePlace,
+  isAlone = false,
 ): Promise<ArchiveTail | undefined> {
   const first = new Reach(from.term, from.position, from.chain, undefined)
   const reaches = [first]
@@ -37,6 +41,7 @@ export async function findTail(
     else if (term > from.term) await startTerm(objects, ofTerm, term, from.position, reaches)
   }
   const last = reaches[reaches.length - 1]!
+  if (isAlone) checkEnd(objects, reaches, last)
   if (last.term === 0) return undefined
   await confirmNewest(objects, last)
   return { lastTerm: last.term, end: last.end, chain: last.chain, history: last.history() }
@@ -55,6 +60,21 @@ async function confirmNewest(objects: LogObjects, last: Reach): Promise<void> {
     const confirmed = await Promise.all(names.map((name) => objects.confirm(name)))
     const lost = names[confirmed.indexOf(false)]
     if (lost) throw changed(lost.key)
+  }
+}
+
+/** Throws Damaged if the objects say by themselves that `last` is not all there was. */
+function checkEnd(objects: LogObjects, reaches: readonly Reach[], last: Reach): void {
+  for (const { key, term, archived } of objects.vouching.values()) {
+    // Where nothing of the term joins on, its log goes on from that of an older one.
+    const own = reaches.filter((reach) => reach.term === term)
+    const until = own.length > 0 ? own : reaches.filter((reach) => reach.term < term)
+    if (until.every(({ end }) => end < archived))
+      throw cutShort(key, archived, Math.max(...until.map(({ end }) => end)))
+  }
+  if (objects.mayTear) return
+  for (const name of objects.torn.values()) {
+    if (name.term > last.term || (name.term === last.term && mayReachBeyond(name, last.end))) throw rotten(name.key)
   }
 }
 
@@ -183,5 +203,23 @@ function changed(value: string): Damaged {
     value,
     problem: 'it was whole when it was read first, and is not any more',
     remedy: 'Check the disk or the store that holds it, and try again.',
+  })
+}
+
+function cutShort(value: string, archived: number, end: number): Damaged {
+  return new Damaged({
+    component: 'archived log',
+    value,
+    problem: `it says that all before ${archived} was archived, but what can be read ends at ${end}`,
+    remedy: 'Start the zones whose disks hold the log, or restore the objects of log/ from a backup.',
+  })
+}
+
+function rotten(value: string): Damaged {
+  return new Damaged({
+    component: 'archived log',
+    value,
+    problem: 'its checksum is wrong, and it may hold the end of the log',
+    remedy: 'Start the zones whose disks hold the log, or restore this object from a backup.',
   })
 }

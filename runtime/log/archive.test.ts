@@ -54,6 +54,8 @@ function tear(key: string): void {
 }
 
 const find = (from = START) => run(findArchiveTail(store, TIMELINE, from))
+/** As whoever has no disk to ask does. */
+const findAlone = () => run(findArchiveTail(store, TIMELINE, START, true))
 
 async function read(history: TermHistory, from: { position: number; chain: number }, to: number): Promise<string> {
   let text = ''
@@ -173,6 +175,64 @@ describe('the end of the archived log', () => {
     store.objects.set(logKey(TIMELINE, 2, 3), one.object(3, 6).bytes)
     store.objects.set('timelines/main/log/strange', Buffer.from('x'))
     expect(await find()).toMatchObject({ lastTerm: 1, end: 3 })
+  })
+})
+
+describe('an archive that stands alone', () => {
+  const one = new Term(1, 0, 'abcdefghij')
+
+  test('has no end before what its objects say was archived', async () => {
+    put(one.object(0, 4))
+    const torn = put(one.object(4, 6))
+    const next = put(one.object(6, 8, 6))
+    expect(await findAlone()).toMatchObject({ end: 8 })
+    tear(torn)
+    expect(await find()).toMatchObject({ end: 4 })
+    const problem = 'it says that all before 6 was archived, but what can be read ends at 4'
+    await expect(findAlone()).rejects.toMatchObject({ _tag: 'Damaged', value: next, problem })
+    put(one.object(3, 6))
+    expect(await findAlone()).toMatchObject({ end: 8 })
+  })
+
+  test('nor before what those of a later term say, of which nothing joins on any more', async () => {
+    const two = new Term(2, 6, 'WXYZ', one)
+    put(one.object(0, 4))
+    const gone = put(one.object(4, 6, 4))
+    const next = put(two.object(6, 10, 6))
+    expect(await findAlone()).toMatchObject({ lastTerm: 2, end: 10 })
+    tear(gone)
+    expect(await find()).toMatchObject({ lastTerm: 1, end: 4 })
+    await expect(findAlone()).rejects.toMatchObject({ _tag: 'Damaged', value: next })
+  })
+
+  test('may hold more of a term that nobody continued, and of one that has just begun to be archived', async () => {
+    const dead = new Term(2, 4, 'DEADBEEF', one)
+    const three = new Term(3, 5, 'XYZ', one)
+    put(one.object(0, 10))
+    put(dead.object(4, 8, 4))
+    put(dead.object(8, 12, 8))
+    put(three.object(5, 7, 5))
+    put(new Term(4, 9, 'UVW', three).object(9, 12, 7))
+    expect(await findAlone()).toMatchObject({ lastTerm: 3, end: 7 })
+  })
+
+  test('may end in a torn object where there are such, and not where it was damaged', async () => {
+    const putAll = () => {
+      put(one.object(0, 4))
+      tear(put(one.object(4, 8)))
+    }
+    putAll()
+    expect(await findAlone()).toMatchObject({ end: 4 })
+    store = new TestStore({ synchronous: false })
+    putAll()
+    expect(await find()).toMatchObject({ end: 4 })
+    const value = logKey(TIMELINE, 1, 4)
+    await expect(findAlone()).rejects.toMatchObject({ _tag: 'Damaged', value, problem: expect.stringContaining('end') })
+    // What others lead beyond is not asked for.
+    put(new Term(2, 4, 'XYZ', one).object(4, 7))
+    expect(await findAlone()).toMatchObject({ lastTerm: 2, end: 7 })
+    tear(put(new Term(3, 6, 'XYZ').object(6, 9)))
+    await expect(findAlone()).rejects.toMatchObject({ _tag: 'Damaged' })
   })
 })
 

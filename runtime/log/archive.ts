@@ -29,13 +29,14 @@ export class ArchiveReader {
 
   /**
    * The end of the log that continues from `from`: a snapshot's place, or {term 0, position 0, chainSeed(timeline)}.
-   * Undefined if nothing was ever archived. Errors: the store's.
+   * Undefined if nothing was ever archived. Errors: the store's; if it `isAlone`, with no disk to say how far the log went,
+   * Damaged too.
    */
-  findTail(from: ArchivePlace): Effect.Effect<ArchiveTail | undefined, LochError> {
+  findTail(from: ArchivePlace, isAlone = false): Effect.Effect<ArchiveTail | undefined, LochError> {
     return attempt(async () => {
       const list = await listLog(this.#store, this.#timeline, from.term)
       this.#names = { fromTerm: from.term, list }
-      return findTail(this.#objects, list, from)
+      return findTail(this.#objects, list, from, isAlone)
     })
   }
 
@@ -65,8 +66,9 @@ export function findArchiveTail(
   store: ArchiveStore,
   timeline: string,
   from: ArchivePlace,
+  isAlone = false,
 ): Effect.Effect<ArchiveTail | undefined, LochError> {
-  return new ArchiveReader(store, timeline).findTail(from)
+  return new ArchiveReader(store, timeline).findTail(from, isAlone)
 }
 
 /** See ArchiveReader.read. */
