@@ -28,6 +28,9 @@ export interface Onlookers extends Pick<SimWorld, 'report' | 'recorderOf'> {
   readonly tell?: ((happening: Happening) => void) | undefined
 }
 
+/** What an operator, or a client that wants in, says to an endpoint. */
+export type Order = Extract<EndpointCommand['type'], 'Restart' | 'Disable' | 'Enable' | 'Suspend' | 'Wake'>
+
 export class SimCluster {
   readonly kernel: Kernel
   readonly network: Network
@@ -45,6 +48,10 @@ export class SimCluster {
   #server: SimPostgres | undefined
   readonly #servers = new Map<Process, readonly SimPostgres[]>()
   #orders = 0
+  /** Somebody has given orders that keep Loch from serving, or will. */
+  #isOrdered = false
+  /** From then on nobody meddles any more. */
+  #isSettled = false
   /** How often somebody began to serve. */
   servings = 0
   /** In which somebody won the election. */
@@ -136,15 +143,68 @@ export class SimCluster {
     run(order).catch(() => void this.kernel.after(WORLD, ENABLE_AGAIN_MS, () => this.#enable()))
   }
 
+  /**
+   * Somebody orders this of the endpoint, and again as often as he believes not to have been heard: with the same id, as a message
+   * that is sent twice, or with another, as a command that is given twice.
+   */
+  order(type: Order, times: number): void {
+    this.#isOrdered = true
+    const { draws } = this.kernel
+    const id = this.#newId()
+    const isSame = draws.chance('order.isSame', SAME_SHARE)
+    let afterMs = 0
+    for (let count = 0; count < times; count++) {
+      const tell = () => this.#isSettled || this.#say({ type, at: 0 }, isSame ? id : this.#newId())
+      this.kernel.after(WORLD, afterMs, tell)
+      afterMs += draws.exponential('order.again', ORDER_AGAIN_MEAN_MS)
+    }
+  }
+
+  /** As when a new version is brought in: each zone is stopped and started again, the next one after `pauseMs`. */
+  async rollingRestart(pauseMs: number): Promise<void> {
+    for (const zone of this.zones) {
+      if (this.#isSettled) return
+      // Of one that is down already, somebody else takes care.
+      if (!zone.isUp) continue
+      await zone.stop()
+      await this.#pass(STARTS_AFTER_MS)
+      zone.start()
+      await this.#pass(pauseMs)
+    }
+  }
+
+  /**
+   * Nobody meddles any more. Zones on their way down are helped, for others to start them; the endpoint is told to run for a while
+   * if it was told otherwise, since an order may have waited in a host's queue and come to pass late.
+   */
+  settle(): void {
+    this.#isSettled = true
+    for (const zone of this.zones) if (zone.isStopping) zone.kill()
+    if (this.#isOrdered) this.#enableUntil(this.kernel.nowMs + ORDERS_SETTLE_WITHIN_MS)
+  }
+
+  #enableUntil(untilMs: number): void {
+    this.#enable()
+    if (this.kernel.nowMs < untilMs) this.kernel.after(WORLD, ENABLED_INTERVAL_MS, () => this.#enableUntil(untilMs))
+  }
+
+  #pass(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.kernel.after(WORLD, ms, resolve))
+  }
+
   killPostgres(): void {
     this.#server?.kill()
   }
 
   /** Whatever its leader says, and without waiting for an answer. */
   tellEndpoint(event: EndpointCommand): void {
+    this.#say(event, this.#newId())
+  }
+
+  #say(event: EndpointCommand, id: string): void {
     const { project, endpoint } = this.project
     const actor = `endpoint.${endpoint}`
-    const envelope = wrap({ ...event, at: this.kernel.nowMs }, { id: this.#newId(), actor, sequence: 0, term: 0 })
+    const envelope = wrap({ ...event, at: this.kernel.nowMs }, { id, actor, sequence: 0, term: 0 })
     this.#outside.publish(actorSubject(project, actor), encodeEnvelope(envelope))
   }
 
@@ -169,3 +229,11 @@ export class SimCluster {
 }
 
 const ENABLE_AGAIN_MS = 500
+/** So often it is told to run while orders of before may still come to pass, and for so long. */
+const ENABLED_INTERVAL_MS = 2_000
+const ORDERS_SETTLE_WITHIN_MS = 30_000
+/** Of orders that are repeated, in how many every repetition has the id of the first. */
+const SAME_SHARE = 0.5
+const ORDER_AGAIN_MEAN_MS = 300
+/** As a supervisor does with a process that has ended. */
+const STARTS_AFTER_MS = 1_000

@@ -26,6 +26,7 @@ import { HostTimers, type Lateness, PUNCTUAL } from '../world/host-timers.ts'
 import type { Network } from '../world/network.ts'
 import { SimDisk } from '../world/sim-disk.ts'
 import type { SimBucket } from '../world/sim-s3.ts'
+import { STOP_WITHIN_MS, stopInOrder } from './orderly-stop.ts'
 import { type Said, watchBus, watchLane } from './said-watch.ts'
 import { type Address, simBody } from './sim-body.ts'
 
@@ -92,6 +93,11 @@ export class SimZone {
   /** Of the process. */
   #timers: HostTimers | undefined
   #lateness: Lateness = PUNCTUAL
+  /** Resolves when all of the process has begun. */
+  #opened: Promise<void> = Promise.resolve()
+  /** Who waits for the end of the process. */
+  #mourners: Array<() => void> = []
+  #isStopping = false
   #host: ZoneHost | undefined
   #safekeeper: SafekeeperService | undefined
   #lives = 0
@@ -107,6 +113,11 @@ export class SimZone {
 
   get isUp(): boolean {
     return this.#process !== undefined
+  }
+
+  /** It was told to end, and has not yet. */
+  get isStopping(): boolean {
+    return this.#isStopping
   }
 
   get process(): Process | undefined {
@@ -139,7 +150,8 @@ export class SimZone {
     this.#process = process
     this.#timers = new HostTimers(this.#world.kernel, process, this.clock, () => this.#lateness)
     this.#lives++
-    this.#open(process, this.#timers).catch((error: unknown) => {
+    this.#opened = this.#open(process, this.#timers)
+    this.#opened.catch((error: unknown) => {
       if (!process.isAlive) return
       this.#world.report(this.name, `did not start: ${problemOf(error)}`)
       this.kill()
@@ -150,6 +162,31 @@ export class SimZone {
   /** kill -9 of the process: what it wrote to files is there, what it had in memory is gone. */
   kill(): void {
     this.#end(false)
+  }
+
+  /**
+   * SIGTERM: its computes write down what they have, and the process ends by itself, or by force if it takes too long. Resolves when
+   * it is gone, whatever ended it.
+   */
+  stop(): Promise<void> {
+    const process = this.#process
+    if (!process) return Promise.resolve()
+    const gone = new Promise<void>((resolve) => this.#mourners.push(resolve))
+    if (!this.#isStopping) {
+      this.#isStopping = true
+      const kill = () => process === this.#process && this.kill()
+      this.#world.kernel.after(WORLD_PROCESS, STOP_WITHIN_MS, kill)
+      this.#leave().then(kill, (error: unknown) => {
+        if (process.isAlive) this.#world.report(this.name, `did not stop: ${problemOf(error)}`)
+        kill()
+      })
+    }
+    return gone
+  }
+
+  async #leave(): Promise<void> {
+    await this.#opened
+    await stopInOrder({ host: this.#host!, safekeeper: this.#safekeeper!, timers: this.#timers! })
   }
 
   /** The host loses power: what was not synced may be gone, or half gone. */
@@ -200,10 +237,12 @@ export class SimZone {
     this.#flushed = this.#safekeeper?.status().flushed ?? this.#flushed
     this.#process = undefined
     this.#timers = undefined
+    this.#isStopping = false
     this.#host = undefined
     this.#safekeeper = undefined
     this.#world.network.ended(process, withItsHost)
     this.#world.died(process)
+    for (const tell of this.#mourners.splice(0)) tell()
   }
 
   async #open(process: Process, timers: HostTimers): Promise<void> {
