@@ -232,6 +232,52 @@ describe('a disk that fails', () => {
     expect(keeper.log.flushed).toBe(3)
   })
 
+  test('a frame whose write failed, though it is there, is not part of the log of the next term', () => {
+    const refused = (disk: MemoryDisk, keeper: Opened['keeper'], begin: number) => {
+      const { write } = disk
+      disk.write = (...writing) => {
+        MemoryDisk.prototype.write.apply(disk, writing)
+        throw new DiskFailed({ component: 'disk', value: '', problem: 'EIO', remedy: '' })
+      }
+      expect(() => append(keeper, new FrameWriter(TIMELINE, 1, begin, keeper.log.chain), 'refused')).toThrow(DiskFailed)
+      disk.write = write
+    }
+    const payloads = ['x'.repeat(SMALL.segmentBytes), 'one']
+    for (const count of [0, 1, 2]) {
+      const text = payloads.slice(0, count).join('')
+      const disk = filled(payloads.slice(0, count), SMALL)
+      const { keeper } = open(disk, SMALL)
+      refused(disk, keeper, text.length)
+      // An election that finds nothing to cut.
+      keeper.cut(text.length)
+      disk.kill()
+      expect(content(open(disk, SMALL).keeper)).toBe(text)
+      disk.powerFailure()
+      const again = open(disk, SMALL).keeper
+      expect(content(again)).toBe(text)
+      append(again, new FrameWriter(TIMELINE, 2, text.length, again.log.chain), 'two')
+      again.log.flush()
+      expect(content(open(disk, SMALL).keeper)).toBe(`${text}two`)
+    }
+  })
+
+  test('a failed sync is noted on a disk that cannot be read either', () => {
+    const disk = filled(['one'])
+    const { keeper } = open(disk)
+    append(keeper, new FrameWriter(TIMELINE, 1, 3, keeper.log.chain), 'two')
+    disk.fails = { sync: 'EIO' }
+    expect(() => keeper.log.flush()).toThrow(DiskFailed)
+    const { readWhole } = disk
+    disk.readWhole = (path) => {
+      throw new DiskFailed({ component: 'disk', value: path, problem: 'EIO while reading', remedy: '' })
+    }
+    expect(noteFailedSync(disk, DIRECTORY)).toBe('')
+    disk.readWhole = readWhole
+    disk.fails = {}
+    disk.kill()
+    expect(open(disk).findings.join()).toContain('written again')
+  })
+
   test('after a failed sync the last file is written again before it is believed', () => {
     const disk = filled(['one'])
     const { keeper } = open(disk)

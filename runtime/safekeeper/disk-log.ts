@@ -46,6 +46,8 @@ export class DiskLog {
   #file = -1
   /** Up to here the last file has zeros or records. */
   #prepared = 0
+  /** An append that failed may have left a whole record behind the end. */
+  #hasRemains = false
   readonly #head = newRecordHead()
   readonly #zeros: Buffer
 
@@ -95,7 +97,9 @@ export class DiskLog {
     if (this.#failure) throw this.#failure
     const segment = this.#segmentFor(header.begin)
     writeRecordHead(this.#head, this.#flushed, this.#salt)
+    this.#hasRemains = true
     this.#files.write(this.#file, [this.#head, frame], segment.bytes)
+    this.#hasRemains = false
     segment.added(header.length)
     this.#prepared = Math.max(this.#prepared, segment.bytes)
     this.#end = { position: segment.end, chain: header.chainAfter }
@@ -135,7 +139,10 @@ export class DiskLog {
 
   /** Cuts off what lies beyond `position`, durably. The log must be flushed. */
   truncate(position: number): void {
-    if (position >= this.#end.position) return
+    if (position >= this.#end.position) {
+      this.#dropRemains()
+      return
+    }
     const at = this.#segments.findLastIndex(({ begin }) => begin < position)
     while (this.#segments.length > at + 1) this.#removeLast()
     const segment = this.#segments[at]
@@ -143,6 +150,7 @@ export class DiskLog {
     else if (segment.end > position) this.#cutInside(segment, position)
     else this.#end = { position, chain: this.#reader.chainAtEndOf(segment) }
     this.#flushed = this.#end.position
+    this.#hasRemains = false
     this.#openLast()
   }
 
@@ -152,6 +160,7 @@ export class DiskLog {
     this.#begin = place
     this.#end = place
     this.#flushed = place.position
+    this.#hasRemains = false
   }
 
   /** Removes old files that lie wholly below `settled`, but never the newest of the limits. True if any went. */
@@ -223,6 +232,13 @@ export class DiskLog {
     this.#end = { position, chain: header.chainBefore }
     if (position > header.begin) this.#replaceCut(segment, header, position - header.begin)
     else this.#shorten(offset)
+  }
+
+  /** A frame that was refused joins on, so it would be taken for one of whoever writes from here on. */
+  #dropRemains(): void {
+    const last = this.#segments[this.#segments.length - 1]
+    if (this.#hasRemains && last !== undefined) this.#shorten(last.bytes)
+    this.#hasRemains = false
   }
 
   #shorten(bytes: number): void {

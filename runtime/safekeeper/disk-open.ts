@@ -46,9 +46,8 @@ export function openDisk(
  * power failure there is only what is on the disk.
  */
 export function noteFailedSync(files: DiskFiles, directory: string): string {
-  const marker = join(directory, SYNCED)
   try {
-    if (files.readWhole(marker) !== undefined) files.remove(marker)
+    files.remove(join(directory, SYNCED))
     return ''
   } catch (error) {
     return `${problemOf(error)} Until this host has been started anew, do not start this zone`
