@@ -64,6 +64,17 @@ export class Keeper {
     this.state.fresh = hadDisk
   }
 
+  /**
+   * Of a log of which something is bad: it holds less than it may have acknowledged. Whoever opens it can see that only of bytes
+   * that a later record says were flushed, so of the last ones it is told here.
+   */
+  distrust(): void {
+    const { state } = this
+    state.fresh = true
+    state.mustHold = undefined
+    this.#write({ ...this.#control, fresh: true })
+  }
+
   /** Flushes the log and takes note of it. */
   flush(): void {
     const { state } = this

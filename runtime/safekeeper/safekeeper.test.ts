@@ -300,6 +300,39 @@ describe('a disk that fails', () => {
     expect(await writer.read('zone-1', 0, 10)).toMatchObject({ problem: expect.stringMatching(/EIO.*EROFS/) })
   })
 
+  /** Of two frames that zone-1 has promised, the last is not on its disk any more as it was. */
+  const spoilLast = async () => {
+    await begin()
+    const writer = cluster.writer(1)
+    await writer.reign()
+    for (const payload of ['one,', 'two,']) await writer.append(payload)
+    const disk = cluster.disk('zone-1')
+    const path = '/zone-1/0000000000000000.log'
+    const file = disk.open(path, false)
+    disk.write(file, [Buffer.from('T')], disk.readWhole(path)!.indexOf('two,'))
+    disk.close(file)
+    return { writer, disk }
+  }
+
+  test('of which the last that was promised is bad: once that was met, the next opening knows that something is lost', async () => {
+    const { writer, disk } = await spoilLast()
+    void writer.read('zone-1', 4, 10)
+    await settle()
+    expect(cluster.service('zone-1').status().state).toBe('damaged')
+    cluster.stop('zone-1')
+    disk.kill()
+    await cluster.start('zone-1')
+    expect(await cluster.writer(2).vote('zone-1')).toMatchObject({ fresh: true, flushed: 4 })
+  })
+
+  test('and if that cannot be noted, the operator is told what to do', async () => {
+    const { writer, disk } = await spoilLast()
+    disk.fails = { write: 'ENOSPC' }
+    void writer.read('zone-1', 4, 10)
+    await settle()
+    expect(await writer.read('zone-1', 0, 4)).toMatchObject({ problem: expect.stringContaining('move /zone-1 away') })
+  })
+
   test('damaged: what is good stays, the safekeeper says so, and is filled again', async () => {
     const { world } = await begin()
     const writer = cluster.writer(1)

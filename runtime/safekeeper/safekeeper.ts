@@ -44,6 +44,7 @@ import { giveVote, takeElection } from './elections.ts'
 import { Keeper } from './keeper.ts'
 import type { SafekeeperPorts } from './ports.ts'
 import { readFrames } from './read-frames.ts'
+import { LogLost } from './segment-reader.ts'
 
 export type { SafekeeperPorts } from './ports.ts'
 
@@ -356,7 +357,19 @@ export class SafekeeperService {
     if (!isLochError(error)) throw error
     const unnoted = this.#keeper.log.failure ? noteFailedSync(this.#ports.files, this.#ports.directory) : ''
     if (unnoted !== '') this.#ports.report(`a failed sync could not be noted: ${unnoted}`)
-    this.#tell({ type: 'DamageFound', at: 0, problem: [describe(error), unnoted].filter(Boolean).join(' ') })
+    const untold = error instanceof LogLost ? this.#distrust() : ''
+    this.#tell({ type: 'DamageFound', at: 0, problem: [describe(error), unnoted, untold].filter(Boolean).join(' ') })
+  }
+
+  /** Returns what kept it from being written down, or ''. */
+  #distrust(): string {
+    if (this.#isWithdrawn) return ''
+    try {
+      this.#keeper.distrust()
+      return ''
+    } catch (error) {
+      return `That could not be noted (${text(error)}): move ${this.#ports.directory} away before this zone is started.`
+    }
   }
 
   /** Said once per trouble: every frame meets it again. */

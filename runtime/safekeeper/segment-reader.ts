@@ -15,6 +15,9 @@ export interface Located {
   readonly header: FrameHeader
 }
 
+/** What was appended here cannot be read any more, so the disk has lost what its zone may have promised. */
+export class LogLost extends Damaged {}
+
 export class SegmentReader {
   readonly #files: DiskFiles
   readonly #salt: number
@@ -91,8 +94,8 @@ export class SegmentReader {
   }
 }
 
-function damaged(value: string, position: number, problem: string): Damaged {
-  return new Damaged({
+function damaged(value: string, position: number, problem: string): LogLost {
+  return new LogLost({
     component: 'safekeeper log',
     value,
     problem: `${problem} (position ${position})`,
