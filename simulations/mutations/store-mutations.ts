@@ -146,6 +146,7 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
     find: 'for (const key of keys.slice(0, -SNAPSHOTS_KEPT))',
     replace: 'for (const key of keys)',
     about: 'Who stores a snapshot of a journal removes all of them, its own too.',
+    plan: 'mutations/plans/clean-up-takes-newest-snapshot',
   },
   {
     name: 'delete-when-resumed',
