@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { afterAll, describe, expect, test } from 'vitest'
 import { encode } from '../../events/codec.ts'
-import { RUN_LOG_FORMAT, type RunEvent } from '../../events/run-log.ts'
+import { RUN_LOG_FORMAT, type RunEvent, RunLogEncoder } from '../../events/run-log.ts'
 import { memorySource } from '../replay/byte-source.ts'
 import { RunLog } from '../replay/open-log.ts'
 import { reExecute } from '../replay/re-execute.ts'
@@ -92,6 +92,56 @@ describe('loch replay', () => {
     expect(stdout.join('\n')).toMatch(/2 {2}TimelineCreated\n.*state: creating → active/)
     expect((await replay('--diagram', 'mermaid')).stdout[0]).toContain('sequenceDiagram')
     expect((await replay('--diagram', 'text', '--limit', '1')).stdout[0]).toContain('●')
+  })
+
+  test('says how much it leaves out where nobody asked for a limit, and nothing where somebody did', async () => {
+    const many = join(directory, 'many.loch')
+    const chunks: Uint8Array[] = []
+    const encoder = new RunLogEncoder({ kind: 'production', startedAt: 0 }, (chunk) => chunks.push(chunk))
+    const cause = { kind: 'note', source: 'client-1', at: 0 } as const
+    encoder.event({ ...cause, type: 'began', id: 'first', payload: { count: 0 } })
+    for (let count = 1; count <= 130; count++) {
+      encoder.event({ ...cause, type: 'sent', id: `${count}`, causationId: 'first', payload: { count } })
+    }
+    writeFileSync(many, Buffer.concat(chunks))
+    const ask = async (...words: readonly string[]) => {
+      const { code, stdout, stderr } = await loch('replay', many, ...words)
+      expect(code).toBe(0)
+      return { lines: stdout.length, stderr }
+    }
+    const more = (count: number) => `… ${count} more, --limit shows them`
+    expect(await ask()).toEqual({ lines: 1 + 100, stderr: more(31) })
+    expect(await ask('--json')).toEqual({ lines: 100, stderr: more(31) })
+    expect(await ask('--watch', 'payload.count')).toEqual({ lines: 100, stderr: more(30) })
+    expect(await ask('--query', 'type = sent preceded by type = began')).toEqual({ lines: 100, stderr: more(30) })
+    expect(await ask('--effects', 'first')).toEqual({ lines: 1 + 100, stderr: more(30) })
+    expect(await ask('--diagram', 'text')).toMatchObject({ stderr: more(31) })
+    expect(await ask('--limit', '7')).toEqual({ lines: 1 + 7, stderr: '' })
+    expect(await ask('--limit', '200', '--effects', 'first')).toEqual({ lines: 131, stderr: '' })
+    expect(await ask('--until', 'type = sent')).toEqual({ lines: 2, stderr: '' })
+    expect(await ask('--print', 'payload.count')).toEqual({ lines: 131, stderr: '' })
+  })
+
+  test('re-executes: 1 if nothing could be decided again', async () => {
+    const unknown = join(directory, 'unknown.loch')
+    writeFileSync(
+      unknown,
+      rewritten(bytes, (event) => ({ ...event, source: event.source.replace(/^\w+\./, 'elsewhere.') })),
+    )
+    const { code, stdout, stderr } = await loch('replay', unknown, '--re-execute')
+    expect({ code, stdout }).toEqual({ code: 1, stdout: ['0 inputs were decided again, 11 could not be.'] })
+    expect(stderr).toContain('nothing was decided again')
+    const asJson = await loch('replay', unknown, '--re-execute', '--json')
+    expect({ code: asJson.code, ...(JSON.parse(asJson.stdout[0]!) as object) }).toMatchObject({ code: 1, skipped: 11 })
+  })
+
+  test('re-executes: what could not be decided is not said to have come out as recorded', async () => {
+    const partly = join(directory, 'partly.loch')
+    const change = (event: RunEvent) => ({ ...event, source: event.source.replace('zone.zone-1', 'elsewhere.zone-1') })
+    writeFileSync(partly, rewritten(bytes, change))
+    const { code, stdout } = await loch('replay', partly, '--re-execute')
+    expect(code).toBe(0)
+    expect(stdout.at(-1)).toBe('What was decided came out as it was recorded.')
   })
 
   test('re-executes: 0 if all comes out as recorded', async () => {

@@ -1,7 +1,7 @@
 /**
  * What `loch replay` prints without a terminal: every question that the view answers, as lines for people or one JSON value a
  * line. Questions are asked of the cursor; nothing is found out here. What was asked for and does not exist is an error, so that
- * an exit code tells a script.
+ * an exit code tells a script; what is left out because nobody asked for all of it is said on stderr.
  */
 import type { Output } from '../control/output.ts'
 import { BadArgument, Refused } from '../errors.ts'
@@ -33,7 +33,13 @@ export interface Question extends FilterOptions {
 
 const LIMIT_DEFAULT = 100
 
-/** @throws BadArgument; Refused if what was asked for is not in the log, or re-execution diverges. */
+interface Limit {
+  readonly count: number
+  /** By whoever asked the question; nobody else is told of what is left out, since it takes a look at all of it. */
+  readonly isAsked: boolean
+}
+
+/** @throws BadArgument; Refused if what was asked for is not in the log, or re-execution diverges or decides nothing. */
 export function answer(cursor: Cursor, question: Question, output: Output): void {
   const { at, back, until } = question
   cursor.show(question)
@@ -52,20 +58,27 @@ export function answer(cursor: Cursor, question: Question, output: Output): void
 
 function ask(cursor: Cursor, question: Question, output: Output, direction: Direction): void {
   const { watch, print, state, diff, why, effects, query, diagram } = question
-  const limit = question.limit ?? (question.until === undefined ? LIMIT_DEFAULT : 1)
-  if (watch !== undefined) printValues(cursor, watch, '--watch', take(changes(cursor, watch, direction), limit), output)
-  else if (print !== undefined)
-    printValues(cursor, print, '--print', take(cursor.shown(direction), question.limit), output)
-  else if (state !== undefined) printState(cursor, state, output)
+  const limit = limitOf(question)
+  if (watch !== undefined) {
+    printValues(cursor, watch, '--watch', take(changes(cursor, watch, direction), limit, output), output)
+  } else if (print !== undefined) {
+    const all = { count: question.limit ?? Number.MAX_SAFE_INTEGER, isAsked: true }
+    printValues(cursor, print, '--print', take(cursor.shown(direction), all, output), output)
+  } else if (state !== undefined) printState(cursor, state, output)
   else if (diff !== undefined) printDiff(cursor, diff, output)
   else if (why !== undefined) printWhy(cursor, parsePlace(cursor.log, why, '--why'), output)
   else if (effects !== undefined) printEffects(cursor, parsePlace(cursor.log, effects, '--effects'), limit, output)
   else if (query !== undefined) printMatches(cursor, query, limit, output)
   else if (question.microsteps) printMicrosteps(cursor, output)
   else if (diagram !== undefined) {
-    const places = [...take(cursor.shown(), limit)]
+    const places = [...take(cursor.shown(), limit, output)]
     output.line(diagram === 'mermaid' ? mermaidDiagram(cursor.log, places) : textDiagram(cursor.log, places))
-  } else printEvents(cursor, take(cursor.shown(direction), limit), output)
+  } else printEvents(cursor, take(cursor.shown(direction), limit, output), output)
+}
+
+function limitOf({ limit, until }: Question): Limit {
+  if (limit !== undefined) return { count: limit, isAsked: true }
+  return until === undefined ? { count: LIMIT_DEFAULT, isAsked: false } : { count: 1, isAsked: true }
 }
 
 /** Here counts, too: whoever names no place begins at the first event. */
@@ -80,12 +93,14 @@ function* changes(cursor: Cursor, field: string, direction: Direction): Generato
   for (const place of cursor.shown(direction)) if (isChanged(place)) yield place
 }
 
-function* take(places: Iterable<number>, limit = Number.MAX_SAFE_INTEGER): Generator<number> {
-  let left = limit
-  for (const place of places) {
-    if (left-- <= 0) return
-    yield place
+/** The first ones; how many more there are is complained of. */
+function* take<A>(found: Iterable<A>, { count, isAsked }: Limit, output: Output): Generator<A> {
+  let seen = 0
+  for (const one of found) {
+    if (++seen <= count) yield one
+    if (isAsked && seen >= count) return
   }
+  if (seen > count) output.complain(`… ${seen - count} more, --limit shows them`)
 }
 
 function printEvents({ log }: Cursor, places: Iterable<number>, output: Output): void {
@@ -146,10 +161,11 @@ function printWhy(cursor: Cursor, place: number, output: Output): void {
   if (missing !== undefined) output.complain(`Its first cause, ${missing}, is not in this log.`)
 }
 
-function printEffects(cursor: Cursor, place: number, limit: number, output: Output): void {
+function printEffects(cursor: Cursor, place: number, limit: Limit, output: Output): void {
   const { log } = cursor
   if (!output.json) output.line(rowOf(log, place))
-  for (const { place: one, depth } of cursor.effectsOf(place, limit)) {
+  const found = cursor.effectsOf(place, limit.isAsked ? limit.count : undefined)
+  for (const { place: one, depth } of take(found, limit, output)) {
     const shown = output.json
       ? JSON.stringify({ depth, ...eventJson(log.event(one)) })
       : `${'  '.repeat(depth)}└ ${rowOf(log, one).trimStart()}`
@@ -157,10 +173,10 @@ function printEffects(cursor: Cursor, place: number, limit: number, output: Outp
   }
 }
 
-function printMatches(cursor: Cursor, query: string, limit: number, output: Output): void {
-  let found = 0
-  for (const { place, other } of cursor.query(query)) {
-    if (found++ >= limit) return
+function printMatches(cursor: Cursor, query: string, limit: Limit, output: Output): void {
+  let isTrue = false
+  for (const { place, other } of take(cursor.query(query), limit, output)) {
+    isTrue = true
     const event = cursor.log.event(place)
     const partner = other === undefined ? undefined : cursor.log.event(other).sequence
     const beside = partner === undefined ? '' : `  (${partner})`
@@ -170,7 +186,7 @@ function printMatches(cursor: Cursor, query: string, limit: number, output: Outp
         : `${rowOf(cursor.log, place)}${beside}`,
     )
   }
-  if (found === 0) throw nothing(cursor, 'this is true of no event', 'Nothing is wrong if none was expected.', query)
+  if (!isTrue) throw nothing(cursor, 'this is true of no event', 'Nothing is wrong if none was expected.', query)
 }
 
 function printMicrosteps(cursor: Cursor, output: Output): void {
@@ -192,6 +208,7 @@ function printReExecution(cursor: Cursor, output: Output): void {
   const { executed, skipped, divergence } = reExecute(cursor.log)
   if (output.json) output.line(JSON.stringify({ executed, skipped, divergence: divergence ?? null }))
   else for (const line of reExecutionLines(executed, skipped, divergence)) output.line(line)
+  if (executed === 0) throw nothing(cursor, 'nothing was decided again', nothingDecided(skipped))
   if (!divergence) return
   throw new Refused({
     component: 're-execution',
@@ -201,10 +218,17 @@ function printReExecution(cursor: Cursor, output: Output): void {
   })
 }
 
+/** A check that looked at nothing has not passed. */
+function nothingDecided(skipped: number): string {
+  if (skipped === 0) return 'Choose a log in which actors hear something.'
+  return 'Choose a log that has whole states of actors that this Loch has, or open it with the version that wrote it.'
+}
+
 function* reExecutionLines(executed: number, skipped: number, divergence: Divergence | undefined): Generator<string> {
   yield `${executed} inputs were decided again${skipped === 0 ? '' : `, ${skipped} could not be`}.`
+  if (executed === 0) return
   if (divergence === undefined) {
-    yield 'Everything came out as it was recorded.'
+    yield skipped === 0 ? 'Everything came out as it was recorded.' : 'What was decided came out as it was recorded.'
     return
   }
   const { sequence, type, actor } = divergence
