@@ -1,6 +1,6 @@
 /**
- * Explains a failed run by other runs: the shortest plan that fails alike, and the last moment at which a healed world would
- * still have been in time. Each of the two has its time on the wall, and whoever has seen enough may end both; what has been
+ * Explains a failed run by other runs: the shortest plan that fails alike, and the last moment found at which a healed world
+ * would still have been in time. Each of the two has its time on the wall, and whoever has seen enough may end both; what has been
  * found by then is the explanation. It neither prints nor knows processes.
  */
 import type { Plan } from '../plan/plan.ts'
@@ -18,13 +18,13 @@ export interface Explanation {
   readonly violation: string
   /** It took so many to find. */
   readonly runs: number
-  readonly cause: Cause | 'no-fault-needed' | 'unknown'
+  readonly cause: Cause | 'no-fault-needed' | 'never-saved' | 'unknown'
 }
 
 /** Twice as long as an average shrinking takes on a slow machine. */
 const SHRINK_MS_MAX = 90_000
-/** There are few moments left after shrinking. */
-const CAUSE_MS_MAX = 30_000
+/** For some twenty runs that fail as late as they can. */
+const CAUSE_MS_MAX = 60_000
 
 export class Explainer {
   readonly #runner: Runner
@@ -75,8 +75,7 @@ export class Explainer {
 
   async #findCause({ plan, violation }: Shrunk): Promise<Explanation['cause']> {
     try {
-      const cause = await findCause({ plan, violation, run: (one) => this.#run(one) })
-      return cause ?? 'no-fault-needed'
+      return await findCause({ plan, violation, run: (one) => this.#run(one) })
     } catch (error) {
       if (error instanceof GivenUp) return 'unknown'
       throw error

@@ -7,6 +7,7 @@ import { violationKind } from './violation-kind.ts'
 
 export interface RunOutcome {
   readonly violation: string | undefined
+  /** 0 if nobody knows: the process crashed. */
   readonly simulatedMs: number
 }
 

@@ -5,8 +5,9 @@ import type { Fault } from '../faults/fault.ts'
 import { generatePlan } from '../plan/generate.ts'
 import type { Plan } from '../plan/plan.ts'
 import { runPlan } from '../run/run.ts'
+import type { WorkloadPlan } from '../workloads/plan.ts'
 import type { Attempt, RunOutcome } from './attempts.ts'
-import { findCause } from './cause.ts'
+import { type Cause, findCause, healedAt } from './cause.ts'
 import { minimize } from './minimize.ts'
 import { shrink } from './shrink.ts'
 import { violationKind } from './violation-kind.ts'
@@ -23,6 +24,11 @@ function failsIfKilled(plan: Plan, ...zones: readonly number[]): RunOutcome {
   let at = 0
   for (const fault of killed) if ('zone' in fault && fault.zone === zones[at]) at++
   return at === zones.length ? FAILS : HOLDS
+}
+
+/** As a stale read needs it: one commits, and another only looks. */
+function isReadAndWritten({ clients, readers = 0 }: WorkloadPlan): boolean {
+  return readers > 0 && clients > readers
 }
 
 const kill = (zone: number, atMs: number): Fault => ({ kind: 'kill-zone', zone, atMs, forMs: 3_217 })
@@ -83,6 +89,19 @@ describe('shrink', () => {
     expect((await shrink(options)).plan).toEqual(shrunk.plan)
   })
 
+  test.each([
+    ['writes', (workload: WorkloadPlan) => workload.clients > (workload.readers ?? 0), { clients: 1, readers: 0 }],
+    ['reads by who never writes', isReadAndWritten, { clients: 2, readers: 1 }],
+    ['two writers', (workload: WorkloadPlan) => workload.clients - (workload.readers ?? 0) > 1, { clients: 2 }],
+  ])('finds the fewest clients for what needs %s', async (_, isNeeded, fewest) => {
+    const plan = planOf([kill(1, 4_321)])
+    const busy = { ...plan.workload, clients: 7, readers: 2, burst: { atMs: 3_000, forMs: 500 }, thinkMeanMs: 100 }
+    const run = async (one: Plan) => (isNeeded(one.workload) ? failsIfKilled(one, 1) : HOLDS)
+    const shrunk = await shrink({ plan: { ...plan, workload: busy }, violation: VIOLATION, run })
+    expect(shrunk).toMatchObject({ isComplete: true, plan: { workload: { ...fewest, thinkMeanMs: 5_000 } } })
+    expect(shrunk.plan.workload).not.toHaveProperty('burst')
+  })
+
   test('comes to an end though a length may be rounded up to one that failed before', async () => {
     const run = async ({ faults }: Plan): Promise<RunOutcome> =>
       faults.some((fault) => fault.kind === 'kill-zone' && fault.forMs >= 400) ? FAILS : HOLDS
@@ -137,22 +156,76 @@ const MANY_FAULTS: readonly Fault[] = [
 describe('findCause', () => {
   const faults = [kill(0, 1_000), kill(1, 2_000), kill(0, 3_000), kill(2, 4_000), kill(0, 5_000), kill(0, 6_000)]
   const plan: Plan = { ...planOf([]), faults, durationMs: 10_000 }
+  const outcome = (violation: string | undefined): RunOutcome => ({ violation, simulatedMs: 150_000 })
+  const outage: Fault = { kind: 'store-outage', atMs: 2_000, forMs: 6_000 }
+  const outagePlan: Plan = { ...plan, faults: [outage] }
+  /** Fails if the store was away for longer than somebody could bear. */
+  const failsAfter =
+    (bornMs: number) =>
+    async (one: Plan): Promise<RunOutcome> =>
+      outcome(one.faults.some((fault) => 'forMs' in fault && fault.forMs > bornMs) ? VIOLATION : undefined)
 
   test('is the fault after which healing comes too late', async () => {
-    const run = async (one: Plan) => failsIfKilled(one, 1, 2)
+    const run = async (one: Plan) => outcome(failsIfKilled(one, 1, 2).violation)
     const cause = await findCause({ plan, violation: VIOLATION, run })
-    expect(cause).toMatchObject({ healedAtMs: 4_000, tooLateAtMs: 5_000, faults: [faults[3]], isLast: true })
+    expect(cause).toMatchObject({ healedAtMs: 4_000, faults: faults.slice(0, 4), isLast: true })
+    expect((cause as Cause).tooLateAtMs).toBeLessThanOrEqual(4_010)
+  })
+
+  test('is within a fault that lasts, where it had lasted too long', async () => {
+    const cause = await findCause({ plan: outagePlan, violation: VIOLATION, run: failsAfter(1_234) })
+    expect(cause).toMatchObject({ faults: [outage], isLast: true })
+    const { healedAtMs, tooLateAtMs } = cause as Cause
+    expect(healedAtMs).toBeLessThanOrEqual(3_234)
+    expect(tooLateAtMs).toBeGreaterThan(3_234)
+    expect(tooLateAtMs - healedAtMs).toBeLessThanOrEqual(10)
+  })
+
+  test('is looked for up to the failure and not after it', async () => {
+    const tried: number[] = []
+    const run = async (one: Plan): Promise<RunOutcome> => {
+      tried.push(one.durationMs)
+      return one.durationMs >= 7_000 ? { violation: VIOLATION, simulatedMs: 7_000 } : HOLDS
+    }
+    const cause = await findCause({ plan: outagePlan, violation: VIOLATION, run })
+    expect(cause).toMatchObject({ faults: [outage], tooLateAtMs: 7_000 })
+    expect((cause as Cause).healedAtMs).toBeGreaterThanOrEqual(6_990)
+    expect(tried.slice(1).every((atMs) => atMs < 7_000)).toBe(true)
+  })
+
+  test('a run that fails in another way is not saved', async () => {
+    const other = '7.0 s fork: two histories'
+    const run = async (one: Plan) => {
+      const { violation } = await failsAfter(1_000)(one)
+      return outcome(violation ?? (one.durationMs > 2_500 ? other : undefined))
+    }
+    const cause = (await findCause({ plan: outagePlan, violation: VIOLATION, run })) as Cause
+    expect(cause.healedAtMs).toBeLessThanOrEqual(2_500)
+    expect(cause.tooLateAtMs).toBeGreaterThan(2_500)
+    // A fork that is healed before its edit does not come to it any more.
+    const missed = async (one: Plan) => outcome(one.faults.length === 0 ? 'the run has not come to an edit' : VIOLATION)
+    expect(await findCause({ plan: outagePlan, violation: VIOLATION, run: missed })).toBe('never-saved')
   })
 
   test('is the last such moment, also if an earlier healing fails', async () => {
     // A run that is healed at 3 s fails, too: not all that is worse is later.
-    const run = async (one: Plan) => (one.durationMs === 3_000 ? FAILS : failsIfKilled(one, 1, 2))
+    const run = async (one: Plan) => outcome(one.durationMs === 3_000 ? VIOLATION : failsIfKilled(one, 1, 2).violation)
     expect(await findCause({ plan, violation: VIOLATION, run })).toMatchObject({ healedAtMs: 4_000, isLast: true })
     const few = await findCause({ plan, violation: VIOLATION, run, runsMax: 3 })
     expect(few).toMatchObject({ isLast: false, runs: 3 })
   })
 
   test('is none if no fault is needed', async () => {
-    expect(await findCause({ plan, violation: VIOLATION, run: async () => FAILS })).toBeUndefined()
+    expect(await findCause({ plan, violation: VIOLATION, run: async () => FAILS })).toBe('no-fault-needed')
+    const late = async () => outcome(VIOLATION)
+    expect(await findCause({ plan: { ...plan, faults: [] }, violation: VIOLATION, run: late })).toBe('no-fault-needed')
+  })
+
+  test('healing ends what lasts', () => {
+    const told: Fault = { kind: 'presume-down', zone: 1, atMs: 1_000, forMs: 5_000 }
+    expect(healedAt({ ...plan, faults: [told, kill(0, 6_000)] }, 2_000)).toMatchObject({
+      durationMs: 2_000,
+      faults: [{ ...told, forMs: 1_000 }],
+    })
   })
 })

@@ -14,6 +14,7 @@ export interface Simplification {
 }
 
 const ZONES_MIN = 3
+const THINK_MEAN_MS_MAX = 5_000
 const CACHE_PAGES_MAX = 4096
 const BUFFER_PAGES_MAX = 64
 const CHECKPOINT_INTERVAL_MS_MAX = 30_000
@@ -24,6 +25,7 @@ const ROUND_MS = [10_000, 1_000, 100]
 export const SIMPLIFICATIONS: readonly Simplification[] = [
   { about: 'a shorter run', offers: shorter },
   { about: 'fewer clients', offers: fewerClients },
+  { about: 'calmer clients', offers: calmerClients },
   { about: 'fewer keys', offers: fewerKeys },
   { about: 'fewer zones', offers: fewerZones },
   { about: 'a benign store', offers: benignStore },
@@ -45,13 +47,32 @@ function shorter(plan: Plan): readonly Plan[] {
   }))
 }
 
+/** The first `readers` of the clients never write, so with fewer clients there are fewer of those, or nothing would be written. */
 function fewerClients(plan: Plan): readonly Plan[] {
   const { workload } = plan
-  const fewer = [1, 2, Math.floor(workload.clients / 2)]
-  return distinct(fewer, (clients) => clients > 0 && clients < workload.clients).map((clients) => ({
-    ...plan,
-    workload: { ...workload, clients },
+  const { clients, readers = 0 } = workload
+  const few = [1, 2, Math.floor(clients / 2)].map((count) => ({ clients: count, readers: 0 }))
+  const writersAlone = { clients: clients - readers, readers: 0 }
+  const oneOfEach = { clients: 2, readers: 1 }
+  const fewerReaders = { clients: clients - readers + 1, readers: 1 }
+  const fewerWriters = [1, Math.floor((clients - readers) / 2)].map((writers) => ({
+    clients: readers + writers,
+    readers,
   }))
+  return [...few, writersAlone, ...(readers > 0 ? [oneOfEach, fewerReaders, ...fewerWriters] : [])]
+    .filter((offer) => offer.clients > offer.readers && offer.readers <= readers && offer.clients < clients)
+    .map((offer) => ({ ...plan, workload: { ...workload, ...(readers > 0 ? offer : { clients: offer.clients }) } }))
+}
+
+/** The fewer transactions, the fewer there are to look at. */
+function calmerClients(plan: Plan): readonly Plan[] {
+  const { workload } = plan
+  const { burst, ...even } = workload
+  const offers: Plan[] = burst === undefined ? [] : [{ ...plan, workload: even }]
+  const isLonger = (ms: number) => ms > workload.thinkMeanMs && ms <= THINK_MEAN_MS_MAX
+  for (const thinkMeanMs of distinct([THINK_MEAN_MS_MAX, 1_000, 2 * workload.thinkMeanMs], isLonger))
+    offers.push({ ...plan, workload: { ...workload, thinkMeanMs } })
+  return offers
 }
 
 function fewerKeys(plan: Plan): readonly Plan[] {
