@@ -5,6 +5,7 @@
 import type { SimCluster } from '../cluster/sim-cluster.ts'
 import { WORLD } from '../kernel/kernel.ts'
 import { whoWaits } from '../run/who-waits.ts'
+import { Violated } from './violated.ts'
 
 /** After the last fault: elections, an attach, recovery, and the longest backoffs on the way. */
 export const RECOVERY_MS_MAX = 120_000
@@ -18,7 +19,7 @@ export async function awaitService(cluster: SimCluster, clients: number): Promis
   const deadline = kernel.nowMs + RECOVERY_MS_MAX
   await kernel.run(deadline, () => answers() >= wanted)
   if (answers() < wanted)
-    throw new Error(`no service within ${RECOVERY_MS_MAX} ms after the last fault: ${whoWaits(cluster)}`)
+    throw new Violated(`no service within ${RECOVERY_MS_MAX} ms after the last fault: ${whoWaits(cluster)}`)
   return deadline
 }
 
@@ -36,5 +37,5 @@ export async function audit(cluster: SimCluster, deadline: number): Promise<void
   }
   attempt()
   await kernel.run(deadline, () => isDone)
-  if (!isDone) throw new Error(`the last look at all registers was not answered: ${whoWaits(cluster)}`)
+  if (!isDone) throw new Violated(`the last look at all registers was not answered: ${whoWaits(cluster)}`)
 }

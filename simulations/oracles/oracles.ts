@@ -40,6 +40,7 @@ import { checkSealedPages } from './sealed-pages.ts'
 import { watchServing } from './serving.ts'
 import { type Probe, Sometimes } from './sometimes.ts'
 import { bearersIn, checkTerms } from './terms.ts'
+import { Violated } from './violated.ts'
 
 const SAMPLE_INTERVAL_MS = 500
 const ASK_AGAIN_MS = 200
@@ -193,7 +194,7 @@ export class Oracles {
       answers = all
     }, kernel.fail)
     await kernel.run(deadline, () => answers !== undefined)
-    if (answers === undefined) throw new Error('not all safekeepers answered when they were asked what they hold')
+    if (answers === undefined) throw new Violated('not all safekeepers answered when they were asked what they hold')
     return answers
   }
 

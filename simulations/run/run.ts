@@ -13,6 +13,7 @@ import { KernelScheduler } from '../kernel/scheduler.ts'
 import { audit, awaitService, RECOVERY_MS_MAX } from '../oracles/liveness.ts'
 import { Oracles } from '../oracles/oracles.ts'
 import type { Probe } from '../oracles/sometimes.ts'
+import { Violated } from '../oracles/violated.ts'
 import type { Plan } from '../plan/plan.ts'
 import { EPOCH_MS, type Happening, type RunObserver } from './observer.ts'
 
@@ -124,11 +125,11 @@ async function carryOut(run: Run): Promise<void> {
   await oracles.audited(cluster)
   await oracles.atEnd(cluster, kernel.nowMs + RECOVERY_MS_MAX)
   const [missed] = cluster.edits.missed
-  if (missed !== undefined) throw new Error(`the run has not come to an edit of its plan: ${missed}`)
+  if (missed !== undefined) throw new Violated(`the run has not come to an edit of its plan: ${missed}`)
 }
 
 function inWords(error: unknown): string {
-  if (error instanceof Error) return error.stack ?? error.message
   if (typeof error === 'object' && error !== null && 'words' in error) return String(error.words)
+  if (error instanceof Error) return error.stack ?? error.message
   return String(error)
 }
