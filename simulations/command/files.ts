@@ -2,14 +2,14 @@
 import { closeSync, openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { BadArgument, isLochError } from '../../runtime/errors.ts'
 import type { Plan } from '../plan/plan.ts'
-import { readPlan } from '../plan/read.ts'
+import { ofFile, readPlan } from '../plan/read.ts'
 
 /** A plan of the most faults that are allowed is smaller. */
 const PLAN_BYTES_MAX = 16 * 2 ** 20
 
 /** @throws BadArgument, FormatTooNew */
 export function loadPlan(file: string): Plan {
-  return readPlan(readText(file))
+  return ofFile(file, () => readPlan(readText(file)))
 }
 
 function readText(file: string): string {

@@ -6,11 +6,11 @@
 import { BadArgument, FormatTooNew } from '../../runtime/errors.ts'
 import type { GapLimits } from '../../runtime/safekeeper/append-path.ts'
 import type { LogLimits } from '../../runtime/safekeeper/disk-log.ts'
-import { BUS_CLIENTS, FAULT_KINDS, type Fault, type FaultKind } from '../faults/fault.ts'
+import { BUS_CLIENTS, FAULT_KINDS, type Fault, type FaultKind, ORDERS } from '../faults/fault.ts'
 import { EDIT_KINDS, type Edit, type Fields, whyNotToBeTold } from '../fork/edit.ts'
 import { MISTAKES, type PostgresSettings } from '../postgres/settings.ts'
 import type { WorkloadPlan } from '../workloads/plan.ts'
-import type { ClockError } from '../world/clock.ts'
+import { type ClockError, DRIFT_PPM_MAX } from '../world/clock.ts'
 import type { Latency } from '../world/latency.ts'
 import type { NetworkSettings } from '../world/network-settings.ts'
 import type { S3Settings } from '../world/s3-settings.ts'
@@ -35,14 +35,18 @@ const zone = whole(0, 1_000)
 const client = oneOf(BUS_CLIENTS)
 const ofZone = { atMs: ms, zone }
 const lasting = { ...ofZone, forMs: ms }
+const counted = { ...ofZone, count: whole(1, 1_000) }
 
 const FAULTS: FaultChecks = {
   'kill-zone': lasting,
   'lose-power': lasting,
   'lose-disk': lasting,
   'rot-disk': lasting,
+  'misplace-write': lasting,
   'lose-everything': { atMs: ms, forMs: ms, disks: flag },
   'kill-postgres': { atMs: ms },
+  'stop-zone': lasting,
+  'rolling-restart': { atMs: ms, pauseMs: ms },
   'pause-zone': lasting,
   cut: { ...lasting, client },
   isolate: { ...lasting, client },
@@ -53,9 +57,16 @@ const FAULTS: FaultChecks = {
   'restart-broker': { atMs: ms, forMs: ms },
   slow: { ...lasting, client, factor: number(1, 1e6) },
   'store-outage': { atMs: ms, forMs: ms },
-  'fail-sync': { ...ofZone, count: whole(1, 1_000) },
+  'expire-credentials': { atMs: ms, forMs: ms },
+  'fail-sync': counted,
+  'fail-reads': counted,
+  'fail-writes': counted,
+  'lie-about-syncs': counted,
   'full-disk': lasting,
   'set-clock': { ...ofZone, byMs: number(-DAY_MS, DAY_MS) },
+  'drift-clock': { ...lasting, ppm: number(-DRIFT_PPM_MAX, DRIFT_PPM_MAX) },
+  'late-timers': { ...lasting, meanMs: ms },
+  order: { atMs: ms, order: oneOf(ORDERS), times: whole(1, 100) },
   'presume-down': lasting,
 }
 
@@ -175,9 +186,26 @@ const PLAN: ChecksOf<Plan> = {
   durationMs: number(1, DAY_MS),
 }
 
-/** @throws BadArgument, or FormatTooNew for a plan of a newer Loch. */
+/** Also of one that was kept with words about it (seeds/kept-seed.ts). @throws BadArgument, or FormatTooNew for a plan of a newer Loch. */
 export function readPlan(text: string): Plan {
-  return checkPlan(parse(text))
+  const value = parse(text)
+  return checkPlan(isKept(value) ? value.plan : value)
+}
+
+function isKept(value: unknown): value is { readonly plan: unknown } {
+  return typeof value === 'object' && value !== null && 'about' in value && 'plan' in value
+}
+
+/** What `read` complains of is said of `file`: whoever has many plans wants to know which. */
+export function ofFile<A>(file: string, read: () => A): A {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof BadArgument || error instanceof FormatTooNew)) throw error
+    const { component, value, problem, remedy } = error
+    const named = { component: component.replace(/^plan/, `plan ${file}`), value, problem, remedy }
+    throw error instanceof BadArgument ? new BadArgument(named) : new FormatTooNew(named)
+  }
 }
 
 /** The same for what has been parsed already. */

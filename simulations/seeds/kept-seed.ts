@@ -7,7 +7,7 @@
  */
 import { BadArgument } from '../../runtime/errors.ts'
 import type { Plan } from '../plan/plan.ts'
-import { checkPlan } from '../plan/read.ts'
+import { checkPlan, ofFile } from '../plan/read.ts'
 
 export interface KeptSeed {
   readonly found: string
@@ -19,7 +19,7 @@ export interface KeptSeed {
 export function readKeptSeed(name: string, text: string): KeptSeed {
   const { found, about, plan } = parse(name, text)
   if (typeof found !== 'string' || typeof about !== 'string') throw unusable(name, '"found" and "about" must be texts')
-  return { found, about, plan: checkPlan(plan) }
+  return { found, about, plan: ofFile(name, () => checkPlan(plan)) }
 }
 
 function parse(name: string, text: string): Record<string, unknown> {

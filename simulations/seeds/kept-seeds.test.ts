@@ -40,6 +40,14 @@ describe('reading', () => {
     expect(read({})()).toEqual({ found: 'x', about: 'y', plan })
   })
 
+  test('what is wrong with a plan is said of its file', () => {
+    const unknown = read({ faults: [{ kind: 'meteorite', atMs: 1 }] })
+    expect(unknown).toThrow(expect.objectContaining({ component: 'plan a.json: faults[0].kind' }))
+    expect(read({ version: 99 })).toThrow(
+      expect.objectContaining({ _tag: 'FormatTooNew', component: 'plan a.json: version' }),
+    )
+  })
+
   test.each([
     ['a plan with an unknown fault', read({ faults: [{ kind: 'meteorite', atMs: 1 }] }), 'there is no such fault'],
     ['no words', read({}, { about: 7 }), 'must be texts'],
