@@ -3,12 +3,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Output } from '../../runtime/control/output.ts'
 import { PROBES } from '../oracles/sometimes.ts'
 import { generatePlan } from '../plan/generate.ts'
 import type { Plan } from '../plan/plan.ts'
 import { Campaign } from './campaign.ts'
 import { leaveLogs, logInProcess } from './failure-logs.ts'
+import { FailureReport } from './failure-report.ts'
 import { commandsFor, describePlanOf, describeViolation } from './failure-text.ts'
+import { parseFlags } from './flags.ts'
 import { differenceOf, OnceRunner, type Runner, TwiceRunner, type Verdict } from './runner.ts'
 import { describeSummary, describeUnreached, Tally } from './tally.ts'
 import type { Result } from './worker-messages.ts'
@@ -97,6 +100,16 @@ describe('two results', () => {
       const other = { ...result('a'), outcome: { ...OUTCOME, [name]: 99 } }
       expect(differenceOf(result('a'), other), name).toContain('and 99')
     }
+    const other = { ...result('a'), outcome: { ...OUTCOME, probes: PROBES.slice(0, 1) } }
+    expect(differenceOf(result('a'), other)).toBe(`two runs of one plan differ: probes none and ${PROBES[0]}`)
+  })
+
+  test('are compared in what was found, by its words', () => {
+    const found = (violation: string) => ({ ...result('a'), outcome: { ...OUTCOME, violation } })
+    expect(differenceOf(result('a'), found('3.1 s fork: x'))).toContain('violation none and 3.1 s fork: x')
+    expect(differenceOf(found('Error: x'), found('Error: y'))).toContain('violation Error: x and Error: y')
+    // Two processes may have come to it on other ways, as far as a stack tells.
+    expect(differenceOf(found('Error: x\n at a'), found('Error: x\n at b'))).toBeUndefined()
   })
 })
 
@@ -161,14 +174,16 @@ describe('a tally', () => {
   })
 
   test('a failure says how to see it again', () => {
-    const commands = commandsFor(PLAN, undefined, true)
+    const commands = commandsFor(PLAN, { file: undefined, log: 'loch-seed-7.loch', twice: true })
     expect(commands).toEqual([
       'npx loch simulate --seed 7',
       'npx loch simulate --seed 7 --report loch-seed-7.html',
       'npx loch simulate --seed 7 --seeds 1 --check-determinism',
       'npx loch replay loch-seed-7.loch',
     ])
-    expect(commandsFor(PLAN, "a 'b'.json", false)[0]).toBe("npx loch simulate --plan 'a '\\''b'\\''.json'")
+    const ofFile = commandsFor(PLAN, { file: "a 'b'.json", log: undefined, twice: false })
+    expect(ofFile[0]).toBe("npx loch simulate --plan 'a '\\''b'\\''.json'")
+    expect(ofFile.join()).not.toContain('replay')
     const failure = new Tally().add(PLAN, { violation: 'lost-commit: x' }, commands)!
     expect(describeViolation(failure)).toBe('FAILED: seed 7\n  lost-commit: x')
     const text = describePlanOf(failure, PLAN)
@@ -177,27 +192,49 @@ describe('a tally', () => {
   })
 })
 
+function outputTo(complaints: string[], said: string[] = []): Output {
+  return {
+    json: false,
+    text: (text) => void said.push(text),
+    line: (line) => void said.push(line),
+    bytes() {},
+    complain: (line) => void complaints.push(line),
+  }
+}
+
 describe('failures leave logs', () => {
-  test('of the first few, and what a crash leaves may not be whole', async () => {
+  test('and what a crash leaves may not be whole', async () => {
     const complaints: string[] = []
-    const output = {
-      json: false,
-      text() {},
-      line() {},
-      bytes() {},
-      complain: (line: string) => void complaints.push(line),
-    }
     const logs: string[] = []
     const logRun = async (plan: Plan, log: string) => {
       logs.push(log)
       return plan.seed === 3 ? 'it crashed' : undefined
     }
-    await leaveLogs(
-      Array.from({ length: 12 }, (_, seed) => generatePlan(seed)),
-      { output, logRun },
-    )
+    const failures = [2, 3, 4].map((seed) => ({ plan: generatePlan(seed), log: `${seed}.loch` }))
+    await leaveLogs(failures, { output: outputTo(complaints), logRun })
+    expect(logs).toEqual(['2.loch', '3.loch', '4.loch'])
+    expect(complaints).toEqual(['3.loch may not be whole: it crashed'])
+  })
+
+  test('the first few of them, and no other log is named', async () => {
+    const logs: string[] = []
+    const said: string[] = []
+    const tally = new Tally()
+    const report = new FailureReport({
+      flags: parseFlags(['--seeds', '20', '--keep-going', '--no-shrink']).flags,
+      output: outputTo([], said),
+      tally,
+      makeRunner: () => new OnceRunner(),
+      logRun: async (_, log) => void logs.push(log),
+    })
+    for (let seed = 0; seed < 12; seed++) report.judged(generatePlan(seed), { violation: 'lost-commit: x' })
+    await report.end()
     expect(logs).toEqual(Array.from({ length: 10 }, (_, seed) => `loch-seed-${seed}.loch`))
-    expect(complaints).toEqual(['loch-seed-3.loch may not be whole: it crashed'])
+    const named = tally.failures
+      .flatMap(({ commands }) => commands)
+      .flatMap((line) => /replay (\S+)/.exec(line)?.[1] ?? [])
+    expect(named).toEqual(logs)
+    expect(said.join('').match(/npx loch replay/g)).toHaveLength(10)
   })
 
   test('by a process of its own', async () => {

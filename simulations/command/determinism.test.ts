@@ -95,11 +95,11 @@ describe('in processes of their own', () => {
     const { code, stdout } = await simulate(['--plan', path, '--check-determinism'])
     expect(code).toBe(1)
     expect(stdout).toContain('FAILED: seed 3')
-    expect(stdout).toContain('npx loch simulate --plan loch-seed-3.json --check-determinism\n')
-    expect(stdout).toContain('npx loch replay loch-seed-3.loch')
+    expect(stdout).toContain('npx loch simulate --plan plan-shortest.json --check-determinism\n')
+    expect(stdout).toContain('npx loch replay plan-shortest.loch')
     expect(stdout).toMatch(/1 seed in .* 1 failure\n$/)
     // Two processes agreed that it fails; another one wrote down how.
-    expect(readFileSync(join(directory, 'loch-seed-3.loch')).includes('verdict')).toBe(true)
+    expect(readFileSync(join(directory, 'plan-shortest.loch')).includes('verdict')).toBe(true)
   })
 
   test('a process that is killed is a failure of its seed', async () => {
@@ -123,8 +123,8 @@ describe('in processes of their own', () => {
     })
     expect(code, stderr).toBe(1)
     expect(stdout).toContain('seed 3: the shortest plan found until the search was ended')
-    expect(stdout).toContain('npx loch simulate --plan loch-seed-3.json\n')
-    expect(readPlan(readFileSync(join(directory, 'loch-seed-3.json'), 'utf8')).seed).toBe(3)
+    expect(stdout).toContain('npx loch simulate --plan plan-shortest.json\n')
+    expect(readPlan(readFileSync(join(directory, 'plan-shortest.json'), 'utf8')).seed).toBe(3)
   })
 
   test('an interrupt ends it with its summary, and leaves no process', async () => {

@@ -4,14 +4,19 @@
  */
 import type { Output } from '../../runtime/control/output.ts'
 import type { Plan } from '../plan/plan.ts'
-import { failureLog } from './failure-text.ts'
 import { WorkerProcess } from './worker-process.ts'
 
 /** Runs a plan and writes its log to a file. Never rejects; in words, why the log may not be whole. */
 export type LogRun = (plan: Plan, log: string) => Promise<string | undefined>
 
-/** With --keep-going: beyond this they all have the same cause. */
-const LOGS_MAX = 10
+/** With --keep-going: beyond this they all have the same cause. Whatever was explained has a log as well. */
+export const LOGS_MAX = 10
+
+export interface LoggedFailure {
+  readonly plan: Plan
+  /** Its file. */
+  readonly log: string
+}
 
 export async function logInProcess(plan: Plan, log: string, worker = new WorkerProcess()): Promise<string | undefined> {
   const answer = await worker.run({ plan, withDigest: false, log })
@@ -20,11 +25,10 @@ export async function logInProcess(plan: Plan, log: string, worker = new WorkerP
 }
 
 export async function leaveLogs(
-  plans: readonly Plan[],
+  failures: Iterable<LoggedFailure>,
   { output, logRun }: { readonly output: Output; readonly logRun: LogRun },
 ): Promise<void> {
-  for (const plan of plans.slice(0, LOGS_MAX)) {
-    const log = failureLog(plan)
+  for (const { plan, log } of failures) {
     const problem = await logRun(plan, log)
     // What it wrote before it ended can be read all the same.
     if (problem !== undefined) output.complain(`${log} may not be whole: ${problem}`)

@@ -2,12 +2,12 @@
  * Tells of failures: at once what was violated, and then, of the first of each kind, the shortest plan and the cause, with the
  * plan saved where the command was called. It changes what the tally says of a failure as more is known of it.
  */
-import { relative } from 'node:path'
 import type { Output } from '../../runtime/control/output.ts'
 import type { Plan } from '../plan/plan.ts'
 import { formatPlan } from '../plan/read.ts'
 import type { Explanation } from './explain.ts'
-import { type LogRun, leaveLogs } from './failure-logs.ts'
+import { LOGS_MAX, type LoggedFailure, type LogRun, leaveLogs } from './failure-logs.ts'
+import { FailureNames } from './failure-names.ts'
 import { commandsFor, describeExplanation, describePlanOf, describeViolation } from './failure-text.ts'
 import { save } from './files.ts'
 import { Findings } from './findings.ts'
@@ -27,14 +27,16 @@ export interface FailureReportOptions {
 export class FailureReport {
   readonly #options: FailureReportOptions
   readonly #findings: Findings
-  /** By seed, the plan whose log a failure leaves. */
-  readonly #plans = new Map<number, Plan>()
+  readonly #names: FailureNames
+  /** By seed, of those that leave one. */
+  readonly #logs = new Map<number, LoggedFailure>()
   #progressLine: ProgressLine | undefined
 
   constructor(options: FailureReportOptions) {
     this.#options = options
+    this.#names = new FailureNames(options.flags)
     this.#findings = new Findings({
-      isWanted: (plan) => isShrinkingWanted(options.flags, plan),
+      isWanted: (plan) => !options.flags['no-shrink'] && !this.#names.isShortest(plan),
       makeRunner: options.makeRunner,
       explained: (failure, explanation) => this.#explained(failure, explanation),
     })
@@ -53,9 +55,11 @@ export class FailureReport {
   /** Counts a run, and tells of it if it has failed. */
   judged(plan: Plan, verdict: Verdict): void {
     const { flags, output, tally } = this.#options
-    const failure = tally.add(plan, verdict, commandsFor(plan, flags.plan, flags['check-determinism']))
+    const log = this.#logs.size < LOGS_MAX ? this.#names.log(plan, flags.plan) : undefined
+    const shown = { file: flags.plan, log, twice: flags['check-determinism'] }
+    const failure = tally.add(plan, verdict, commandsFor(plan, shown))
     if (failure === undefined) return
-    this.#plans.set(plan.seed, plan)
+    if (log !== undefined) this.#logs.set(plan.seed, { plan, log })
     const isExplained = this.#findings.take(plan, failure)
     if (output.json) return
     this.#say(
@@ -72,25 +76,29 @@ export class FailureReport {
   async end(): Promise<void> {
     await this.#findings.settled()
     this.#progressLine?.stop()
-    await leaveLogs([...this.#plans.values()], this.#options)
+    await leaveLogs(this.#logs.values(), this.#options)
   }
 
   #explained(failure: Failure, explanation: Explanation): void {
-    const { flags, output, tally } = this.#options
+    const { output, tally } = this.#options
     const file = explanation.found === 'not-repeated' ? undefined : this.#save(explanation.plan)
-    const commands =
-      file === undefined ? failure.commands : commandsFor(explanation.plan, file, flags['check-determinism'])
-    const saved = file === undefined ? {} : { file }
-    const explained = { ...failure, commands, explanation: { ...explanation, ...saved } }
+    const shown = file === undefined ? {} : this.#show(failure, explanation.plan, file)
+    const explained = { ...failure, ...shown, explanation: { ...explanation, ...(file === undefined ? {} : { file }) } }
     tally.replace(failure, explained)
-    // The commands that are shown now are of this plan.
-    if (file !== undefined) this.#plans.set(failure.seed, explanation.plan)
     if (!output.json) this.#say(describeExplanation(explained, explanation, file))
+  }
+
+  /** The commands show the plan that was found, and so does the log. */
+  #show({ seed }: Failure, plan: Plan, file: string): Pick<Failure, 'commands'> {
+    const { flags } = this.#options
+    const log = this.#names.log(plan, file)
+    this.#logs.set(seed, { plan, log })
+    return { commands: commandsFor(plan, { file, log, twice: flags['check-determinism'] }) }
   }
 
   /** Undefined if it could not be saved; the explanation is worth its time without the file, too. */
   #save(plan: Plan): string | undefined {
-    const file = shortestPlanFile(plan)
+    const file = this.#names.shortestPlan(plan)
     try {
       save('the shortest plan', file, formatPlan(plan))
       return file
@@ -104,14 +112,4 @@ export class FailureReport {
     this.#progressLine?.clear()
     this.#options.output.text(`${text}\n\n`)
   }
-}
-
-function shortestPlanFile({ seed }: Plan): string {
-  return `loch-seed-${seed}.json`
-}
-
-/** What was shrunk before and is only looked at again cannot become shorter. */
-function isShrinkingWanted(flags: SimulateFlags, plan: Plan): boolean {
-  if (flags['no-shrink']) return false
-  return flags.plan === undefined || relative(flags.plan, shortestPlanFile(plan)) !== ''
 }

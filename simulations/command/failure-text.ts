@@ -7,14 +7,17 @@ import type { Failure } from './tally.ts'
 /** Of faults; the commands show them all. */
 const FAULTS_SHOWN_MAX = 60
 
-/** The run log that a failure leaves. */
-export function failureLog({ seed }: Plan): string {
-  return `loch-seed-${seed}.loch`
+export interface Shown {
+  /** Where the plan stands; without, it is that of its seed. */
+  readonly file: string | undefined
+  /** The run log that the failure leaves, if it does. */
+  readonly log: string | undefined
+  /** With --check-determinism. */
+  readonly twice: boolean
 }
 
-/** How to run a plan again that came from a seed, or from `file`. */
-export function commandsFor(plan: Plan, file: string | undefined, twice: boolean): readonly string[] {
-  const { seed } = plan
+/** How to see a failure again. */
+export function commandsFor({ seed }: Plan, { file, log, twice }: Shown): readonly string[] {
   const which = file === undefined ? `--seed ${seed}` : `--plan ${quote(file)}`
   const name = file === undefined ? `loch-seed-${seed}` : file.replace(/\.json$/, '')
   const twiceAgain = `npx loch simulate ${which}${file === undefined ? ' --seeds 1' : ''} --check-determinism`
@@ -22,7 +25,7 @@ export function commandsFor(plan: Plan, file: string | undefined, twice: boolean
     `npx loch simulate ${which}`,
     `npx loch simulate ${which} --report ${quote(`${name}.html`)}`,
     ...(twice ? [twiceAgain] : []),
-    `npx loch replay ${failureLog(plan)}`,
+    ...(log === undefined ? [] : [`npx loch replay ${quote(log)}`]),
   ]
 }
 
@@ -72,14 +75,22 @@ function planLines(plan: Plan): readonly string[] {
 function causeLines({ plan, cause }: Explanation): readonly string[] {
   if (cause === 'unknown') return []
   if (cause === 'no-fault-needed') return [' cause:', '  it fails without any fault']
+  if (cause === 'never-saved')
+    return [' cause:', '  healed at any of the moments tried, it fails in this way or another']
   const { healedAtMs, tooLateAtMs, faults, isLast } = cause
-  const now = `healing all faults now avoids it${isLast ? ', for the last time' : ''}`
+  const lines = faults.map((fault) => [fault.atMs, describeFault(fault, plan.zones)] as const)
   return [
-    ' cause:',
-    `${moment(healedAtMs)}  ${now}`,
-    ...faults.map((fault) => `${moment(fault.atMs)}  ${describeFault(fault, plan.zones)}`),
-    `${moment(tooLateAtMs)}  healing all faults comes too late`,
+    ' cause: the last moment found at which healing all faults leaves nothing wrong',
+    ...(isLast ? [] : ['  (the search ended before all later ones were tried)']),
+    ...lines.filter(([atMs]) => atMs < healedAtMs).map(line),
+    line([healedAtMs, 'healing all faults now avoids it']),
+    ...lines.filter(([atMs]) => atMs >= healedAtMs).map(line),
+    line([tooLateAtMs, 'healing all faults now comes too late']),
   ]
+}
+
+function line([atMs, what]: readonly [number, string]): string {
+  return `${moment(atMs)}  ${what}`
 }
 
 export function indent(text: string): string {

@@ -11,6 +11,7 @@ import { type Alteration, type Fork, forkOf } from '../fork/fork.ts'
 import { formatPlan } from '../plan/read.ts'
 import { SimulationLog } from '../report/simulation-log.ts'
 import { runPlan } from '../run/run.ts'
+import { forkedPlanName } from './failure-names.ts'
 import { save } from './files.ts'
 import type { SimulateFlags } from './flags.ts'
 
@@ -22,7 +23,7 @@ export async function forkedPlan(flags: SimulateFlags): Promise<string> {
   try {
     const fork = forkOf(log, flags.at!, alterationOf(flags))
     await checkSameUpTo(log, fork)
-    const file = flags['save-plan'] ?? `loch-fork-${fork.plan.seed}.json`
+    const file = flags['save-plan'] ?? forkedPlanName(fork.plan, flags.fork!)
     save('--save-plan', file, formatPlan(fork.plan))
     return file
   } finally {

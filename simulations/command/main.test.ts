@@ -7,6 +7,7 @@ import type { RunEvent } from '../../events/run-log.ts'
 import { main as loch } from '../../runtime/control/cli.ts'
 import type { Output } from '../../runtime/control/output.ts'
 import { rewritten } from '../../runtime/replay/testing.ts'
+import type { Fault } from '../faults/fault.ts'
 import { moment } from '../plan/describe.ts'
 import { generatePlan } from '../plan/generate.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -15,7 +16,7 @@ import { runPlan } from '../run/run.ts'
 import { runLogged } from './logged-run.ts'
 import { main } from './main.ts'
 import type { Runner } from './runner.ts'
-import { FAILING_PLAN, FAULTED_PLAN } from './testing/failing-plan.ts'
+import { FAILING_PLAN, FAULTED_PLAN, LOST_PLAN } from './testing/failing-plan.ts'
 
 /** In this process: the compiled worker may be of other sources. */
 const HERE: Runner = {
@@ -132,7 +133,7 @@ describe('loch simulate', () => {
     expect(await simulate('--plan', file('plan.json'))).toMatchObject({
       code: 2,
       stderr: expect.stringMatching(
-        /plan: faults\[\d+\]\.kind: there is no such fault \("cutt"\)\. Write one of kill-zone/,
+        /plan \S+plan\.json: faults\[\d+\]\.kind: there is no such fault \("cutt"\)\. Write one of kill-zone/,
       ),
     })
     writeFileSync(file('plan.json'), '{"version": 99}')
@@ -144,6 +145,16 @@ describe('loch simulate', () => {
 })
 
 describe('one run', () => {
+  test('may be that of a kept plan, with the words about it', async () => {
+    const kept = { found: 'in a test', about: 'nothing', plan: SHORT }
+    writeFileSync(file('kept.json'), JSON.stringify(kept))
+    const { code, stdout } = await simulate('--plan', file('kept.json'))
+    expect({ code, held: stdout.includes('all held') }, stdout).toEqual({ code: 0, held: true })
+    writeFileSync(file('kept.json'), JSON.stringify({ ...kept, plan: { ...SHORT, zones: 9 } }))
+    const refused = await simulate('--plan', file('kept.json'))
+    expect(refused.stderr).toContain(`plan ${file('kept.json')}: zones: `)
+  })
+
   test('is told in full, and leaves its plan and its page', async () => {
     const words = ['--plan', planFile(SHORT), '--save-plan', file('saved.json'), '--report', file('page.html')]
     const { code, stdout, stderr } = await simulate(...words)
@@ -161,22 +172,33 @@ describe('one run', () => {
     expect(code).toBe(1)
     expect(stdout).toMatch(/FAILED: seed 3\n {2}\S+ s corruption: redo of transaction/)
     expect(stdout).toMatch(/seed 3: the shortest plan that fails alike \(1 of 4 faults, \d+ runs\)/)
-    const shortest = readPlan(readFileSync('loch-seed-3.json', 'utf8'))
+    const shortest = readPlan(readFileSync('plan-shortest.json', 'utf8'))
     expect(shortest).toMatchObject({ faults: [{ kind: 'lose-everything', forMs: 1 }], workload: { clients: 1 } })
-    const struckMs = shortest.faults[0]!.atMs
-    expect(stdout).toContain(`${moment(struckMs)}  healing all faults now avoids it, for the last time\n`)
-    expect(stdout).toContain(
-      `${moment(struckMs)}  lose-everything without disks for 1 ms\n${moment(shortest.durationMs)}  `,
-    )
-    expect(stdout).toContain(' saved:\n  loch-seed-3.json\n')
-    const [replay, report] = ['', ' --report loch-seed-3.html'].map(
-      (more) => `npx loch simulate --plan loch-seed-3.json${more}\n`,
+    // This Postgres leaves a log that is no good whatever strikes.
+    expect(stdout).toContain(' cause:\n  healed at any of the moments tried, it fails in this way or another\n')
+    expect(stdout).toContain(' saved:\n  plan-shortest.json\n')
+    const [replay, report] = ['', ' --report plan-shortest.html'].map(
+      (more) => `npx loch simulate --plan plan-shortest.json${more}\n`,
     )
     expect(stdout).toContain(` show it:\n  ${replay}  ${report}`)
     // What is printed to show it shows it.
-    const shown = await simulate('--plan', 'loch-seed-3.json', '--report', 'loch-seed-3.html')
+    const shown = await simulate('--plan', 'plan-shortest.json', '--report', 'plan-shortest.html')
     expect(shown).toMatchObject({ code: 1, stdout: expect.stringContaining('corruption: redo of transaction') })
-    expect(existsSync('loch-seed-3.html')).toBe(true)
+    expect(existsSync('plan-shortest.html')).toBe(true)
+  })
+
+  test('that fails because of a fault says which, and when healing came too late', async () => {
+    const { code, stdout } = await simulate('--plan', planFile(LOST_PLAN))
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/FAILED: seed 3\n {2}no service within \d+ ms/)
+    // A bound is no defect, and has no stack.
+    expect(stdout).not.toMatch(/\n +at /)
+    const [{ atMs }] = readPlan(readFileSync('plan-shortest.json', 'utf8')).faults as [Fault]
+    expect(stdout).toContain(' cause: the last moment found at which healing all faults leaves nothing wrong\n')
+    const inTime = `${moment(atMs)}  healing all faults now avoids it\n`
+    const struck = `${moment(atMs)}  lose-everything with disks for 1 ms\n`
+    // The moment of the blow itself, and not just some time before the end of the run.
+    expect(stdout).toContain(`${inTime}${struck}${moment(atMs + 1)}  healing all faults now comes too late\n`)
   })
 
   test('that fails without any fault says so', async () => {
@@ -203,17 +225,18 @@ describe('one run', () => {
     expect(code).toBe(1)
     for (const { atMs } of FAILING_PLAN.faults) expect(stdout).toContain(`${moment(atMs)}  kill-postgres`)
     expect(stdout).toContain(`npx loch simulate --plan ${path} --report ${path.replace('.json', '.html')}`)
-    expect(existsSync('loch-seed-3.json')).toBe(false)
+    expect(existsSync('plan-shortest.json')).toBe(false)
   })
 
   test('leaves its log, of the plan that is shown', async () => {
     const { stdout } = await simulate('--plan', planFile(FAILING_PLAN))
-    expect(stdout).toContain('npx loch replay loch-seed-3.loch')
+    expect(stdout).toContain('npx loch replay plan-shortest.loch')
     const shown = async (type: string) => {
-      const words = ['replay', 'loch-seed-3.loch', '--type', type, '--json']
+      const words = ['replay', 'plan-shortest.loch', '--type', type, '--json']
       return JSON.parse((await printed((makeOutput) => loch(words, makeOutput))).stdout).payload
     }
-    expect(await shown('plan')).toEqual(readPlan(readFileSync('loch-seed-3.json', 'utf8')))
+    expect(await shown('plan')).toEqual(readPlan(readFileSync('plan-shortest.json', 'utf8')))
+    expect(readFileSync('plan.json', 'utf8')).toBe(formatPlan(FAILING_PLAN))
     expect((await shown('verdict')).violation).toMatch(/stale-read|lost-commit|recovered from the log/)
   })
 
@@ -230,17 +253,13 @@ describe('one run', () => {
     const { seeds, failures } = JSON.parse(stdout)
     expect({ seeds, failures }).toMatchObject({ seeds: 1, failures: [{ seed: 3, faults: FAULTED_PLAN.faults }] })
     expect(stdout.trim()).not.toContain('\n')
-    const plan = readPlan(readFileSync('loch-seed-3.json', 'utf8'))
-    expect(failures[0].explanation).toMatchObject({
-      found: 'shortest',
-      plan,
-      file: 'loch-seed-3.json',
-      cause: { healedAtMs: plan.faults[0]!.atMs, faults: plan.faults, isLast: true },
-    })
+    const plan = readPlan(readFileSync('plan-shortest.json', 'utf8'))
+    const expected = { found: 'shortest', plan, file: 'plan-shortest.json', cause: 'never-saved' }
+    expect(failures[0].explanation).toMatchObject(expected)
     expect(failures[0].commands).toEqual([
-      'npx loch simulate --plan loch-seed-3.json',
-      'npx loch simulate --plan loch-seed-3.json --report loch-seed-3.html',
-      'npx loch replay loch-seed-3.loch',
+      'npx loch simulate --plan plan-shortest.json',
+      'npx loch simulate --plan plan-shortest.json --report plan-shortest.html',
+      'npx loch replay plan-shortest.loch',
     ])
     const good = await simulate('--plan', planFile(SHORT), '--json')
     expect(JSON.parse(good.stdout)).toMatchObject({ seeds: 1, failures: [], committedShare: 1 })
@@ -269,6 +288,22 @@ describe('a fork', () => {
     const again = await simulate('--plan', saved, '--log', file('again.loch'))
     expect(again.stdout.split('digest')[1]).toBe(stdout.split('digest')[1])
     expect(readFileSync(file('again.loch')).equals(readFileSync(file('fork.loch')))).toBe(true)
+  })
+
+  test('that fails leaves what it came from as it was, be it a fork itself', async () => {
+    const failing = planFile({ ...FAILING_PLAN, durationMs: 6_000 })
+    const from = 'loch-seed-3.loch'
+    expect((await simulate('--plan', failing, '--no-shrink', '--log', from)).code).toBe(1)
+    const insert = ['--at', '+2.5s', '--insert', '{"kind": "kill-postgres"}', '--no-shrink']
+    const before = readFileSync(from)
+    const { stdout } = await simulate('--fork', from, ...insert)
+    expect(stdout).toContain('npx loch replay loch-fork-3.loch')
+    expect(readFileSync(from).equals(before)).toBe(true)
+    const first = readFileSync('loch-fork-3.loch')
+    const again = await simulate('--fork', 'loch-fork-3.loch', ...insert)
+    expect(again.stdout).toContain('npx loch replay loch-fork-3-2.loch')
+    expect(existsSync('loch-fork-3-2.json')).toBe(true)
+    expect(readFileSync('loch-fork-3.loch').equals(first)).toBe(true)
   })
 
   test('of a run that today’s code does not come to is refused', async () => {

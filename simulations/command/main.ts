@@ -90,7 +90,7 @@ async function one({ flags, output, tally, report }: Task): Promise<number> {
   file?.close()
   const { violation } = run.outcome
   if (flags.report !== undefined) {
-    const command = commandsFor(plan, flags.plan, false)[0]!
+    const command = commandsFor(plan, { file: flags.plan, log: undefined, twice: false })[0]!
     save('--report', flags.report, pageOf(recorder!.shown(run.outcome, run.digest, command)))
   }
   if (!output.json) output.text(`\n${describeOutcome(run, elapsedMs)}\n\n`)

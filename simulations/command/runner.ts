@@ -84,10 +84,24 @@ export function differenceOf(left: Result, right: Result): string | undefined {
   compare('steps', left.outcome.steps, right.outcome.steps)
   compare('commits', left.outcome.commits, right.outcome.commits)
   compare('servings', left.outcome.servings, right.outcome.servings)
+  compare('terms', left.outcome.terms, right.outcome.terms)
   compare('simulated time', left.outcome.simulatedMs, right.outcome.simulatedMs)
+  compare('violation', firstLine(left.outcome.violation), firstLine(right.outcome.violation))
+  compare('probes', namesOf(left.outcome.probes), namesOf(right.outcome.probes))
   compare('digest', left.digest, right.digest)
   if (differences.length === 0) return undefined
   const parted = partedBetween(left.marks ?? [], right.marks ?? [])
   const where = parted && `; they parted between ${parted.fromMs / 1000} s and ${parted.untilMs / 1000} s`
   return `two runs of one plan differ: ${differences.join(', ')}${where ?? ''}`
 }
+
+/** Of a defect the rest is a stack, which may be another in a process that was not there from the beginning. */
+function firstLine(violation: string | undefined): string {
+  return violation?.split('\n', 1)[0] ?? NONE
+}
+
+function namesOf(probes: readonly string[]): string {
+  return probes.length === 0 ? NONE : probes.join(' + ')
+}
+
+const NONE = 'none'

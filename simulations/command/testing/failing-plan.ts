@@ -22,3 +22,17 @@ export const FAULTED_PLAN: Plan = {
   postgres: { ...SEED.postgres, checkpointIntervalMs: 3_000, mistakes: ['forget-data-fsync'] },
   faults: [...FAILING_PLAN.faults, { kind: 'lose-everything', atMs: 7_500, forMs: 500, disks: false }],
 }
+
+/** Loch itself refuses to serve: commits were promised by disks alone, and all of them are lost. Nearly as simple as can be. */
+export const LOST_PLAN: Plan = {
+  ...FAILING_PLAN,
+  durability: 'quorum',
+  cachePages: 4_096,
+  clocks: SEED.clocks.map(() => ({ skewMs: 0, driftPpm: 0 })),
+  workload: { ...FAILING_PLAN.workload, clients: 1, readers: 0, keys: 1, twoKeyShare: 0, thinkMeanMs: 5_000 },
+  postgres: { ...SEED.postgres, bufferPages: 64, checkpointIntervalMs: 30_000, rewriteIntervalMs: 0 },
+  faults: [
+    { kind: 'kill-postgres', atMs: 3_000 },
+    { kind: 'lose-everything', atMs: 7_500, forMs: 1, disks: true },
+  ],
+}
