@@ -218,13 +218,10 @@ describe('a store', () => {
     expect(await took(10_000_000)).toBeGreaterThan(200)
   })
 
-  test('tells who removed what, and can rot', async () => {
+  test('tells who removed what', async () => {
     const { store, bucket, pass } = world(1)
     for (const key of ['a', 'b']) start(store.create(key, body('\0\0\0\0')))
     await pass(1_000)
-    expect(bucket.flipBit('a')).toBe(true)
-    expect(bucket.flipBit('none')).toBe(false)
-    expect(bucket.objects.get('a')!.filter((byte) => byte !== 0)).toHaveLength(1)
     const removed: string[] = []
     bucket.watchRemoval = (key, by) => void removed.push(`${by} ${key} ${bucket.objects.has(key)}`)
     start(store.remove('b'))
@@ -232,5 +229,30 @@ describe('a store', () => {
     await pass(1_000)
     expect(removed).toEqual(['zone-1 b false'])
     expect([...bucket.objects.keys()]).toEqual(['a'])
+  })
+
+  test('rots by one bit of one object, of any kind that is there', async () => {
+    const keys = [
+      'timelines/t/journal/1',
+      'timelines/t/journal/snapshots/1',
+      'timelines/t/index/1/1',
+      'projects/p/journal/1',
+    ]
+    const logs = Array.from({ length: 50 }, (_, at) => `timelines/t/log/${at}`)
+    const rotten = new Map<string, number>()
+    for (let seed = 0; seed < 60; seed++) {
+      const { store, bucket, kernel, pass } = world(seed)
+      expect(bucket.rot(kernel.draws)).toBeUndefined()
+      for (const key of [...keys, ...logs]) start(store.create(key, body('\0\0\0\0')))
+      await pass(2_000)
+      const key = bucket.rot(kernel.draws)!
+      rotten.set(key, (rotten.get(key) ?? 0) + 1)
+      for (const [other, bytes] of bucket.objects) {
+        const bits = [...bytes].map((byte) => byte.toString(2).replaceAll('0', '').length)
+        expect(bits.reduce((sum, one) => sum + one)).toBe(other === key ? 1 : 0)
+      }
+    }
+    for (const key of keys) expect(rotten.get(key)).toBeGreaterThan(1)
+    expect(rotten.size).toBeGreaterThan(10)
   })
 })

@@ -8,6 +8,7 @@ import type { ObjectStoreShape } from '../../runtime/object-store/object-store.t
 import { s3Store } from '../../runtime/object-store/s3.ts'
 import type { S3Connection } from '../../runtime/object-store/s3-client.ts'
 import type { Timers } from '../../runtime/system/timers.ts'
+import type { Draws } from '../kernel/draws.ts'
 import { type Kernel, type Process, WORLD } from '../kernel/kernel.ts'
 import { drawLatencyMs } from './latency.ts'
 import { S3Failure, type S3Input, S3Objects } from './s3-objects.ts'
@@ -124,13 +125,23 @@ export class SimBucket {
     this.#settings = { ...this.#settings, errorShare: 0, lostAnswerShare: 0, truncatedShare: 0 }
   }
 
-  /** Of an object's bytes, at rest; false if it has none. */
-  flipBit(key: string): boolean {
-    const body = this.#objects.bodies.get(key)
-    if (body === undefined || body.length === 0) return false
-    const at = this.#kernel.draws.between('s3.flip.position', 0, body.length - 1)
-    body[at] = body[at]! ^ (1 << this.#kernel.draws.between('s3.flip.bit', 0, 7))
-    return true
+  /**
+   * A bit of one object at rest flips, of whatever kind there is: all that Loch stores carries a checksum, so none may be believed.
+   * Returns its key; undefined if nothing is there. Beyond what Loch promises to survive.
+   */
+  rot(draws: Draws): string | undefined {
+    const keys = [...this.#objects.bodies.keys()].sort()
+    if (keys.length === 0) return undefined
+    // The kind first: of few objects of a kind much may hang.
+    const kind = draws.pick('s3.rot.kind', [...new Set(keys.map(kindOf))].sort())
+    const key = draws.pick(
+      's3.rot.object',
+      keys.filter((key) => kindOf(key) === kind),
+    )
+    const body = this.#objects.bodies.get(key)!
+    const at = draws.between('s3.rot.byte', 0, body.length - 1)
+    body[at] = body[at]! ^ (1 << draws.between('s3.rot.bit', 0, 7))
+    return key
   }
 
   #send(request: Request): void {
@@ -266,6 +277,11 @@ export class SimBucket {
     else this.#creating.delete(key)
     return others > 0
   }
+}
+
+/** Keys but for their numbers and names: of a journal, its snapshots, the log, segments, the index. */
+function kindOf(key: string): string {
+  return /\/(journal\/snapshots|journal|log|segments|index)\//.exec(key)?.[1] ?? ''
 }
 
 /** What is stuck somewhere on its way has not reached S3, and stands in nobody's way there. */
