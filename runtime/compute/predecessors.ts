@@ -22,7 +22,7 @@ const AGAIN_AFTER_MS = 200
 
 /**
  * From when on no predecessor holds a lease, on the clock by which the votes were in at `votedAtMs`. A lease needs a majority
- * of the zones. Those that did not vote may be heard by a predecessor for ever; the others no longer than since their vote.
+ * of the zones. Those that promised nothing may be heard by a predecessor for ever; the others no longer than since their vote.
  */
 export function leasesEndAtMs(votes: ReadonlyArray<Pick<VoteResponse, 'silentMs'>>, zones: number, votedAtMs: number) {
   const needed = majorityOf(zones) - (zones - votes.length)

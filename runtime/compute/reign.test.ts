@@ -6,6 +6,7 @@ import type { Position, Term } from '../../events/identifiers.ts'
 import type { TermHistory } from '../../events/safekeeper-wire.ts'
 import type { IndexSnapshot } from '../../events/timeline.ts'
 import { Fenced, QuorumLost, StoreUnavailable } from '../errors.ts'
+import { LEASE_MS_MAX } from './predecessors.ts'
 import { establishReign, orderFor } from './reign.ts'
 import { type Disk, entriesOf, type FakeSafekeeper, ReignWorld, SEED, settle, ZONES } from './testing.ts'
 
@@ -134,6 +135,11 @@ describe('the tail', () => {
     for (const safekeeper of safekeepers) safekeeper.stop()
     open(oldDisk, lost, oldDisk)
     expect((await reignOf(3)).tail).toMatchObject({ lastTerm: 1, position: first.length })
+    for (const safekeeper of safekeepers) safekeeper.stop()
+    // One that promises nothing may take more of the former log after its vote: it does not know the end.
+    open(oldDisk, lost, oldDisk)
+    safekeepers[2]!.isFull = true
+    await expect(reignOf(4)).rejects.toMatchObject({ _tag: 'Damaged' })
   })
 
   test('is found from the snapshot on', async () => {
@@ -301,6 +307,14 @@ describe('a safekeeper far behind', () => {
   })
 })
 
+test('the leases of predecessors are judged by promises: whoever gave none may go on answering them', async () => {
+  open(oldDisk, oldDisk, oldDisk)
+  const silences = [2_000, 4_000, 9_000]
+  for (const [at, safekeeper] of safekeepers.entries()) safekeeper.silentMs = silences[at]!
+  safekeepers[2]!.isFull = true
+  expect((await reignOf(2)).predecessorsEndAtMs).toBe(world.nowMs - 2_000 + LEASE_MS_MAX)
+})
+
 describe('what is archived', () => {
   test('counts only as far as it is on the chosen tail', async () => {
     open(newDisk, newDisk, undefined)
@@ -328,6 +342,12 @@ describe('archive duty', () => {
     expect(reign.dutyZone).toBe('zone-3')
     await settle()
     for (const { elections } of safekeepers) expect(elections).toMatchObject([{ dutyZone: 'zone-3' }])
+  })
+
+  test('does not go to a disk that is too full to promise the term', async () => {
+    open(oldDisk, diskOf(1, OF_FIRST, first.subarray(0, 5_000)), oldDisk)
+    safekeepers[2]!.isFull = true
+    expect((await reignOf(2)).dutyZone).toBe('zone-2')
   })
 
   test('stays in the own zone if there is no other', async () => {

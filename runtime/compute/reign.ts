@@ -51,13 +51,19 @@ export async function establishReign(ports: ReignPorts, grant: TermGrant): Promi
   const [{ votes, votedAtMs }, before] = await Promise.all([voting, findArchive()])
   // A disk that has forgotten vouches only together with the archive as it was after the vote: until then the former
   // writer could still get the majority that the archive alone now stands for.
-  const archive = votes.some(({ fresh }) => fresh) ? await findArchive(!knowTheEnd(votes, grant)) : before
+  const promises = promisesIn(votes, grant)
+  const archive = votes.some(({ fresh }) => fresh) ? await findArchive(!knowTheEnd(promises, grant)) : before
   const tail = choose(ports, grant, votes, archive)
-  const predecessorsEndAtMs = leasesEndAtMs(votes, grant.zones.length, votedAtMs)
+  const predecessorsEndAtMs = leasesEndAtMs(promises, grant.zones.length, votedAtMs)
   const times = { electedAtMs, predecessorsEndAtMs }
   const reign = { ...(await describeReign(ports, grant, base, tail, archive, votes)), ...times }
   await fence(ports, reign, votes)
   return reign
+}
+
+/** A disk that is full promises nothing: who holds it goes on answering the predecessor, and would not archive for this term. */
+function promisesIn(votes: readonly VoteResponse[], { term }: TermGrant): readonly VoteResponse[] {
+  return votes.filter((vote) => vote.term === term)
 }
 
 /** True if the disks alone say how far the log went: of whatever was promised, one of them knows. */
@@ -99,7 +105,7 @@ async function describeReign(
     history: nextHistory(tail, grant.term),
     base,
     archived: await archivedOnTail(ports, base, tail, archive),
-    dutyZone: chooseDutyZone(ports, votes),
+    dutyZone: chooseDutyZone(ports, promisesIn(votes, grant)),
     holders: votes.filter(isLevel).map(({ zone }) => zone),
   }
 }

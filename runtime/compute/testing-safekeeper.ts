@@ -63,6 +63,8 @@ export class FakeSafekeeper {
   readonly reads: number[] = []
   /** While false, what is appended is not flushed: see `flush`. */
   flushes = true
+  /** Its disk has no room for the term of a vote, so it promises nothing. */
+  isFull = false
   /** Answers to reads hold frames of about so much, and so many of them. */
   frameBytes = 4096
   framesPerRead = 4
@@ -129,8 +131,8 @@ export class FakeSafekeeper {
 
   #vote(data: Uint8Array): Uint8Array {
     const request = understood(decodeVote(data))
-    const granted = vote(this.state, request)
-    raiseTerm(this.state, request.term)
+    const granted = !this.isFull && vote(this.state, request)
+    if (!this.isFull) raiseTerm(this.state, request.term)
     return encodeVoteResponse({ ...voteResponse(this.state, granted), silentMs: this.silentMs })
   }
 
