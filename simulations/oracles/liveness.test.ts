@@ -1,5 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import { useScheduler } from '../../runtime/system/run.ts'
+import { KeyLocks } from '../postgres/key-locks.ts'
+import { describeActor, whoWaits } from '../run/who-waits.ts'
 import { audit, awaitService, RECOVERY_MS_MAX } from './liveness.ts'
 import { clusterOf, EPOCH_MS, quietPlan } from './testing.ts'
 
@@ -10,10 +12,37 @@ test('a cluster in which too few zones are up is said to serve nobody, and who w
   cluster.workload.start()
   cluster.zones[0]!.start()
   await expect(awaitService(cluster, 3)).rejects.toThrow(
-    /no service within 120000 ms .*zone-1 up, safekeeper .*zone-2 down/,
+    /^no service within 120000 ms .*zone-1 up, safekeeper .*zone-2 down.*; nobody has ever served$/,
   )
   expect(kernel.nowMs).toBe(EPOCH_MS + RECOVERY_MS_MAX)
   await expect(audit(cluster, kernel.nowMs + 1_000)).rejects.toThrow(/the last look at all registers was not answered/)
+})
+
+test('each actor is said to wait for its deadlines and its queue, and to take somebody for the leader', async () => {
+  const { cluster, kernel } = clusterOf(quietPlan(1))
+  cluster.start()
+  await awaitService(cluster, 3)
+  expect(whoWaits(cluster)).toMatch(/zone\.zone-1 \w+ \(term 0, leader zone-\d, waits for [a-z]\S* in \d+\.\d s/)
+  expect(whoWaits(cluster)).toMatch(/safekeeper archiving \([^)]*, has the archive duty\)/)
+  expect(whoWaits(cluster)).toMatch(/; the last server serves, \d+ sessions under way/)
+  const actor = { actor: 'compute.a', state: 'electing', term: 3, sequence: 0, remembered: undefined }
+  const timers = { retry: kernel.nowMs + 1_500, lease: kernel.nowMs - 200 }
+  const waiting = { ...actor, queued: 2, timers, summary: { problem: 'no quorum' } }
+  expect(describeActor(waiting, kernel.nowMs)).toBe(
+    'compute.a electing (term 3, 2 events wait, waits for retry in 1.5 s, lease 0.2 s ago: no quorum)',
+  )
+  expect(describeActor({ ...waiting, queued: 0, timers: {}, summary: {} }, kernel.nowMs)).toBe(
+    'compute.a electing (term 3, waits for messages only)',
+  )
+})
+
+test('a row that a session holds is named, with those who wait for it', () => {
+  const locks = new KeyLocks()
+  for (const key of [3, 3, 5]) locks.acquire(key)
+  expect(locks.held).toEqual([
+    [3, 1],
+    [5, 0],
+  ])
 })
 
 test('a cluster that serves is found to', async () => {

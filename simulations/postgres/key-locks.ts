@@ -6,6 +6,11 @@ export class KeyLocks {
   /** Those who wait, per key that is held. */
   readonly #held = new Map<number, Array<() => void>>()
 
+  /** Who holds them nobody knows, but how many wait. */
+  get held(): ReadonlyArray<readonly [key: number, waiting: number]> {
+    return [...this.#held].map(([key, waiting]) => [key, waiting.length])
+  }
+
   acquire(key: number): Promise<void> {
     const waiting = this.#held.get(key)
     if (waiting === undefined) {

@@ -5,6 +5,7 @@
  */
 import type { Kernel, Process } from '../kernel/kernel.ts'
 import { ConnectionLost, Corruption, PostgresEnded } from './errors.ts'
+import type { KeyLocks } from './key-locks.ts'
 import { type Exit, Life, LivingMount } from './life.ts'
 import { MountFailed, type SimMount } from './mount.ts'
 import { openServer, type Server } from './server.ts'
@@ -52,6 +53,11 @@ export class SimPostgres {
 
   get isOver(): boolean {
     return this.#life.isOver
+  }
+
+  /** For whoever wants to know why nothing gets on. */
+  inspect(): { readonly sessions: number; readonly lockedRows: KeyLocks['held'] } {
+    return { sessions: this.#sessions?.openCount ?? 0, lockedRows: this.#server?.locks.held ?? [] }
   }
 
   /** Recovers and serves. Rejects with `Corruption`, or with `PostgresEnded` if it ended before it served. */

@@ -34,6 +34,11 @@ export class Sessions {
     this.#panic = panic
   }
 
+  /** That have not been answered. */
+  get openCount(): number {
+    return this.#open.size
+  }
+
   /** `begin` calls its argument once the server takes the request up. */
   execute(transaction: Transaction, begin: (run: () => void) => void): Promise<TransactionResult> {
     return new Promise((resolve, reject) => {

@@ -161,7 +161,8 @@ function simpler(fault: Fault): readonly Fault[] {
     if (forMs > 100) for (const ms of rounder(forMs)) offers.push({ ...fault, forMs: ms })
   }
   for (const atMs of rounder(fault.atMs)) offers.push({ ...fault, atMs })
-  if (fault.kind === 'fail-sync' && fault.count > 1) offers.push({ ...fault, count: 1 })
+  if ('count' in fault && fault.count > 1) offers.push({ ...fault, count: 1 })
+  if ('times' in fault && fault.times > 1) offers.push({ ...fault, times: 1 })
   return offers
 }
 
