@@ -160,25 +160,30 @@ describe('the common point', () => {
     expect(commonPoint(history([2, 300]), infinite, history([1, 0], [2, 50]), 400)).toBe(400)
   })
 
+  type Log = { readonly history: TermHistory; readonly bytes: readonly number[] }
+  const reigns = fc.array(
+    fc.record({ parent: fc.nat(), keep: fc.nat(), write: fc.oneof(fc.constant(0), fc.nat(20)) }),
+    {
+      minLength: 1,
+      maxLength: 12,
+    },
+  )
+
   /** Logs as reigns make them: each term continues a prefix of some log before it. */
-  const logs = fc
-    .array(fc.record({ parent: fc.nat(), keep: fc.nat(), write: fc.nat(20) }), { minLength: 1, maxLength: 12 })
-    .map((reigns) => {
-      const made: Array<{ readonly history: TermHistory; readonly bytes: readonly number[] }> = [
-        { history: [], bytes: [] },
-      ]
-      for (const [at, { parent, keep, write }] of reigns.entries()) {
-        const from = made[parent % made.length]!
-        const begin = keep % (from.bytes.length + 1)
-        const term = at + 1
-        const bytes = [
-          ...from.bytes.slice(0, begin),
-          ...Array.from({ length: write }, (_, index) => term * 100 + index),
-        ]
-        made.push({ history: [...cutHistory(from.history, begin), { term, begin }], bytes })
-      }
-      return made
-    })
+  const logsOf = (made: typeof reigns extends fc.Arbitrary<infer R> ? R : never, next: typeof nextHistory): Log[] => {
+    const logs: Log[] = [{ history: [], bytes: [] }]
+    for (const [at, { parent, keep, write }] of made.entries()) {
+      const from = logs[parent % logs.length]!
+      const begin = keep % (from.bytes.length + 1)
+      const term = at + 1
+      const bytes = [...from.bytes.slice(0, begin), ...Array.from({ length: write }, (_, index) => term * 100 + index)]
+      const history = cutHistory(from.history, begin)
+      const tail = { source: 'a', lastTerm: lastTermOf(history), position: begin, chain: 0, history }
+      logs.push({ history: next(tail, term), bytes })
+    }
+    return logs
+  }
+  const logs = reigns.map((made) => logsOf(made, nextHistory))
 
   test('never claims more than two logs have in common, and finds all of it unless a term restarted at its own end', () => {
     fc.assert(
@@ -195,6 +200,76 @@ describe('the common point', () => {
         expect(commonPoint(b.history, b.bytes.length, a.history, a.bytes.length)).toBe(point)
       }),
     )
+  })
+
+  test('and the tail and the writer of each byte are the same as if terms that wrote nothing were kept', () => {
+    const keepAll: typeof nextHistory = (tail, term) => [...tail.history, { term, begin: tail.position }]
+    const tailAmong = (of: readonly Log[]) =>
+      chooseTail(
+        of.map(({ history, bytes }, at) => vote(ZONES[at]!, history, bytes.length, { term: 99 })),
+        undefined,
+        electorate({ term: 99 }),
+      )
+    fc.assert(
+      fc.property(reigns, fc.tuple(fc.nat(), fc.nat(), fc.nat()), fc.nat(), (made, picked, end) => {
+        const short = logsOf(made, nextHistory)
+        const long = logsOf(made, keepAll)
+        const [a, b, c] = picked.map((at) => at % short.length) as [number, number, number]
+        // Disks from before and after the change of this rule meet, too.
+        for (const [mine, its] of [
+          [short, short],
+          [short, long],
+          [long, short],
+        ] as const) {
+          const at = mine[a]!.bytes.length
+          const expected = commonPoint(long[a]!.history, at, long[b]!.history, its[b]!.bytes.length)
+          expect(commonPoint(mine[a]!.history, at, its[b]!.history, its[b]!.bytes.length)).toBe(expected)
+        }
+        const chosenOf = (of: readonly Log[]) => {
+          const choice = tailAmong([of[a]!, of[b]!, of[c]!])
+          if (choice.type !== 'chosen') throw new Error(choice.type)
+          const { source, lastTerm, position } = choice.tail
+          return { source, lastTerm, position }
+        }
+        expect(chosenOf(short)).toEqual(chosenOf(long))
+        // A log that ends earlier than its history, and where its bytes are archived.
+        const until = end % (short[a]!.bytes.length + 1)
+        expect(lastTermOf(cutHistory(short[a]!.history, until))).toBe(lastTermOf(cutHistory(long[a]!.history, until)))
+        expect(entryAt(short[a]!.history, until)?.term).toBe(entryAt(long[a]!.history, until)?.term)
+        expect(termEndAfter(short[a]!.history, until)).toBe(termEndAfter(long[a]!.history, until))
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+})
+
+describe('a history', () => {
+  const tailOf = (of: TermHistory, position: number) => ({
+    source: 'a',
+    lastTerm: lastTermOf(of),
+    position,
+    chain: 0,
+    history: cutHistory(of, position),
+  })
+
+  test('does not grow while terms begin that write nothing', () => {
+    let of = history([1, 0], [2, 50])
+    for (let term = 3; term <= 3_000; term++) of = nextHistory(tailOf(of, 80), term)
+    expect(of).toEqual(history([1, 0], [2, 50], [3_000, 80]))
+    let ofNothing: TermHistory = []
+    for (let term = 1; term <= 9; term++) ofNothing = nextHistory(tailOf(ofNothing, 0), term)
+    expect(ofNothing).toEqual(history([1, 0], [9, 0]))
+  })
+
+  test('loses such terms also where it was written with them', () => {
+    const long = history([1, 0], [2, 50], [3, 50], [4, 50], [5, 80], [6, 80])
+    expect(nextHistory(tailOf(long, 80), 7)).toEqual(history([1, 0], [4, 50], [7, 80]))
+  })
+
+  test('keeps the entry that it begins with, whose term began before', () => {
+    expect(nextHistory(tailOf(history([4, 700]), 700), 5)).toEqual(history([4, 700], [5, 700]))
+    // A safekeeper that has the whole log meets it there.
+    expect(commonPoint(history([4, 700], [5, 700]), Number.POSITIVE_INFINITY, history([1, 0], [4, 300]), 700)).toBe(700)
   })
 })
 

@@ -80,9 +80,14 @@ export function chooseTail(
   return { type: 'chosen', tail, counted: counted.map(({ zone }) => zone) }
 }
 
-/** History of the new term: that of its tail, and the term itself. */
+/**
+ * History of the new term: that of its tail, and the term itself, without terms that wrote nothing. Where starts fail for days there
+ * would be too many of them for a message. They are not missed: a term ends where it began, which is where the one before it ends.
+ * The first entry stays, since it may stand for a term that began before what was read.
+ */
 export function nextHistory(tail: Tail, term: number): TermHistory {
-  return [...tail.history, { term, begin: tail.position }]
+  const history = [...tail.history, { term, begin: tail.position }]
+  return history.filter(({ begin }, at) => at === 0 || begin !== history[at + 1]?.begin)
 }
 
 /**
