@@ -22,7 +22,9 @@ import { encodePlacement, placementSubject } from './compute-placement.ts'
 import { deleteTimelineObjects, type TimelineObjects } from './timeline-objects.ts'
 import type { ZoneParts } from './zone-host.ts'
 
-export interface LeaderParts extends Pick<ZoneParts, 'report' | 'timers' | 'nowMs' | 'monotonicMs'> {
+export interface LeaderParts extends Pick<ZoneParts, 'report' | 'timers' | 'monotonicMs'> {
+  /** The clock of the actors, by which the zone's peers were heard. */
+  readonly nowMs: () => number
   readonly config: Pick<ZoneParts['config'], 'project' | 'zones' | 'timeline' | 'endpoint' | 'durability'>
   readonly bus: Pick<ZoneParts['bus'], 'publish'>
   readonly store: TimelineObjects

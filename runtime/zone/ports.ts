@@ -7,6 +7,7 @@ import { openJournal } from '../log/journal.ts'
 import { endpointJournal, timelineJournal } from '../log/keys.ts'
 import type { ObjectStoreShape } from '../object-store/object-store.ts'
 import type { Recorder, SystemPorts } from '../system/ports.ts'
+import { steadyClock } from '../system/steady-clock.ts'
 import type { Timers } from '../system/timers.ts'
 
 const JOURNALS: Readonly<Record<string, (id: string) => string>> = {
@@ -19,6 +20,8 @@ export interface ZoneWorld {
   readonly bus: BusShape
   readonly store: ObjectStoreShape
   readonly nowMs: () => number
+  /** As performance.now: nobody sets it. */
+  readonly monotonicMs: () => number
   readonly timers: Timers
   /** Unique strings. */
   readonly newId: () => string
@@ -29,7 +32,8 @@ export interface ZoneWorld {
 }
 
 export function zonePorts(world: ZoneWorld): SystemPorts & { readonly close: () => void } {
-  const { project, bus, store, nowMs, timers, newId, recorder, edited, report } = world
+  const { project, bus, store, timers, newId, recorder, edited, report } = world
+  const nowMs = steadyClock(world)
   const armed = new Map<string, () => void>()
   const cancel = (name: string) => {
     armed.get(name)?.()

@@ -86,7 +86,7 @@ export class ZoneHost {
     this.#ports = parts.ports
     this.#system = new System(this.#ports)
     // Whoever starts Loch waits for what a leader hosts, and shall hear if that is in vain.
-    this.#leadership = new Leadership(this.#system, parts, (error) => {
+    this.#leadership = new Leadership(this.#system, { ...parts, nowMs: this.#ports.clock.nowMs }, (error) => {
       void parts.link.failed(error, isLochError(error) && isPermanent(error))
     })
   }

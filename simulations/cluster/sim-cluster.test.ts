@@ -179,6 +179,34 @@ describe('a host on which time goes wrong', () => {
     return count
   }
 
+  const HOUR_MS = 3_600_000
+
+  test('beats on when its clock is set back or forward', async () => {
+    const usual = await beats(() => {})
+    expect(await beats((zone) => zone.clock.jump(-HOUR_MS))).toBe(usual)
+    expect(await beats((zone) => zone.clock.jump(HOUR_MS))).toBeGreaterThanOrEqual(usual)
+  }, 60_000)
+
+  test.each([-HOUR_MS, HOUR_MS])(
+    'is found to be down, and followed, though all clocks were set by %i ms',
+    async (byMs) => {
+      const { cluster, pass, servesToTheEnd } = await serving()
+      const leaders = () =>
+        cluster.zones
+          .filter((zone) => zone.isUp && zone.inspect().actors.some(({ actor }) => actor === 'endpoint.main'))
+          .map(({ name }) => name)
+      for (const zone of cluster.zones) zone.clock.jump(byMs)
+      await pass(2_000)
+      expect(leaders()).toEqual(['zone-1'])
+      cluster.zones[0]!.kill()
+      await pass(15_000)
+      expect(leaders()).toEqual(['zone-2'])
+      expect(cluster.server?.isServing).toBe(true)
+      await servesToTheEnd()
+    },
+    60_000,
+  )
+
   test('beats faster, slower or later than others, and as they do once it is steady', async () => {
     const usual = await beats(() => {})
     expect(await beats((zone) => zone.drift(100_000))).toBeGreaterThan(usual * 1.05)

@@ -253,6 +253,7 @@ export class SimZone {
     const lane = network.connect(process, `${this.name}.lane`, { after })
     const store = bucket.openStore(process, { writer: life, after })
     const nowMs = () => this.clock.nowMs()
+    const monotonicMs = () => this.clock.monotonicMs()
     const newId = () => `${life}-${++this.#ids}`
     const say = (line: string) => report(this.name, line)
     this.#safekeeper = await this.#openSafekeeper(process, life, after)
@@ -262,6 +263,7 @@ export class SimZone {
       bus,
       store,
       nowMs,
+      monotonicMs,
       timers,
       newId,
       recorder: this.#world.recorderOf?.(this.name),
@@ -285,7 +287,7 @@ export class SimZone {
       safekeepers: { statuses: async () => [] },
       link,
       nowMs,
-      monotonicMs: () => this.clock.monotonicMs(),
+      monotonicMs,
       timers,
       report: say,
     })
