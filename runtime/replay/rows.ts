@@ -7,29 +7,36 @@ import type { Difference } from './changes.ts'
 import { textOf } from './event-fields.ts'
 import type { RunLog } from './open-log.ts'
 
-const COLUMNS = [8, 12, 26, 20, 28, 4] as const
+/** Of all columns but the last, which takes what is left. */
+export type Widths = readonly [sequence: number, time: number, actor: number, type: number, state: number, term: number]
+
+const WIDTHS: Widths = [8, 12, 26, 20, 28, 4]
+const SEPARATOR = '  '
 const HEADINGS = ['SEQUENCE', 'TIME', 'ACTOR', 'TYPE', 'STATE', 'TERM', 'DETAIL']
 /** Longer values are cut for people. */
 const VALUE_LENGTH_MAX = 160
 
-export function rowHeading(): string {
-  return columns(HEADINGS)
+/** For a window so wide: names give way to each other and to the detail, numbers are never cut. */
+export function widthsFor(columns: number): Widths {
+  const [sequence, time, actor, type, state, term] = WIDTHS
+  const left = Math.max(0, columns - sequence - time - term - SEPARATOR.length * WIDTHS.length)
+  const share = (part: number, most: number) => Math.min(most, Math.max(NAME_COLUMNS_MIN, Math.floor(left * part)))
+  return [sequence, time, share(0.3, actor), share(0.22, type), share(0.22, state), term]
 }
 
-export function rowOf(log: RunLog, place: number): string {
+const NAME_COLUMNS_MIN = 8
+
+export function rowHeading(widths: Widths = WIDTHS): string {
+  return columns(HEADINGS, widths)
+}
+
+export function rowOf(log: RunLog, place: number, widths: Widths = WIDTHS): string {
   const event = log.event(place)
   const { sequence, at, source, type, term } = event
   const time = new Date(at).toISOString().slice(11, 23)
   const shownTerm = term === 0 ? '' : String(term)
-  return columns([
-    String(sequence).padStart(COLUMNS[0]),
-    time,
-    source,
-    type,
-    stateChange(log, place),
-    shownTerm,
-    detail(event),
-  ])
+  const number = String(sequence).padStart(widths[0])
+  return columns([number, time, source, type, stateChange(log, place), shownTerm, detail(event)], widths)
 }
 
 /** `active → deleting`, or the one state it stayed in. */
@@ -48,10 +55,10 @@ function detail(event: RunEvent): string {
   return event.kind === 'folded' ? 'fact of another host' : shorten(event.payload)
 }
 
-function columns(cells: readonly string[]): string {
+function columns(cells: readonly string[], widths: Widths): string {
   return cells
-    .map((cell, column) => padded(cell, COLUMNS[column]))
-    .join('  ')
+    .map((cell, column) => padded(cell, widths[column]))
+    .join(SEPARATOR)
     .trimEnd()
 }
 

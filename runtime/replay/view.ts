@@ -5,7 +5,9 @@
 import { isLochError } from '../errors.ts'
 import { differences } from './changes.ts'
 import type { Cursor, Direction } from './cursor.ts'
-import { differenceLine, rowHeading, rowOf, stateLines } from './rows.ts'
+import { type Lines, Panel } from './panel.ts'
+import { differenceLine, rowHeading, rowOf, stateLines, widthsFor } from './rows.ts'
+import { textDiagram } from './sequence-diagram.ts'
 
 interface Prompt {
   readonly label: string
@@ -13,20 +15,30 @@ interface Prompt {
   text: string
 }
 
-const HELP =
-  'n/p step  N/P within  / search  ? back  g goto  f filter  v watch  s state  d diff  w why  e effects  q quit'
+/** Each fits into the narrowest window that is usual, of 80 columns. */
+export const HELP = [
+  'n/p step  N/P within  / search  ? back  v/V watch on/back  g goto  f filter',
+  's state  d diff  w why  e effects  x query  S diagram  m mark  D since  q quit',
+]
+export const PANEL_HELP = ['arrows, page up/down, home, end: scroll', 'space, return, q: back to the events']
 /** Lines that are not events: heading, message, keys. */
-const FRAME_LINES = 3
+const FRAME_LINES = 2 + HELP.length
 const INVERSE = '\u001b[7m'
 const PLAIN = '\u001b[0m'
-const EFFECTS_SHOWN_MAX = 200
+/** In a panel: what an event led to may be the whole log. */
+const PLACES_SHOWN_MAX = 200
+const DIAGRAM_EVENTS_MAX = 50
 
 export class View {
   readonly #cursor: Cursor
   #prompt: Prompt | undefined
   /** Shown instead of the events until a key is pressed. */
-  #panel: readonly string[] | undefined
+  #panel: Panel | undefined
+  /** A place to be compared with. */
+  #mark: number | undefined
   #message = ''
+  /** Events that were shown last. */
+  #body = 1
   isDone = false
   readonly #commands: ReadonlyMap<string, () => void>
 
@@ -39,10 +51,11 @@ export class View {
   #commandsOf(cursor: Cursor): ReadonlyMap<string, () => void> {
     const step = (direction: Direction) => () => this.#moved(cursor.step(direction))
     const search = (direction: Direction) => (typed: string) => this.#moved(cursor.until(typed, direction, 'search'))
-    const watch = (typed: string) => this.#moved(cursor.watch(typed, 1, 'watch'))
+    const watch = (direction: Direction) => (typed: string) => this.#moved(cursor.watch(typed, direction, 'watch'))
+    const leaf = (direction: Direction) => () => this.#leaf(direction)
     const filter = (typed: string) => cursor.show(typed === '' ? {} : { where: typed })
     const state = (typed: string) => this.#showState(typed || cursor.event.source)
-    const effects = () => cursor.effectsOf(cursor.place, EFFECTS_SHOWN_MAX).map(({ place }) => place)
+    const effects = () => cursor.effectsOf(cursor.place, PLACES_SHOWN_MAX + 1).map(({ place }) => place)
     return new Map([
       ['n', step(1)],
       ['down', step(1)],
@@ -50,17 +63,24 @@ export class View {
       ['up', step(-1)],
       ['N', () => this.#moved(cursor.stepWithin(1))],
       ['P', () => this.#moved(cursor.stepWithin(-1))],
+      ['pagedown', leaf(1)],
+      ['pageup', leaf(-1)],
       ['home', () => cursor.seek('first')],
       ['end', () => cursor.seek('last')],
       ['/', () => this.#ask('until', search(1))],
       ['?', () => this.#ask('back until', search(-1))],
-      ['v', () => this.#ask('to the next change of', watch)],
+      ['v', () => this.#ask('to the next change of', watch(1))],
+      ['V', () => this.#ask('back to the last change of', watch(-1))],
       ['g', () => this.#ask('go to sequence, time or id', (typed) => cursor.seek(typed))],
       ['f', () => this.#ask('show only where (empty: all)', filter)],
       ['s', () => this.#ask('state of (empty: this actor)', state)],
       ['d', () => this.#showChanges()],
       ['w', () => this.#showPlaces('Why', cursor.why().places)],
       ['e', () => this.#showPlaces('Effects', effects())],
+      ['x', () => this.#ask('events with a past or future', (typed) => this.#showMatches(typed))],
+      ['S', () => this.#showDiagram()],
+      ['m', () => this.#setMark()],
+      ['D', () => this.#showSinceMark()],
       [
         'q',
         () => {
@@ -78,6 +98,7 @@ export class View {
     }
     this.#message = ''
     if (this.#panel) {
+      if (this.#panel.scroll(name)) return
       this.#panel = undefined
       if (name === 'escape' || name === 'return' || text === ' ' || text === 'q') return
     }
@@ -87,31 +108,42 @@ export class View {
 
   render(columns: number, rows: number): string {
     const body = Math.max(1, rows - FRAME_LINES)
-    const lines = this.#panel?.slice(0, body) ?? [...this.#events(body)]
+    this.#body = body
+    const lines = [...(this.#panel?.render(columns, body) ?? this.#events(body, columns))]
     while (lines.length < body) lines.push('')
     const { log, place } = this.#cursor
     const status = this.#prompt
       ? `${this.#prompt.label}: ${this.#prompt.text}`
       : this.#message || `${place + 1} of ${log.length}${this.#withinMark()}`
-    return [rowHeading(), ...lines, status, HELP].map((line) => cut(line, columns)).join('\n')
+    const help = this.#panel && !this.#prompt ? PANEL_HELP : HELP
+    return [rowHeading(widthsFor(columns)), ...lines, status, ...help].map((line) => cut(line, columns)).join('\n')
   }
 
   /** The event here in the middle, with what is shown before and after it. */
-  *#events(body: number): Generator<string> {
+  *#events(body: number, columns: number): Generator<string> {
     const { log, place } = this.#cursor
+    const widths = widthsFor(columns)
     const before = this.#shownFrom(-1, Math.floor(body / 2)).reverse()
-    for (const one of before) yield rowOf(log, one)
-    yield `${INVERSE}${rowOf(log, place)}${PLAIN}`
-    for (const one of this.#shownFrom(1, body - before.length - 1)) yield rowOf(log, one)
+    for (const one of before) yield rowOf(log, one, widths)
+    yield `${INVERSE}${rowOf(log, place, widths)}${PLAIN}`
+    for (const one of this.#shownFrom(1, body - before.length - 1)) yield rowOf(log, one, widths)
   }
 
   #shownFrom(direction: Direction, count: number): number[] {
+    if (count <= 0) return []
     const found: number[] = []
     for (const place of this.#cursor.shown(direction)) {
       if (place !== this.#cursor.place) found.push(place)
       if (found.length >= count) break
     }
-    return found.slice(0, count)
+    return found
+  }
+
+  /** As many events as are shown. */
+  #leaf(direction: Direction): void {
+    const last = this.#shownFrom(direction, this.#body).at(-1)
+    this.#moved(last !== undefined)
+    if (last !== undefined) this.#cursor.seek(last)
   }
 
   #withinMark(): string {
@@ -125,7 +157,7 @@ export class View {
 
   #showState(actor: string): void {
     const known = this.#cursor.stateAt(actor)
-    this.#panel = known ? [known.source, ...stateLines(known.snapshot)] : [`${actor} has no state here.`]
+    this.#show(known ? [known.source, ...stateLines(known.snapshot)] : [`${actor} has no state here.`])
   }
 
   /** What this event, or the microstep, changed. */
@@ -137,14 +169,51 @@ export class View {
       microstep === undefined
         ? differences(before?.snapshot, after?.snapshot)
         : differences(steps[microstep - 1]?.snapshot, steps[microstep]?.snapshot)
-    this.#panel = found.length === 0 ? ['Nothing changed.'] : found.map(differenceLine)
+    this.#show(found.length === 0 ? ['Nothing changed.'] : found.map(differenceLine))
+  }
+
+  #setMark(): void {
+    this.#mark = this.#cursor.place
+    this.#message = `Event ${this.#cursor.event.sequence} is marked; D shows what differs from there.`
+  }
+
+  /** What differs in all states between the mark and here, whichever comes first. */
+  #showSinceMark(): void {
+    const { log, place } = this.#cursor
+    if (this.#mark === undefined) {
+      this.#message = 'No event is marked; m marks the one here.'
+      return
+    }
+    const found = this.#cursor.diff(this.#mark, place)
+    const title = `From event ${log.event(this.#mark).sequence} to ${log.event(place).sequence}:`
+    this.#show([title, ...(found.length === 0 ? ['No state of any actor differs.'] : found.map(differenceLine))])
+  }
+
+  #showMatches(query: string): void {
+    const places = [...this.#cursor.query(query, 'query')].map(({ place }) => place)
+    // What is followed by something is found from the end on.
+    this.#showPlaces(
+      'Found',
+      places.sort((left, right) => left - right),
+    )
+  }
+
+  #showDiagram(): void {
+    const { log, place } = this.#cursor
+    const places = [place, ...this.#shownFrom(1, DIAGRAM_EVENTS_MAX - 1)]
+    this.#show(textDiagram(log, places).split('\n'))
+  }
+
+  #show(lines: readonly string[]): void {
+    this.#panel = new Panel(() => lines)
   }
 
   #showPlaces(title: string, places: readonly number[]): void {
-    this.#panel = [
-      `${title}: ${places.length} ${places.length === 1 ? 'event' : 'events'}`,
-      ...places.map((place) => rowOf(this.#cursor.log, place)),
-    ]
+    const shown = places.slice(0, PLACES_SHOWN_MAX)
+    const first = shown.length < places.length ? 'the first ' : ''
+    const count = `${title}: ${first}${shown.length} ${shown.length === 1 ? 'event' : 'events'}`
+    const lines: Lines = (columns) => shown.map((place) => rowOf(this.#cursor.log, place, widthsFor(columns)))
+    this.#panel = new Panel((columns) => [count, ...lines(columns)])
   }
 
   #ask(label: string, use: (text: string) => void): void {
