@@ -3,6 +3,7 @@
  * strike.ts. All of them are within what the design promises to survive: no acknowledged commit may be lost by any of
  * them, in any combination.
  */
+import type { EndpointCommand } from '../../events/endpoint.ts'
 import type { Direction } from '../world/link.ts'
 
 interface At {
@@ -17,6 +18,15 @@ interface Lasting {
   readonly forMs: number
 }
 
+export const ORDERS = [
+  'Restart',
+  'Disable',
+  'Enable',
+  'Suspend',
+  'Wake',
+] as const satisfies readonly EndpointCommand['type'][]
+export type Order = (typeof ORDERS)[number]
+
 export type Fault =
   /** kill -9 of a zone's process; it is started again after `forMs`. */
   | (OfZone & Lasting & { readonly kind: 'kill-zone' })
@@ -26,9 +36,15 @@ export type Fault =
   | (OfZone & Lasting & { readonly kind: 'lose-disk' })
   /** Its host loses power, and comes back with a bit of its log flipped that it had been told is flushed. */
   | (OfZone & Lasting & { readonly kind: 'rot-disk' })
+  /** The same, and it turns out that a write of its log went astray, over another. */
+  | (OfZone & Lasting & { readonly kind: 'misplace-write' })
   /** All zones at once, with or without their disks. */
   | (At & Lasting & { readonly kind: 'lose-everything'; readonly disks: boolean })
   | (At & { readonly kind: 'kill-postgres' })
+  /** SIGTERM of a zone's process, which then ends in good order; it is started again after `forMs`. */
+  | (OfZone & Lasting & { readonly kind: 'stop-zone' })
+  /** All zones one after the other are stopped and started again, as when a new version is brought in. */
+  | (At & { readonly kind: 'rolling-restart'; readonly pauseMs: number })
   /** SIGSTOP, or a long pause of the garbage collector. */
   | (OfZone & Lasting & { readonly kind: 'pause-zone' })
   /** A client of the bus loses its connection and gets none; `client` is one of BUS_CLIENTS. */
@@ -47,10 +63,20 @@ export type Fault =
   | (At & Lasting & { readonly kind: 'restart-broker' })
   | (OfZone & Lasting & { readonly kind: 'slow'; readonly client: string; readonly factor: number })
   | (At & Lasting & { readonly kind: 'store-outage' })
-  /** The next syncs of the zone's disk fail with EIO. */
-  | (OfZone & { readonly kind: 'fail-sync'; readonly count: number })
+  /** The store refuses all, because nobody has renewed the credentials. */
+  | (At & Lasting & { readonly kind: 'expire-credentials' })
+  /** The next syncs, reads or writes of the zone's disk fail with EIO. */
+  | (OfZone & { readonly kind: 'fail-sync' | 'fail-reads' | 'fail-writes'; readonly count: number })
+  /** The next syncs of its log are told to have been made, and were not. */
+  | (OfZone & { readonly kind: 'lie-about-syncs'; readonly count: number })
   | (OfZone & Lasting & { readonly kind: 'full-disk' })
   | (OfZone & { readonly kind: 'set-clock'; readonly byMs: number })
+  /** The clock of its host goes at another rate, and with it all timers. */
+  | (OfZone & Lasting & { readonly kind: 'drift-clock'; readonly ppm: number })
+  /** Timers fire late, while messages come as ever. */
+  | (OfZone & Lasting & { readonly kind: 'late-timers'; readonly meanMs: number })
+  /** Somebody gives the endpoint an order, perhaps several times. What undoes it may come late or never; healing does it then. */
+  | (At & { readonly kind: 'order'; readonly order: Order; readonly times: number })
   /** The endpoint is told that a zone is down, which may be the one where its compute lives: two computes then compete. */
   | (OfZone & Lasting & { readonly kind: 'presume-down' })
 
@@ -65,8 +91,11 @@ const KINDS: Readonly<Record<FaultKind, true>> = {
   'lose-power': true,
   'lose-disk': true,
   'rot-disk': true,
+  'misplace-write': true,
   'lose-everything': true,
   'kill-postgres': true,
+  'stop-zone': true,
+  'rolling-restart': true,
   'pause-zone': true,
   cut: true,
   isolate: true,
@@ -77,9 +106,16 @@ const KINDS: Readonly<Record<FaultKind, true>> = {
   'restart-broker': true,
   slow: true,
   'store-outage': true,
+  'expire-credentials': true,
   'fail-sync': true,
+  'fail-reads': true,
+  'fail-writes': true,
+  'lie-about-syncs': true,
   'full-disk': true,
   'set-clock': true,
+  'drift-clock': true,
+  'late-timers': true,
+  order: true,
   'presume-down': true,
 }
 export const FAULT_KINDS = Object.keys(KINDS) as readonly FaultKind[]

@@ -6,6 +6,8 @@ import type { SimCluster } from '../cluster/sim-cluster.ts'
 import { type SimZone, safekeeperDirectory } from '../cluster/sim-zone.ts'
 import { type Kernel, WORLD } from '../kernel/kernel.ts'
 import type { Fault } from './fault.ts'
+import { isOfLog } from './log-records.ts'
+import { misplace } from './misplace.ts'
 import { rot } from './rot.ts'
 
 /** So long a failed sync may take to be told, by a safekeeper that is fetching what it missed. */
@@ -29,6 +31,12 @@ export function strike(cluster: SimCluster, fault: Fault): void {
         rot(zone.disk, safekeeperDirectory(cluster.project.timeline), kernel.draws)
       })
       break
+    case 'misplace-write':
+      down(kernel, zoneOf(cluster, fault), fault.forMs, (zone) => {
+        zone.losePower()
+        misplace(zone.disk, safekeeperDirectory(cluster.project.timeline), kernel.draws)
+      })
+      break
     case 'lose-everything':
       for (const zone of cluster.zones) {
         down(kernel, zone, fault.forMs, () => (fault.disks ? zone.loseDisk() : zone.losePower()))
@@ -36,6 +44,15 @@ export function strike(cluster: SimCluster, fault: Fault): void {
       break
     case 'kill-postgres':
       cluster.killPostgres()
+      break
+    case 'stop-zone': {
+      const zone = zoneOf(cluster, fault)
+      void zone.stop()
+      lasting(kernel, zone, 'down', fault.forMs, () => zone.start())
+      break
+    }
+    case 'rolling-restart':
+      void cluster.rollingRestart(fault.pauseMs)
       break
     case 'pause-zone':
       zoneOf(cluster, fault).pause(kernel.nowMs + fault.forMs)
@@ -70,9 +87,25 @@ export function strike(cluster: SimCluster, fault: Fault): void {
     case 'store-outage':
       bucket.outage(kernel.nowMs + fault.forMs)
       break
+    case 'expire-credentials':
+      bucket.expireCredentials(kernel.nowMs + fault.forMs)
+      break
     case 'fail-sync':
       zoneOf(cluster, fault).disk.syncsToFail += fault.count
       break
+    case 'fail-reads':
+      zoneOf(cluster, fault).disk.readsToFail += fault.count
+      break
+    case 'fail-writes':
+      zoneOf(cluster, fault).disk.writesToFail += fault.count
+      break
+    case 'lie-about-syncs': {
+      const { disk } = zoneOf(cluster, fault)
+      // One that forgets a vote lets two writers commit, and nothing that can be built on it would help.
+      disk.liesAbout = isOfLog
+      disk.syncsToLie += fault.count
+      break
+    }
     case 'full-disk': {
       const { disk } = zoneOf(cluster, fault)
       disk.isFull = true
@@ -83,6 +116,18 @@ export function strike(cluster: SimCluster, fault: Fault): void {
     }
     case 'set-clock':
       zoneOf(cluster, fault).clock.jump(fault.byMs)
+      break
+    case 'drift-clock': {
+      const zone = zoneOf(cluster, fault)
+      zone.drift(fault.ppm)
+      lasting(kernel, zone, 'drifting', fault.forMs, () => zone.steady())
+      break
+    }
+    case 'late-timers':
+      zoneOf(cluster, fault).timersLate(fault.meanMs, kernel.nowMs + fault.forMs)
+      break
+    case 'order':
+      cluster.order(fault.order, fault.times)
       break
     case 'presume-down': {
       const zone = zoneOf(cluster, fault)
@@ -103,9 +148,10 @@ export function strike(cluster: SimCluster, fault: Fault): void {
 export function heal(cluster: SimCluster): void {
   cluster.network.heal()
   cluster.bucket.heal()
+  cluster.settle()
   for (const zone of cluster.zones) {
-    zone.disk.isFull = false
-    zone.disk.syncsToFail = 0
+    zone.disk.heal()
+    zone.steady()
     if (isDamaged(zone)) zone.kill()
     zone.resume()
     zone.start()

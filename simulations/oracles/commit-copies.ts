@@ -1,7 +1,8 @@
 /**
  * The oracle that counts copies. When a term's log is opened, a majority of disks refuses older terms and holds the tail; when a position
  * becomes durable, a majority of disks holds it, and under `archived` durability the bucket does. What counts is what
- * would be left if every host lost power in that moment. A disk that was lost since it was counted is forgiven.
+ * would be left if every host lost power in that moment. A disk that was lost since it was counted is forgiven,
+ * and so is one that lies: of its zone's copies nothing is known.
  */
 import { lastTermOf } from '../../actors/compute/election.ts'
 import { majorityOf } from '../../actors/quorum.ts'
@@ -36,7 +37,7 @@ export class CommitCopies implements ReignObserver {
     const { archive, durability, violated, zones } = this.#ports
     const place = { position, chain }
     const copies = this.#count(term, place, (zone) => {
-      if ((zone.owes?.position ?? 0) < position) zone.owes = { ...place, disk: zone.disk, flips: zone.disk?.flips }
+      if ((zone.owes?.position ?? 0) < position) zone.owes = { ...place, disk: zone.disk, losses: zone.disk?.losses }
     })
     if (copies < majorityOf(zones))
       violated(`copies: ${position} of term ${term} is called durable, but of ${zones} disks only ${copies} hold it`)
@@ -63,5 +64,5 @@ export class CommitCopies implements ReignObserver {
 /** True if a disk that followed the term has been lost or damaged since: what it held then was counted rightly. */
 function hasLost({ disk, followed }: ZonePromises, term: number, isFresh: boolean): boolean {
   const before = followed.get(term)
-  return before !== undefined && (isFresh || before.disk !== disk || before.flips !== disk.flips)
+  return before !== undefined && (isFresh || before.disk !== disk || before.losses !== disk.losses || disk.lies > 0)
 }

@@ -24,10 +24,10 @@ export interface ZonePromises {
   log: HeldLog
   /** The highest it has told. */
   term: number
-  /** The furthest committed place that a disk of this zone has held, and which disk, after how many flips of bits. */
-  owes: (Place & { readonly disk: SimDisk | undefined; readonly flips: number | undefined }) | undefined
+  /** The furthest committed place that a disk of this zone has held, and which disk, after how many losses. */
+  owes: (Place & { readonly disk: SimDisk | undefined; readonly losses: number | undefined }) | undefined
   /** By term, the disk on which its election was followed. */
-  readonly followed: Map<number, { readonly disk: SimDisk; readonly flips: number }>
+  readonly followed: Map<number, { readonly disk: SimDisk; readonly losses: number }>
 }
 
 export interface PromisesPorts {
@@ -61,10 +61,15 @@ export class Promises implements SafekeeperObserver {
     this.#checkTerm(zone, held, said)
     // One that has withdrawn promises nothing any more, and tells what it had in mind.
     if (said.kind === 'status' && said.problem !== '') return
+    // What is said in good faith of a disk that lies is no lie of whoever says it.
+    if (disk.lies === 0) this.#checkDisk(zone, held, said)
+    if (said.kind === 'ack' && said.archived > 0) this.#checkArchived(zone, said.archived)
+    if (said.kind === 'elected' && said.ok) zone.followed.set(said.term, { disk, losses: disk.losses })
+  }
+
+  #checkDisk(zone: ZonePromises, held: Held, said: Said): void {
     if (said.flushed > 0) this.#checkFlushed(zone, held, said)
     if ('fresh' in said && !said.fresh) this.#checkMemory(zone, held, said)
-    if (said.kind === 'ack' && said.archived > 0) this.#checkArchived(zone, said.archived)
-    if (said.kind === 'elected' && said.ok) zone.followed.set(said.term, { disk, flips: disk.flips })
   }
 
   #checkTerm(zone: ZonePromises, { control }: Held, said: Said): void {
@@ -114,7 +119,7 @@ export class Promises implements SafekeeperObserver {
     const { archive } = this.#ports
     if (!owes || holds(zone.log, held, owes, archive)) return
     // An election drops log that nobody needs from here any more, and may be cut short by a crash. A disk that is another does not.
-    if (owes.disk === disk && owes.flips === disk?.flips && isElsewhere(owes, archive)) return
+    if (owes.disk === disk && owes.losses === disk?.losses && isElsewhere(owes, archive)) return
     this.#violated(
       zone,
       `does not call itself fresh (${said.kind}), but its disk holds [${held.begin}, ${held.end}), and not what it had of the committed log up to ${owes.position}`,

@@ -3,21 +3,23 @@
  * ISSTA 2012): many kinds are absent from a run, so that what one hides another shows. Draws here are apart from those of
  * the run, and each fault has its own names.
  */
-import { BUS_CLIENTS, FAULT_KINDS, type Fault, type FaultKind } from '../faults/fault.ts'
+import { BUS_CLIENTS, FAULT_KINDS, type Fault, type FaultKind, ORDERS, type Order } from '../faults/fault.ts'
 import { type Draws, SeededDraws } from '../kernel/draws.ts'
 import { DEFAULT_SETTINGS } from '../postgres/settings.ts'
 import { DEFAULT_WORKLOAD, type WorkloadPlan } from '../workloads/plan.ts'
+import { DRIFT_PPM_MAX } from '../world/clock.ts'
 import { drawNetworkSettings } from '../world/network-settings.ts'
 import { drawS3Settings } from '../world/s3-settings.ts'
 import { PLAN_VERSION, type Plan } from './plan.ts'
+import { drawSwizzles } from './swizzle.ts'
 import { drawTakeovers } from './takeovers.ts'
 
 const DURATION_MS = 30_000
-/** Of the kinds of faults, how many a run has. */
-const KIND_SHARE = 0.4
+/** Of the kinds of faults, how many a run has: few, some, or most. */
+const KIND_SHARES = [0.1, 0.25, 0.4]
 /** Of a kind that a run has. */
 const FAULTS_A_KIND_MAX = 4
-const FAULT_LENGTH_MEAN_MS = 4_000
+const FAULT_LENGTH_MEANS_MS = [500, 4_000, 8_000]
 const FAULT_LENGTH_MS_MAX = 20_000
 /** Of the plans, how many have little room everywhere: caches are full, and files are full and go, as in runs of hours. */
 const TINY_SHARE = 0.3
@@ -43,6 +45,15 @@ const FOLLOWS_MEAN_MS = 400
 /** Of the plans, in how many there are takeovers that are contested, and in how many nothing else happens. */
 const CONTESTED_SHARE = 0.65
 const ALONE_SHARE = 0.15
+const ROLLING_PAUSES_MS = [0, 1_000, 5_000]
+const LATE_TIMERS_MEANS_MS = [5, 50]
+/** Of orders to end service, how many are taken back before all heals. */
+const UNDONE_SHARE = 0.8
+const UNDOES: Partial<Record<Order, Order>> = { Disable: 'Enable', Suspend: 'Wake' }
+/** A clock that was a little wrong, or had lost its battery: in either direction, half of it at most. */
+const CLOCK_JUMPS_MS = [2_000, 20_000, 7_200_000]
+/** Of the plans, in how many connections are held and go on in orders of their own. */
+const SWIZZLED_SHARE = 0.1
 /** Of the plans, in how many most pages are written once: what is lost of one is not made good by the next write of it. */
 const WIDE_SHARE = 0.1
 const WIDE_KEYS = 2_000
@@ -124,15 +135,30 @@ function drawPostgres(draws: Draws): Plan['postgres'] {
   }
 }
 
-/** The archive's promise outlives all disks; that of a quorum outlives one, of always the same zone. */
+/** The archive's promise outlives all disks; that of a quorum outlives one, of always the same zone, and none that lies. */
 function survivable(durability: Plan['durability'], faults: readonly Fault[]): readonly Fault[] {
   if (durability === 'archived') return faults
-  const zone = faults.find(({ kind }) => kind === 'lose-disk' || kind === 'rot-disk')
+  const zone = faults.find(takesDisk)?.zone
   return faults.flatMap((fault): readonly Fault[] => {
     if (fault.kind === 'lose-everything') return [{ ...fault, disks: false }]
-    if (fault.kind !== 'lose-disk' && fault.kind !== 'rot-disk') return [fault]
-    return zone && 'zone' in zone && fault.zone === zone.zone ? [fault] : []
+    if (fault.kind === 'lie-about-syncs') return []
+    return !takesDisk(fault) || fault.zone === zone ? [fault] : []
   })
+}
+
+function takesDisk(
+  fault: Fault,
+): fault is Extract<Fault, { readonly kind: 'lose-disk' | 'rot-disk' | 'misplace-write' }> {
+  return fault.kind === 'lose-disk' || fault.kind === 'rot-disk' || fault.kind === 'misplace-write'
+}
+
+/** Most who order that there be no service order the contrary some time later; the others do when all heals. */
+function undone(draws: Draws, fault: Fault, lengthMeanMs: number): readonly Fault[] {
+  if (fault.kind !== 'order') return []
+  const order = UNDOES[fault.order]
+  if (order === undefined || !draws.chance('plan.order.isUndone', UNDONE_SHARE)) return []
+  const atMs = Math.round(fault.atMs + draws.exponential('plan.order.undone', lengthMeanMs))
+  return [{ ...fault, atMs, order }]
 }
 
 /** In some plans faults strike close upon others. */
@@ -152,32 +178,51 @@ function drawFaults(draws: Draws, zones: number): readonly Fault[] {
   const faults: Fault[] = []
   const isContested = draws.chance('plan.isContested', CONTESTED_SHARE)
   const isAlone = isContested && draws.chance('plan.isAlone', ALONE_SHARE)
+  const kindShare = draws.pick('plan.kindShare', KIND_SHARES)
+  const lengthMeanMs = draws.pick('plan.lengthMean', FAULT_LENGTH_MEANS_MS)
   for (const kind of isAlone ? [] : FAULT_KINDS) {
-    if (!draws.chance(`plan.has.${kind}`, KIND_SHARE)) continue
+    if (!draws.chance(`plan.has.${kind}`, kindShare)) continue
     const count = draws.between(`plan.count.${kind}`, 1, FAULTS_A_KIND_MAX)
-    for (let number = 0; number < count; number++) faults.push(drawFault(draws, kind, zones))
+    for (let number = 0; number < count; number++) {
+      const fault = drawFault(draws, kind, zones, lengthMeanMs)
+      faults.push(fault, ...undone(draws, fault, lengthMeanMs))
+    }
   }
   if (isContested) faults.push(...drawTakeovers(draws, zones, QUIET_START_MS, DURATION_MS - QUIET_START_MS))
+  if (draws.chance('plan.isSwizzled', SWIZZLED_SHARE)) {
+    faults.push(...drawSwizzles(draws, zones, QUIET_START_MS, DURATION_MS - QUIET_START_MS))
+  }
   return faults.sort((left, right) => left.atMs - right.atMs)
 }
 
-function drawFault(draws: Draws, kind: FaultKind, zones: number): Fault {
+function drawFault(draws: Draws, kind: FaultKind, zones: number, lengthMeanMs: number): Fault {
   const name = `plan.fault.${kind}`
   const earliestMs = draws.chance(`${name}.early`, 0.1) ? 0 : QUIET_START_MS
   const atMs = Math.round(earliestMs + draws.uniform(`${name}.at`) * (DURATION_MS - earliestMs))
   const zone = draws.between(`${name}.zone`, 0, zones - 1)
-  const forMs = Math.round(Math.min(FAULT_LENGTH_MS_MAX, draws.exponential(`${name}.for`, FAULT_LENGTH_MEAN_MS)))
+  const forMs = Math.round(Math.min(FAULT_LENGTH_MS_MAX, draws.exponential(`${name}.for`, lengthMeanMs)))
   switch (kind) {
     case 'kill-zone':
     case 'lose-power':
     case 'lose-disk':
     case 'rot-disk':
+    case 'misplace-write':
+    case 'stop-zone':
     case 'pause-zone':
     case 'full-disk':
     case 'presume-down':
       return { kind, atMs, zone, forMs }
     case 'restart-broker':
+    case 'expire-credentials':
       return { kind, atMs, forMs }
+    case 'rolling-restart':
+      return { kind, atMs, pauseMs: draws.pick(`${name}.pause`, ROLLING_PAUSES_MS) }
+    case 'drift-clock':
+      return { kind, atMs, zone, forMs, ppm: draws.between(`${name}.ppm`, -DRIFT_PPM_MAX, DRIFT_PPM_MAX) }
+    case 'late-timers':
+      return { kind, atMs, zone, forMs, meanMs: draws.pick(`${name}.mean`, LATE_TIMERS_MEANS_MS) }
+    case 'order':
+      return { kind, atMs, order: draws.pick(`${name}.order`, ORDERS), times: draws.pick(`${name}.times`, [1, 1, 3]) }
     case 'lose-everything':
       return { kind, atMs, forMs, disks: draws.chance(`${name}.disks`, 0.5) }
     case 'kill-postgres':
@@ -201,8 +246,16 @@ function drawFault(draws: Draws, kind: FaultKind, zones: number): Fault {
         ? { kind, atMs, forMs: draws.between(`${name}.for.long`, ...LONG_OUTAGE_MS) }
         : { kind, atMs, forMs }
     case 'fail-sync':
+    case 'fail-reads':
+    case 'fail-writes':
+    case 'lie-about-syncs':
       return { kind, atMs, zone, count: draws.between(`${name}.count`, 1, 3) }
     case 'set-clock':
-      return { kind, atMs, zone, byMs: Math.round((draws.uniform(`${name}.by`) - 0.5) * 20_000) }
+      return {
+        kind,
+        atMs,
+        zone,
+        byMs: Math.round((draws.uniform(`${name}.by`) - 0.5) * draws.pick(`${name}.far`, CLOCK_JUMPS_MS)),
+      }
   }
 }

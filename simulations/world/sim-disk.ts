@@ -38,6 +38,8 @@ export class SimDisk {
   writesToFail = 0
   /** How many of the next syncs of files answer success and leave all in the disk's own cache: see `SimFile.lie`. */
   syncsToLie = 0
+  /** Of which files. */
+  liesAbout: (path: string) => boolean = () => true
   /** Bits that flipped. */
   flips = 0
   /** Of files and directories, successful. */
@@ -292,6 +294,8 @@ export class SimDisk {
   /** True if the sync is told to have been made, and was not. */
   #lies(file: SimFile): boolean {
     if (this.syncsToLie === 0 || this.syncsToFail > 0 || file.isCut) return false
+    const [path] = [...this.#names].find(([, named]) => named === file) ?? []
+    if (path === undefined || !this.liesAbout(path)) return false
     this.syncsToLie--
     this.lies++
     file.lie()
