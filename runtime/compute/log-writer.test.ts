@@ -164,10 +164,20 @@ describe('under archived durability', () => {
   test('what is durable is released at once, and the archived position is told on', () => {
     const b = bench()
     const end = b.append(3)
-    for (const zone of ZONES) b.ack(zone, end, { archived: end - 100 })
-    expect([b.log.durable, b.log.released, b.log.archived]).toEqual([end - 100, end - 100, end - 100])
+    const archived = end - 132
+    for (const zone of ZONES) b.ack(zone, end, { archived })
+    expect([b.log.durable, b.log.released, b.log.archived]).toEqual([archived, archived, archived])
     b.append(1)
-    expect(b.out.at(-1)!.header.archived).toBe(end - 100)
+    expect(b.out.at(-1)!.header.archived).toBe(archived)
+  })
+
+  test('a frame that is durable in part is kept, or nothing behind it could be sent again', () => {
+    const b = bench()
+    const end = b.append(1, 3)
+    for (const zone of ZONES) b.ack(zone, end, { archived: START + 132 })
+    expect([b.log.durable, b.log.released]).toEqual([START + 132, START])
+    for (const zone of ZONES) b.ack(zone, end, { archived: end })
+    expect(b.log.released).toBe(end)
   })
 })
 
@@ -278,6 +288,48 @@ describe('an acknowledgement with a higher term', () => {
     const b = bench()
     b.ack('zone-3', START, { term: TERM + 1 })
     expect(b.calls).toEqual([`fenced ${TERM + 1}`])
+  })
+})
+
+describe('a ring that is full of what nobody has', () => {
+  /** Nothing of it arrives, until the worker has to wait for room. */
+  function fill(b: Bench): number {
+    while (b.log.ringFree >= RING_RESERVE_BYTES) b.append(1, 1, 64 * 1024)
+    b.frames.length = 0
+    b.pass(RESEND_AFTER_MS)
+    return b.log.end
+  }
+
+  function takeIn(b: Bench, from: number, end: number): void {
+    expect(b.calls.filter((call) => call.startsWith('reelect'))).toEqual([])
+    for (const zone of ZONES) {
+      const sent = b.frames.filter((frame) => frame.zone === zone).map(({ header }) => header)
+      expect(sent[0]!.begin).toBe(from)
+      expect(sent.at(-1)).toMatchObject({ chainAfter: b.sink.chain })
+      expect(sent.reduce((bytes, { length }) => bytes + length, from)).toBe(end)
+      b.ack(zone, end, { archived: end })
+    }
+    expect([b.log.durable, b.log.ringFree]).toEqual([end, RING_BYTES])
+  }
+
+  test('is sent again when the safekeepers are back', () => {
+    const b = bench()
+    const known = b.append(2)
+    for (const zone of ZONES) b.ack(zone, known, { archived: known })
+    takeIn(b, known, fill(b))
+  })
+
+  test('is sent again also from within a frame', () => {
+    const b = bench()
+    b.append(1, 3)
+    const known = START + 132
+    for (const zone of ZONES) b.ack(zone, known, { archived: known })
+    takeIn(b, known, fill(b))
+  })
+
+  test('is sent again from where the term began', () => {
+    const b = bench()
+    takeIn(b, START, fill(b))
   })
 })
 

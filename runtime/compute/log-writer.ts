@@ -131,8 +131,8 @@ export class LogWriter {
   /** `durable` or `archived` grew: answers fsyncs and gives room in the ring back, as far as the archive keeps up. */
   private release(): void {
     const { durable, archived } = this.proposer
-    const released = Math.max(Math.min(durable, archived + ARCHIVE_LAG_BYTES_MAX), this.log.released)
-    this.log.advance(Math.max(durable, this.log.durable), released, this.answerOk)
+    const released = this.log.releasable(Math.min(durable, archived + ARCHIVE_LAG_BYTES_MAX))
+    this.log.advance(Math.max(durable, this.log.durable), Math.max(released, this.log.released), this.answerOk)
   }
 
   private onFenced(term: number): void {

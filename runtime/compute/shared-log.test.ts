@@ -186,12 +186,30 @@ describe('the ring', () => {
   })
 
   test('holds what cannot be overwritten by the next operation', () => {
-    const { log } = opened(500)
+    const { log, answer } = opened(500)
     log.end = 500 + 100
     expect([499, 500, 600, 601].map((position) => log.holds(position))).toEqual([false, true, true, false])
     log.end = 500 + 2 * RING_BYTES
+    log.advance(log.end, log.end, answer)
     const oldest = log.end - RING_BYTES + RING_RESERVE_BYTES
     expect([oldest - 1, oldest].map((position) => log.holds(position))).toEqual([false, true])
+  })
+
+  test('holds all that was not released, though the next operation has to wait for room', () => {
+    const { log, answer } = opened(500)
+    log.end = 4_000
+    log.advance(3_000, 3_000, answer)
+    log.end = 3_000 + RING_BYTES
+    expect([2_999, 3_000, log.end].map((position) => log.holds(position))).toEqual([false, true, true])
+  })
+
+  test('may be released up to where a frame begins, or up to all that was sent', () => {
+    const { log } = opened(100)
+    log.markFrame(100, 7)
+    log.markFrame(150, 8)
+    log.end = 230
+    log.sent = 200
+    expect([100, 149, 150, 199, 200].map((position) => log.releasable(position))).toEqual([100, 100, 150, 150, 200])
   })
 })
 

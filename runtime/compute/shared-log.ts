@@ -182,9 +182,22 @@ export class SharedLog {
     return oldest === 0 && position >= this.base ? { position: this.base, chain: this.baseChain } : undefined
   }
 
-  /** True while log bytes from `position` on are in the ring. Check again after copying: the worker may have gone on. */
+  /**
+   * Main: true while log bytes from `position` on are in the ring. Check again after copying: the worker may have gone on. What is
+   * not released stays, however full the ring is: a worker that waits for room waits for just these bytes to be sent again.
+   */
   holds(position: number): boolean {
-    return position >= this.base && position >= this.end - this.ringBytes + this.reserveBytes && position <= this.end
+    const oldest = Math.min(this.released, this.end - this.ringBytes + this.reserveBytes)
+    return position >= this.base && position >= oldest && position <= this.end
+  }
+
+  /**
+   * Main: up to where the ring may be released if the log before `position` is needed no more. The whole frame is kept that
+   * `position` lies within, since without its beginning the chain there would not be known.
+   */
+  releasable(position: number): number {
+    if (position >= this.sent) return position
+    return this.placeBefore(position)?.position ?? position
   }
 
   /** Copies log bytes [from, to) into `target`; they must still be in the ring. */
