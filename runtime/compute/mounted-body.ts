@@ -5,9 +5,10 @@
 import { killPostgresBelow } from '../postgres/orphans.ts'
 import type { PostgresProcess } from '../postgres/server.ts'
 import { type AttachedVolume, attachVolume } from './attached-volume.ts'
+import { ClientDoor } from './client-door.ts'
 import type { ComputeBody, LogPositions, PostgresBody, VolumeBody } from './compute-body.ts'
 import type { BodyEnvironment } from './environment.ts'
-import { closeClients, createCluster, followPassword, launchPostgres, openClients } from './postgres-run.ts'
+import { createCluster, followPassword, launchPostgres } from './postgres-run.ts'
 import { mountPlace } from './volume-place.ts'
 
 export function mountedBody(environment: BodyEnvironment): ComputeBody {
@@ -78,6 +79,7 @@ class Child implements PostgresBody {
   readonly exited: PostgresProcess['exited']
   readonly #environment: BodyEnvironment
   readonly #server: PostgresProcess
+  readonly #door: ClientDoor
 
   constructor(environment: BodyEnvironment, server: PostgresProcess) {
     this.pid = server.pid
@@ -85,6 +87,7 @@ class Child implements PostgresBody {
     this.exited = server.exited
     this.#environment = environment
     this.#server = server
+    this.#door = new ClientDoor(server.pid)
   }
 
   followPassword(): Promise<void> {
@@ -92,11 +95,11 @@ class Child implements PostgresBody {
   }
 
   closeClients(): void {
-    closeClients(this.#server)
+    this.#door.close()
   }
 
   openClients(): void {
-    openClients(this.#server)
+    this.#door.open()
   }
 
   stop(mode: 'fast' | 'immediate'): Promise<unknown> {

@@ -1,6 +1,6 @@
 /**
- * Postgres on a mounted volume: creating the cluster, starting, stopping, closing the door to clients. It knows nothing of
- * terms or logs. The volume is reached by children only, since this process serves it.
+ * Postgres on a mounted volume: creating the cluster, starting, following the password. It knows nothing of terms or logs.
+ * The volume is reached by children only, since this process serves it.
  */
 import { join } from 'node:path'
 import { DATABASE, SUPERUSER } from '../control/banner.ts'
@@ -8,13 +8,9 @@ import { PostgresFailed } from '../errors.ts'
 import { initializeCluster } from '../postgres/cluster.ts'
 import { runCommand } from '../postgres/command.ts'
 import { ensurePassword } from '../postgres/credentials.ts'
-import { listProcesses } from '../postgres/processes.ts'
 import { type PostgresProcess, startPostgres } from '../postgres/server.ts'
 import { query } from '../postgres/sql.ts'
 import type { BodyEnvironment } from './environment.ts'
-
-/** What a client's backend shows as its title: `postgres: user database 127.0.0.1(5432) idle`, or `[local]`. */
-const CLIENT_TITLE = /^postgres: .* (\S+\(\d+\)|\[local\]) /
 
 /** Makes a cluster in an empty volume, or in one where an earlier attempt was cut off. */
 export async function createCluster(
@@ -68,25 +64,5 @@ export async function followPassword(environment: BodyEnvironment, server: Postg
   } catch {
     const literal = `'${password.replaceAll("'", "''")}'`
     await query({ ...login, host: server.socketDirectory }, `alter role ${SUPERUSER} password ${literal}`)
-  }
-}
-
-/** Ends all client sessions and lets no new ones in. A backend that waits for its commit ends when that does. */
-export function closeClients(server: PostgresProcess): void {
-  signal(server.pid, 'SIGSTOP')
-  for (const { pid, parent, argv } of listProcesses((name) => name === 'postgres')) {
-    if (parent === server.pid && CLIENT_TITLE.test(`${argv.join(' ')} `)) signal(pid, 'SIGTERM')
-  }
-}
-
-export function openClients(server: PostgresProcess): void {
-  signal(server.pid, 'SIGCONT')
-}
-
-function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name)
-  } catch {
-    // It has ended by itself.
   }
 }

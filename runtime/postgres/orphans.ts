@@ -62,7 +62,7 @@ async function freeze(list: () => readonly ProcessEntry[]): Promise<readonly Pro
 }
 
 /** Stopped, or asleep in the kernel with the signal pending: fork refuses whoever has one pending (copy_process in kernel/fork.c). */
-function cannotFork(entry: ProcessEntry): boolean {
+export function cannotFork(entry: ProcessEntry): boolean {
   return entry.state === 'T' || entry.state === 't' || entry.state === 'D'
 }
 
