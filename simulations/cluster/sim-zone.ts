@@ -133,17 +133,6 @@ export class SimZone {
     return { actors: this.#host?.inspect() ?? [], safekeeper: this.#safekeeper?.status() }
   }
 
-  /** For whoever wants to know why nothing gets on. */
-  describe(): string {
-    const states = this.inspect().actors.map(({ actor, state, term, queued, summary }) => {
-      const problem = summary['problem'] ? `: ${summary['problem']}` : ''
-      const queue = queued === 0 ? '' : `, ${queued} events wait`
-      return `${actor} ${state} (term ${term}${queue}${problem})`
-    })
-    const { state, term, flushed, archived } = this.#safekeeper?.status() ?? NO_SAFEKEEPER
-    return `safekeeper ${state} (term ${term}, flushed ${flushed}, archived ${archived}), ${states.join(', ')}`
-  }
-
   start(): void {
     if (this.#process) return
     const process: Process = { name: this.name, isAlive: true, pausedUntilMs: NEVER_PAUSED }
@@ -338,7 +327,6 @@ export function safekeeperDirectory(timeline: string): string {
 }
 
 const SYNC_MEAN_MS = 0.4
-const NO_SAFEKEEPER = { state: 'absent', term: 0, flushed: 0, archived: 0 }
 const WORLD_PROCESS: Process = { name: 'supervisor', isAlive: true, pausedUntilMs: NEVER_PAUSED }
 
 function writerOf(name: string): Uint8Array {
