@@ -259,6 +259,7 @@ export class Oracles {
     sometimes.reach('whose an object is was asked of the store', looks > 0)
     sometimes.reach('the store was too busy', met['slow-down'] > 0)
     sometimes.reach('the store was too busy, and said so as some services do', met['too-many-requests'] > 0)
+    sometimes.reach('the store took no credentials', met.expired > 0)
     sometimes.reach('an answer of the store got lost', met.stuck > 0)
     sometimes.reach('a body broke off', met.truncated > 0)
     sometimes.reach('two creations of a name were in conflict', met.conflict > 0)

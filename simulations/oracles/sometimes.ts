@@ -53,6 +53,7 @@ const BY_OTHERS = [
   'whose an object is was asked of the store',
   'the store was too busy',
   'the store was too busy, and said so as some services do',
+  'the store took no credentials',
   'an answer of the store got lost',
   'a body broke off',
   'two creations of a name were in conflict',
