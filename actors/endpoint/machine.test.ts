@@ -172,6 +172,15 @@ describe('an endpoint', () => {
       .expect({ state: 'waking', facts: ['EndpointEnabled', 'ComputePlaced'] })
   })
 
+  test('refuses to be enabled without a zone, so that whoever asks goes on asking', () => {
+    const disabled = asleep().given({ type: 'Disable', at: 3 }, down(1), down(2), down(3))
+    disabled.when({ type: 'Enable', at: 4 }).expect({ state: 'disabled', outcome: 'refused' })
+    disabled
+      .given(up(2))
+      .when({ type: 'Enable', at: 5 })
+      .expect({ state: 'waking', facts: ['EndpointEnabled', 'ComputePlaced'] })
+  })
+
   test('starts its compute again under a new host, in case the order was lost with the old one', () => {
     waking()
       .when({ type: 'Resumed', at: 50, zonesUp: [zone(1), zone(2)] })

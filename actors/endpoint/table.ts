@@ -75,7 +75,8 @@ export const table: Table<EndpointState, EndpointEvent, typeof guards, typeof ac
     Restart: [when('isUnknown', unknown), isDisabled],
     Suspend: ignored('nothing runs'),
     Disable: ignored('the endpoint is disabled'),
-    Enable: [when('isUnknown', unknown), { do: ['enable'] }],
+    // Enabled without a zone it would rest suspended, with nobody left who asks for it.
+    Enable: [when('isUnknown', unknown), when('noZoneUp', noZone), { do: ['enable'] }],
     EndpointCreated: { to: 'suspended', do: ['rememberCreation'] },
     EndpointEnabled: { to: 'suspended' },
     ComputePlaced: impossible,
