@@ -32,6 +32,8 @@ export interface KernelThreadPorts {
 
 /** Of a message between two threads. */
 const HOP_MS = 0.02
+/** A ring without room is looked at again after this. */
+export const RING_POLL_MS = 5
 
 type Message = ToVolume | Omit<ServeMessage, 'inbox'>
 
@@ -54,8 +56,16 @@ export class KernelThread implements VolumeThread {
     this.#data = data
     this.volume = new Volume({ pages: new MemoryPages(data.slotCount), local: new MemoryPages(LOCAL_SLOTS_MAX) })
     this.#folding = new FoldingVolume(this.volume, this.#post)
-    this.#toThread = new Queue(ports, (message) => this.#take(message))
-    this.#toHost = new Queue(ports, (message) => this.#hear(message))
+    this.#toThread = new Queue(
+      ports,
+      (message) => this.#take(message),
+      () => this.waitsForRoom,
+    )
+    this.#toHost = new Queue(
+      ports,
+      (message) => this.#hear(message),
+      () => false,
+    )
   }
 
   listen(hear: (message: FromVolume) => void, _failed: (error: unknown) => void, ended: () => void): void {
@@ -88,6 +98,16 @@ export class KernelThread implements VolumeThread {
   /** What is appended to, from the first moment of serving on. */
   get log(): SharedLog | undefined {
     return this.#log
+  }
+
+  /** True where the thread would block: nothing that it is asked to do may begin before there is room in the ring. */
+  get waitsForRoom(): boolean {
+    const { serving } = this
+    if (serving === undefined) return false
+    const { service, log } = serving
+    if (log.failure !== 0 || log.ringFree >= log.reserveBytes) return false
+    service.sink.send()
+    return true
   }
 
   /** A volume that failed half way through an operation must not go on. */
@@ -161,16 +181,22 @@ const LOCAL_SLOTS_MAX = 4096
 class Queue<M> {
   readonly #ports: Pick<KernelThreadPorts, 'kernel' | 'process'>
   readonly #take: (message: M) => void
+  readonly #isBlocked: () => boolean
   #waiting: M[] = []
 
-  constructor(ports: Pick<KernelThreadPorts, 'kernel' | 'process'>, take: (message: M) => void) {
+  constructor(
+    ports: Pick<KernelThreadPorts, 'kernel' | 'process'>,
+    take: (message: M) => void,
+    isBlocked: () => boolean,
+  ) {
     this.#ports = ports
     this.#take = take
+    this.#isBlocked = isBlocked
   }
 
   put(message: M): void {
     this.#waiting.push(message)
-    if (this.#waiting.length === 1) this.#ports.kernel.after(this.#ports.process, HOP_MS, () => this.#drain())
+    if (this.#waiting.length === 1) this.#drainAfter(HOP_MS)
   }
 
   clear(): void {
@@ -180,6 +206,22 @@ class Queue<M> {
   #drain(): void {
     const messages = this.#waiting
     this.#waiting = []
-    for (const message of messages) this.#take(message)
+    for (const [at, message] of messages.entries()) {
+      if (this.#isBlocked()) {
+        this.#putBack(messages.slice(at))
+        return
+      }
+      this.#take(message)
+    }
+  }
+
+  #putBack(messages: readonly M[]): void {
+    const isDue = this.#waiting.length > 0
+    this.#waiting = [...messages, ...this.#waiting]
+    if (!isDue) this.#drainAfter(RING_POLL_MS)
+  }
+
+  #drainAfter(delayMs: number): void {
+    this.#ports.kernel.after(this.#ports.process, delayMs, () => this.#drain())
   }
 }

@@ -8,7 +8,7 @@ import type { Volume } from '../../runtime/volume/volume.ts'
 import type { Kernel, Process } from '../kernel/kernel.ts'
 import type { SyncedAnswer } from '../oracles/reign-observer.ts'
 import { EIO, ENOENT, MountFailed, type SimMount } from '../postgres/mount.ts'
-import type { KernelThread } from './kernel-thread.ts'
+import { type KernelThread, RING_POLL_MS } from './kernel-thread.ts'
 import type { PendingSyncs } from './pending-syncs.ts'
 
 export interface VolumeMountPorts {
@@ -27,8 +27,6 @@ const ROOT = 1
 const ENODEV = 19
 const FILE_MODE = 0o100600
 const DIRECTORY_MODE = 0o40700
-/** A ring without room is looked at again after this. */
-const RING_POLL_MS = 5
 
 /** Of all callers together. */
 interface MountState {
@@ -149,6 +147,7 @@ export class VolumeMount implements SimMount {
       const sync = () => {
         const { serving } = this.#ports.thread
         if (!this.#isMounted || !serving) return syncs.replyError(number, 0, ENODEV)
+        if (this.#ports.thread.waitsForRoom) return this.#afterPoll(sync)
         try {
           serving.service.begin(this.#ports.nowMs())
           if (!serving.service.sync(number, 0, ino)) syncs.replyEmpty(number)
@@ -177,16 +176,12 @@ export class VolumeMount implements SimMount {
     return new Promise((resolve, reject) => {
       const fail = (errno: number) => reject(new MountFailed(operation, errno))
       const perform = () => {
-        const { kernel, process, thread, isCallerGone } = this.#ports
+        const { thread, isCallerGone } = this.#ports
         if (isCallerGone?.()) return
         const { serving } = thread
         if (!this.#isMounted || !serving) return fail(ENODEV)
         const { service, log } = serving
-        // The thread would block here; nothing else can happen meanwhile that needs it.
-        if (log.ringFree < log.reserveBytes && log.failure === 0) {
-          service.sink.send()
-          return kernel.after(process, RING_POLL_MS, perform)
-        }
+        if (thread.waitsForRoom) return this.#afterPoll(perform)
         try {
           const refusal = service.begin(this.#ports.nowMs())
           if (isChange && refusal !== 0) return fail(refusal)
@@ -205,6 +200,10 @@ export class VolumeMount implements SimMount {
       }
       perform()
     })
+  }
+
+  #afterPoll(again: () => void): void {
+    this.#ports.kernel.after(this.#ports.process, RING_POLL_MS, again)
   }
 
   #find(path: string): number {

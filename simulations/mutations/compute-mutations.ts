@@ -96,7 +96,7 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'archive-read-before-votes',
     file: REIGN,
-    find: 'votes.some(({ fresh }) => fresh) ? await findArchive() : before',
+    find: 'votes.some(({ fresh }) => fresh) ? await findArchive(!knowTheEnd(promises, grant)) : before',
     replace: 'before',
     about: 'The archive is not looked at again after disks without a memory have voted.',
     needs: { durability: 'archived', faults: ['lose-disk', 'lose-everything'] },
@@ -121,6 +121,13 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
     find: 'member.flushed < end && at - member.movedAt >= RESEND_AFTER_MS',
     replace: 'false',
     about: 'The timer that sends the log again is forgotten.',
+  },
+  {
+    name: 'full-ring-forgets-its-oldest',
+    file: 'runtime/compute/shared-log.ts',
+    find: 'Math.min(this.released, this.end - this.ringBytes + this.reserveBytes)',
+    replace: 'this.end - this.ringBytes + this.reserveBytes',
+    about: 'What was not acknowledged counts as gone once the ring is so full that its writer waits.',
   },
   {
     name: 'never-move-duty',

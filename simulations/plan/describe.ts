@@ -30,6 +30,7 @@ export function describePlan(plan: Plan): string {
       `${cachePages} pages of cache`,
     `store: ${errors[0]} errors, ${errors[1]} lost answers, ${errors[2]} truncated; ` +
       `clocks off by up to ${skewMs} ms${tail === '' ? '' : `; ${tail}`}`,
+    ...(postgres.bulkWalBytes === undefined ? [] : [`some writes make ${postgres.bulkWalBytes} bytes of WAL at once`]),
     ...(edits.length === 0 ? [] : [`edited: ${edits.map(describeEdit).join('; ')}`]),
     ...(postgres.mistakes.length === 0 ? [] : [`mistakes of Postgres: ${postgres.mistakes.join(', ')}`]),
   ].join('\n')

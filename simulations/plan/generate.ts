@@ -62,6 +62,9 @@ const INIT_SYNCED_SHARE = 0.1
 /** Of the plans, in how many clients do not think for a while: seals and snapshots then overlap with writes. */
 const BURST_SHARE = 0.3
 const BURST_MS_MAX = 2_000
+/** Of the plans, in how many statements are large now and then: what they write has no room in the ring before it is fsynced. */
+const BULK_SHARE = 0.2
+const BULK_WAL_BYTES = 48 * 1024
 /** So long a cluster is given to be created undisturbed, in most runs. */
 const QUIET_START_MS = 4_000
 /** Shorter than the real one, so that a run of half a minute sees both sides notice that they hear nothing. */
@@ -72,6 +75,7 @@ export function generatePlan(seed: number): Plan {
   const zones = draws.chance('plan.zones', 0.1) ? 5 : 3
   const durability = draws.chance('plan.durability', 0.3) ? 'quorum' : 'archived'
   const isTiny = draws.chance('plan.isTiny', TINY_SHARE)
+  const isBulky = draws.chance('plan.isBulky', BULK_SHARE)
   const cachePages = draws.pick('plan.cachePages', [256, 1024])
   return {
     version: PLAN_VERSION,
@@ -80,16 +84,16 @@ export function generatePlan(seed: number): Plan {
     durability,
     cachePages: isTiny ? TINY_CACHE_PAGES : cachePages,
     workload: drawWorkload(draws),
-    postgres: drawPostgres(draws),
+    postgres: { ...drawPostgres(draws), ...(isBulky ? { bulkWalBytes: BULK_WAL_BYTES } : {}) },
     network: { ...drawNetworkSettings(draws), silenceMaxMs: SILENCE_MS_MAX },
     store: drawS3Settings(draws),
     ...(isTiny
       ? {
           logLimits: TINY_LOG,
           segmentPages: draws.pick('plan.segmentPages', [1, 2, 8]),
-          ringBytes: TINY_RING_BYTES,
         }
       : {}),
+    ...(isTiny || isBulky ? { ringBytes: TINY_RING_BYTES } : {}),
     ...(draws.chance('plan.isFetching', FETCHING_SHARE) ? { gapLimits: SMALL_GAPS } : {}),
     ...(draws.chance('plan.hasSnapshots', SNAPSHOTS_SHARE)
       ? { snapshotLogBytes: draws.pick('plan.snapshotLogBytes', [512, 4_096]) }

@@ -126,6 +126,7 @@ const POSTGRES: ChecksOf<PostgresSettings> = {
   backgroundWriterShare: share,
   rewriteIntervalMs: number(0, DAY_MS),
   requestDelayMs: ms,
+  bulkWalBytes: whole(1, BYTES_MAX),
   recoveryInitSyncMethod: oneOf(['fsync', 'syncfs']),
   mistakes: list(oneOf(MISTAKES), MISTAKES.length),
 }
@@ -177,7 +178,7 @@ const PLAN: ChecksOf<Plan> = {
   durability: oneOf(['archived', 'quorum']),
   cachePages: whole(16, 2 ** 20),
   workload: fields(WORKLOAD, ['readers', 'burst']),
-  postgres: fields(POSTGRES),
+  postgres: fields(POSTGRES, ['bulkWalBytes']),
   network: fields(NETWORK, Object.keys(NETWORK) as Array<keyof NetworkSettings>),
   store: fields(STORE, Object.keys(STORE) as Array<keyof S3Settings>),
   clocks: list(fields(CLOCK), 5),

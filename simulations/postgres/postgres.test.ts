@@ -91,6 +91,30 @@ describe('simulated Postgres', () => {
     expect(new Set(await versions(await started(), ...keys))).toEqual(new Set([1]))
   })
 
+  test('writes much WAL before it fsyncs any of it where a statement is large, and finds what stands behind it', async () => {
+    let unsynced = 0
+    let most = 0
+    const { write: writePage, fsync } = mount
+    mount.write = (ino, offset, bytes) => {
+      most = Math.max(most, ++unsynced)
+      return writePage.call(mount, ino, offset, bytes)
+    }
+    mount.fsync = (ino) => {
+      unsynced = 0
+      return fsync.call(mount, ino)
+    }
+    const write40 = async (settings: Partial<PostgresSettings>) => {
+      const server = await started(settings)
+      for (let count = 0; count < 40; count++) await settled(write(server, 1))
+      server.kill()
+      mount.crash()
+      return most
+    }
+    expect(await write40({})).toBeLessThan(3)
+    expect(await write40({ bulkWalBytes: 48 * 1024 })).toBeGreaterThan(5)
+    expect(await versions(await started(), 1)).toEqual([80])
+  })
+
   test('removes the WAL that no recovery needs', async () => {
     const server = await started({ checkpointWalBytes: 30_000 })
     for (let count = 0; count < 3_000; count++) await settled(write(server, count % KEYS))

@@ -24,6 +24,9 @@ export interface SimPostgresOptions {
   readonly observer: ExecutionObserver
 }
 
+/** Of the writes, how many are large statements. */
+const BULK_SHARE = 0.1
+
 const EXIT_OK = 0
 const EXIT_FATAL = 1
 const EXIT_IMMEDIATE = 2
@@ -117,7 +120,14 @@ export class SimPostgres {
       mount: new LivingMount(this.#life, mount),
       panic,
     })
-    this.#sessions = new Sessions(this.#server, observer, panic)
+    this.#sessions = new Sessions(this.#server, observer, panic, () => this.#drawBulkWalBytes())
+  }
+
+  /** Nothing is drawn where no statement is large. */
+  #drawBulkWalBytes(): number {
+    const { kernel, name, settings } = this.#options
+    const { bulkWalBytes = 0 } = settings
+    return bulkWalBytes > 0 && kernel.draws.chance(`${name}.bulk`, BULK_SHARE) ? bulkWalBytes : 0
   }
 
   /** The server ends here and now: whoever called waits for ever, so nothing after it is acknowledged. */

@@ -14,7 +14,8 @@ import {
   type Transaction,
   type TransactionResult,
 } from './transaction.ts'
-import type { Change } from './wal-format.ts'
+import { type Change, RECORD_BYTES_MAX, RECORD_HEADER_BYTES } from './wal-format.ts'
+import type { WalWriter } from './wal-writer.ts'
 
 interface Session {
   readonly transaction: Transaction
@@ -26,12 +27,20 @@ export class Sessions {
   readonly #server: Server
   readonly #observer: ExecutionObserver
   readonly #panic: (error: unknown) => Promise<never>
+  readonly #bulkWalBytes: () => number
   readonly #open = new Set<Session>()
 
-  constructor(server: Server, observer: ExecutionObserver, panic: (error: unknown) => Promise<never>) {
+  /** `bulkWalBytes` says how much WAL a write makes beside its own. */
+  constructor(
+    server: Server,
+    observer: ExecutionObserver,
+    panic: (error: unknown) => Promise<never>,
+    bulkWalBytes: () => number,
+  ) {
     this.#server = server
     this.#observer = observer
     this.#panic = panic
+    this.#bulkWalBytes = bulkWalBytes
   }
 
   /** That have not been answered. */
@@ -87,6 +96,7 @@ export class Sessions {
   async #write(pages: ReadonlyMap<number, BufferPage>, transactionId: number): Promise<TransactionResult> {
     const { wal, pool, background } = this.#server
     const changes = changesOf(pages, transactionId)
+    insertBulk(wal, this.#bulkWalBytes())
     const { endLsn } = wal.insert({ kind: 'update', transactionId, changes })
     for (const { key, written } of changes) writeSlot(pages.get(key)!.bytes, slotOf(key), written)
     for (const page of pages.values()) pool.changed(page, endLsn)
@@ -95,6 +105,11 @@ export class Sessions {
     await wal.flush(endLsn)
     return changes.map(({ key, parent, written }) => ({ key, read: parent, written }))
   }
+}
+
+function insertBulk(wal: WalWriter, bytes: number): void {
+  for (let end = wal.insertLsn + bytes; wal.insertLsn < end; )
+    wal.insert({ kind: 'bulk', bodyBytes: RECORD_BYTES_MAX - RECORD_HEADER_BYTES })
 }
 
 function read(pages: ReadonlyMap<number, BufferPage>): TransactionResult {

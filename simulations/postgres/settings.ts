@@ -19,6 +19,11 @@ export interface PostgresSettings {
   readonly backgroundWriterShare: number
   /** Mean time between rewrites of a relation into a new file, while there are changes; 0 for never. */
   readonly rewriteIntervalMs: number
+  /**
+   * So much WAL some transactions make beside their own, as a bulk statement does: it is written before anybody fsyncs it. None if
+   * it is absent.
+   */
+  readonly bulkWalBytes?: number
   /** From a client's request until the server takes it up. */
   readonly requestDelayMs: number
   /** recovery_init_sync_method: syncfs does nothing on FUSE, so the volume must be durable before the server starts. */

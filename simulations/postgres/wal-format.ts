@@ -25,6 +25,7 @@ const CHECKPOINT = 1
 const UPDATE = 2
 const PAGE = 3
 const RELATION = 4
+const BULK = 5
 const CHANGE_BYTES = 48
 const REGISTER_BYTES = 24
 
@@ -42,6 +43,7 @@ export type WalRecord =
   | UpdateRecord
   | PageRecord
   | RelationRecord
+  | BulkRecord
 
 export interface UpdateRecord {
   readonly kind: 'update'
@@ -65,7 +67,13 @@ export interface RelationRecord {
   readonly oldFile: number
 }
 
-const KINDS = { checkpoint: CHECKPOINT, update: UPDATE, page: PAGE, relation: RELATION } as const
+/** Rows that nobody reads: what counts is how many bytes they are. */
+export interface BulkRecord {
+  readonly kind: 'bulk'
+  readonly bodyBytes: number
+}
+
+const KINDS = { checkpoint: CHECKPOINT, update: UPDATE, page: PAGE, relation: RELATION, bulk: BULK } as const
 
 export const blockOf = (lsn: number) => Math.floor(lsn / BLOCK_ROOM_BYTES)
 export const segmentOfBlock = (block: number) => Math.floor(block / BLOCKS_PER_SEGMENT)
@@ -115,6 +123,7 @@ export function decodeRecord(bytes: Buffer): WalRecord {
   if (kind === CHECKPOINT) return { kind: 'checkpoint', redoLsn: body.readUIntLE(0, 6) }
   if (kind === PAGE) return decodePage(body)
   if (kind === RELATION) return decodeRelation(body)
+  if (kind === BULK) return { kind: 'bulk', bodyBytes: body.length }
   return decodeUpdate(body)
 }
 
@@ -122,6 +131,7 @@ function encodeBody(record: WalRecord): Buffer {
   if (record.kind === 'checkpoint') return encodeNumbers([record.redoLsn])
   if (record.kind === 'relation') return encodeNumbers([record.relation, record.file, record.oldFile])
   if (record.kind === 'update') return encodeUpdate(record)
+  if (record.kind === 'bulk') return Buffer.alloc(record.bodyBytes)
   const registers = record.slots.flatMap(({ version, transactionId, hash }) => [version, transactionId, hash])
   return encodeNumbers([record.file, record.block, ...registers])
 }

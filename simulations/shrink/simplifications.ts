@@ -138,6 +138,8 @@ function without(plan: Plan, name: (typeof ROOM)[number]): Plan {
 function quieterPostgres(plan: Plan): readonly Plan[] {
   const { postgres } = plan
   const offers: Plan[] = []
+  const { bulkWalBytes, ...plain } = postgres
+  if (bulkWalBytes !== undefined) offers.push({ ...plan, postgres: plain })
   if (postgres.rewriteIntervalMs > 0) offers.push({ ...plan, postgres: { ...postgres, rewriteIntervalMs: 0 } })
   if (postgres.checkpointIntervalMs < CHECKPOINT_INTERVAL_MS_MAX)
     offers.push({ ...plan, postgres: { ...postgres, checkpointIntervalMs: CHECKPOINT_INTERVAL_MS_MAX } })
