@@ -113,8 +113,10 @@ export function settleExisting(directory: StoreDirectory, path: string): void {
   try {
     const status = fstatSync(file)
     if (!status.isFile()) throw folderInTheWay(path)
-    if (directory.isUnsynced(path)) writeAgain(path)
+    const isUnsynced = directory.isUnsynced(path)
+    if (isUnsynced) writeAgain(path, file)
     directory.settle(file, path, status.nlink)
+    if (isUnsynced) directory.forgetUnsynced(path)
   } finally {
     closeSync(file)
   }
@@ -122,15 +124,15 @@ export function settleExisting(directory: StoreDirectory, path: string): void {
 
 /**
  * After a failed fsync the kernel may call pages clean that never reached the disk, and the next fsync would say that all is
- * well. The same bytes over themselves make them dirty again, and no reader sees a difference.
+ * well. The same bytes over themselves make them dirty again, and no reader sees a difference. They are those of the open
+ * `file`: what somebody has put into its place meanwhile (file-mend.ts) was durable before, and other bytes would spoil it.
  */
-function writeAgain(path: string): void {
-  const bytes = readFileSync(path)
-  const file = openSync(path, constants.O_WRONLY)
+function writeAgain(path: string, file: number): void {
+  const again = openSync(path, constants.O_WRONLY)
   try {
-    writeAll(file, [bytes])
+    if (fstatSync(again).ino === fstatSync(file).ino) writeAll(again, [readFileSync(file)])
   } finally {
-    closeSync(file)
+    closeSync(again)
   }
 }
 

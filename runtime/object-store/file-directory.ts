@@ -1,12 +1,14 @@
 /**
- * Where the file store keeps things, and how a name becomes durable. Objects lie under their keys. Two folders of the
+ * Where the file store keeps things, and how a name becomes durable. Objects lie under their keys. Three folders of the
  * store's own carry a '~', which no key can have: `~new` for objects that have no name yet, `~mended` for the
- * decisions about torn objects (file-mend.ts). Nothing here knows what is written into the files.
+ * decisions about torn objects (file-mend.ts), `~unsynced` for marks of objects whose fsync failed. Nothing here knows what
+ * is written into the files.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import {
   closeSync,
   constants,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -15,12 +17,13 @@ import {
   statSync,
   unlinkSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { codeOf, syncDirectory } from '../system-calls.ts'
 import { isAbsent } from './file-errors.ts'
 
 export const NEW_FOLDER = '~new'
 export const MENDED_FOLDER = '~mended'
+export const UNSYNCED_FOLDER = '~unsynced'
 export const FILE_MODE = 0o600
 export const DIRECTORY_MODE = 0o700
 
@@ -44,7 +47,7 @@ export class StoreDirectory {
   /** Unique among processes and restarts, as pids are not. */
   private readonly self = randomBytes(8).toString('hex')
   private created = 0
-  /** Objects whose fsync failed: what the kernel shows of them may not be on the disk. */
+  /** Objects whose fsync failed here: what the kernel shows of them may not be on the disk. */
   private readonly unsynced = new Set<string>()
 
   /** Makes the directory if need be. Throws errno errors. */
@@ -54,8 +57,7 @@ export class StoreDirectory {
     for (let at = root; first !== undefined && at.length >= first.length; at = dirname(at)) syncDirectory(dirname(at))
     this.known.add(root)
     this.namesFollowFile = NAMES_FOLLOW_FILE.has(statfsSync(root).type)
-    this.ensure(join(root, NEW_FOLDER))
-    this.ensure(join(root, MENDED_FOLDER))
+    this.ensureOwn()
   }
 
   pathOf(key: string): string {
@@ -64,7 +66,7 @@ export class StoreDirectory {
 
   /** Where the repair of `key` is decided. Hashed, since a key may be longer than a file name. */
   mendedPathOf(key: string): string {
-    return join(this.root, MENDED_FOLDER, createHash('sha256').update(key).digest('hex'))
+    return join(this.root, MENDED_FOLDER, hashOf(key))
   }
 
   /** A name that nobody else uses, on the filesystem of the objects. */
@@ -95,8 +97,7 @@ export class StoreDirectory {
   forget(): void {
     this.known.clear()
     this.known.add(this.root)
-    this.ensure(join(this.root, NEW_FOLDER))
-    this.ensure(join(this.root, MENDED_FOLDER))
+    this.ensureOwn()
   }
 
   /** Makes the open `file` durable together with its name `path`, which it must already have. */
@@ -104,16 +105,38 @@ export class StoreDirectory {
     try {
       fsyncSync(file)
     } catch (error) {
-      this.unsynced.add(path)
+      this.noteUnsynced(path)
       throw error
     }
     if (!this.takesNameAlong(links)) syncDirectory(dirname(path))
-    this.unsynced.delete(path)
+  }
+
+  /**
+   * After an fsync of `path` has failed. The kernel tells of that once, and all processes see the same pages: so all of them
+   * must know. The mark need not be durable, for after a power failure what is read is what the disk has.
+   */
+  noteUnsynced(path: string): void {
+    this.unsynced.add(path)
+    try {
+      closeSync(openSync(this.markOf(path), constants.O_CREAT | constants.O_WRONLY, FILE_MODE))
+    } catch {
+      // A disk that takes no empty file either: what failed first is to be told, and this process knows.
+    }
   }
 
   /** Whether another fsync of `path` says nothing before its bytes have been written again. */
   isUnsynced(path: string): boolean {
-    return this.unsynced.has(path)
+    return this.unsynced.has(path) || existsSync(this.markOf(path))
+  }
+
+  /** Its bytes were written again and synced, or it was removed. */
+  forgetUnsynced(path: string): void {
+    this.unsynced.delete(path)
+    try {
+      unlinkSync(this.markOf(path))
+    } catch (error) {
+      if (!isAbsent(error)) throw error
+    }
   }
 
   /** Whether the fsync of a file with so many names is enough. Two mean that its writer died, or that it was mended. */
@@ -133,6 +156,18 @@ export class StoreDirectory {
       }
     }
   }
+
+  private ensureOwn(): void {
+    for (const folder of [NEW_FOLDER, MENDED_FOLDER, UNSYNCED_FOLDER]) this.ensure(join(this.root, folder))
+  }
+
+  private markOf(path: string): string {
+    return join(this.root, UNSYNCED_FOLDER, hashOf(relative(this.root, path)))
+  }
+}
+
+function hashOf(key: string): string {
+  return createHash('sha256').update(key).digest('hex')
 }
 
 export function isTaken(error: unknown): boolean {

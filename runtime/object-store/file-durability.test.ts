@@ -2,7 +2,17 @@
  * In which order the file store asks the disk for what. That is what a power failure tests, and nothing short of one
  * would notice a missing fsync; so the system calls are watched instead.
  */
-import { linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -18,6 +28,8 @@ const watch = vi.hoisted(() => ({
   writeBytesMax: Number.POSITIVE_INFINITY,
   /** What the next sync fails for, once: 'new', 'object', 'folder' or nothing. */
   failsOnce: '',
+  /** Before a file that is there is opened to be written again. */
+  beforeRewrite: () => {},
 }))
 
 const failing = vi.hoisted(() => (kind: string) => {
@@ -35,12 +47,14 @@ const taken = vi.hoisted(() => (parts: NodeJS.ArrayBufferView[]): NodeJS.ArrayBu
 const kindOf = vi.hoisted(() => (path: string) => {
   if (path.includes('~new/')) return 'new'
   if (path.includes('~mended/')) return 'mended'
+  if (path.includes('~unsynced/')) return 'unsynced'
   return path.endsWith('object') ? 'object' : 'folder'
 })
 
 vi.mock('node:fs', async (original) => {
   const real = await original<typeof import('node:fs')>()
   const openSync: typeof real.openSync = (path, flags, mode) => {
+    if (flags === real.constants.O_WRONLY) watch.beforeRewrite()
     const file = real.openSync(path, flags, mode)
     watch.paths.set(file, String(path))
     return file
@@ -61,6 +75,12 @@ vi.mock('node:fs', async (original) => {
     },
     fsync: (file: number, done: (error: NodeJS.ErrnoException | null) => void) => {
       synced(file)
+      try {
+        failing(kindOf(watch.paths.get(file) ?? 'unknown'))
+      } catch (error) {
+        done(error as NodeJS.ErrnoException)
+        return
+      }
       real.fsync(file, done)
     },
     linkSync: (from: string, to: string) => {
@@ -119,6 +139,7 @@ async function open(filesystem: number): Promise<void> {
 }
 
 beforeEach(() => {
+  watch.beforeRewrite = () => {}
   watch.writeBytesMax = Number.POSITIVE_INFINITY
 })
 afterEach(() => rmSync(root, { recursive: true, force: true }))
@@ -190,11 +211,56 @@ describe('a sync that fails', () => {
     expect(createFails).toThrow(DiskFailed)
     watch.calls.length = 0
     await run(store.read(key))
-    expect(watch.calls).toEqual(['write', 'sync object'])
+    expect(watch.calls).toEqual(['write', 'sync object', 'unlink unsynced'])
     watch.calls.length = 0
     await run(store.read(key))
     expect(watch.calls).toEqual(['sync object'])
     stands()
+  })
+
+  test.each(['new', 'object'])(
+    'of the %s is known to every process, until the bytes were written again',
+    async (what) => {
+      await open(EXT4)
+      const another = () => run(openFileStore(root))
+      const [other, third, last] = [await another(), await another(), await another()]
+      if (what === 'object') store.createNow(key, body)
+      watch.failsOnce = what
+      if (what === 'new') expect(createFails).toThrow(DiskFailed)
+      else expect(await failure(store.read(key))).toMatchObject({ _tag: 'DiskFailed' })
+      watch.calls.length = 0
+      watch.failsOnce = 'object'
+      expect(() => other.createNow(key, body)).toThrow(DiskFailed)
+      expect(watch.calls).toEqual(['sync folder', 'write', 'unlink new', 'write', 'sync object'])
+      watch.calls.length = 0
+      await run(third.read(key))
+      expect(watch.calls).toEqual(['write', 'sync object', 'unlink unsynced'])
+      watch.calls.length = 0
+      await run(last.read(key))
+      expect(watch.calls).toEqual(['sync object'])
+      stands()
+    },
+  )
+
+  test('is forgotten with its object', async () => {
+    await open(EXT4)
+    watch.failsOnce = 'new'
+    expect(createFails).toThrow(DiskFailed)
+    expect(readdirSync(join(root, '~unsynced'))).toHaveLength(1)
+    await run(store.remove(key))
+    expect(readdirSync(join(root, '~unsynced'))).toEqual([])
+    expect(await run(store.list(''))).toEqual([{ key: 'warm/object', size: undefined }])
+  })
+
+  test('has nothing written over what somebody has put into the place of the object meanwhile', async () => {
+    await open(EXT4)
+    watch.failsOnce = 'new'
+    expect(createFails).toThrow(DiskFailed)
+    const mended = join(root, '~new/mended')
+    writeFileSync(mended, 'mended')
+    watch.beforeRewrite = () => renameSync(mended, join(root, key))
+    expect(store.createNow(key, body)).toBe('exists')
+    expect(readFileSync(join(root, key), 'utf8')).toBe('mended')
   })
 })
 

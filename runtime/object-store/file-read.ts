@@ -49,7 +49,12 @@ export async function readObject(
 
 async function settle(directory: StoreDirectory, file: number, path: string, links: number): Promise<void> {
   if (directory.isUnsynced(path)) return settleExisting(directory, path)
-  await fsyncLater(file)
+  try {
+    await fsyncLater(file)
+  } catch (error) {
+    directory.noteUnsynced(path)
+    throw error
+  }
   if (!directory.takesNameAlong(links)) syncDirectory(dirname(path))
 }
 

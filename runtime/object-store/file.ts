@@ -63,6 +63,7 @@ function fileStore(root: string): FileStore {
         checkKey(key)
         await removeFile(directory.pathOf(key))
         await removeFile(directory.mendedPathOf(key))
+        directory.forgetUnsynced(directory.pathOf(key))
       }),
   }
 }
