@@ -128,6 +128,7 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
     find: 'Math.min(this.released, this.end - this.ringBytes + this.reserveBytes)',
     replace: 'this.end - this.ringBytes + this.reserveBytes',
     about: 'What was not acknowledged counts as gone once the ring is so full that its writer waits.',
+    plan: 'mutations/plans/full-ring-forgets-its-oldest',
   },
   {
     name: 'never-move-duty',
