@@ -156,10 +156,13 @@ describe('a zone that is told to stop', () => {
     const { cluster, pass, servesToTheEnd } = await serving()
     const last = cluster.zones.at(-1)!
     const { process } = last
+    const [first] = cluster.zones
     void cluster.rollingRestart(3_000)
     await pass(500)
+    expect(first!.isStopping).toBe(true)
+    cluster.settle()
+    expect(first!.isUp).toBe(false)
     await servesToTheEnd()
-    expect(cluster.zones.some(({ isStopping }) => isStopping)).toBe(false)
     await pass(30_000)
     expect(last.process).toBe(process)
   })
