@@ -1,9 +1,10 @@
 import * as Effect from 'effect/Effect'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { zone } from '../../actors/zone/machine.ts'
-import { decodeEnvelope, type Envelope } from '../../events/envelope.ts'
+import { decodeEnvelope, type Envelope, encodeEnvelope, wrap } from '../../events/envelope.ts'
 import { EndpointId, ProjectId, TimelineId, ZoneId } from '../../events/identifiers.ts'
 import { StoreUnavailable } from '../errors.ts'
+import { actorSubject } from '../system/ports.ts'
 import { run } from '../system/run.ts'
 import { TestWorld } from '../system/testing.ts'
 import { realTimers } from '../system/timers.ts'
@@ -95,12 +96,67 @@ test('when Loch is to stop no compute is placed any more, yet the timeline is an
   leadership.begin(() => zone.begin({ id: zones[0]!, zones, incarnation: 1 }))
   const hosted = () => system.inspect().map(({ actor }) => actor)
   await expect.poll(hosted).toEqual(['timeline.main', 'endpoint.main'])
-  await leadership.stopPlacing()
-  expect(hosted()).toEqual(['timeline.main'])
+  leadership.stopPlacing()
+  await expect.poll(hosted).toEqual(['timeline.main'])
   // Should it begin to lead only now, that holds too.
   await leadership.end()
   expect(hosted()).toEqual([])
   leadership.begin(() => zone.begin({ id: zones[0]!, zones, incarnation: 1 }))
   await expect.poll(hosted).toEqual(['timeline.main'])
   await leadership.end()
+})
+
+describe('when Loch is to stop while its journals are being opened', () => {
+  async function woken() {
+    const world = new TestWorld()
+    const system = world.system()
+    const [placements, reports]: [string[], string[]] = [[], []]
+    const report = (line: string) => void reports.push(line)
+    const bus = { publish: (subject: string) => void placements.push(subject) }
+    const begin = () => {
+      const leadership = new Leadership(system, { config, bus, store: world.store, report, ...time })
+      leadership.begin(() => zone.begin({ id: zones[0]!, zones, incarnation: 1 }))
+      return leadership
+    }
+    const hosted = () => system.inspect().map(({ actor }) => actor)
+    const resumed = () =>
+      world.published
+        .filter(({ subject }) => subject.endsWith('events.endpoint.main'))
+        .filter(({ data }) => (decodeEnvelope(data) as Envelope).type === 'Resumed').length
+    const first = begin()
+    await expect.poll(() => system.inspect().map(({ state }) => state)).toEqual(['active', 'suspended'])
+    const wake = wrap({ type: 'Wake', at: 0 } as const, { id: 'wake', actor: 'endpoint.main', sequence: 0, term: 0 })
+    world.send(actorSubject('p', 'endpoint.main'), encodeEnvelope(wake))
+    await expect.poll(() => placements).toHaveLength(1)
+    await first.end()
+    placements.length = 0
+    return { world, begin, hosted, resumed, placements, reports }
+  }
+
+  test('the timeline is answered for once they can be', async () => {
+    const { world, begin, hosted, reports } = await woken()
+    world.store.down = true
+    const leadership = begin()
+    await expect.poll(() => reports.join()).toContain('it is down')
+    leadership.stopPlacing()
+    expect(hosted()).toEqual([])
+    world.store.down = false
+    await expect.poll(hosted, { timeout: 5_000 }).toEqual(['timeline.main'])
+    await leadership.end()
+  })
+
+  test('an endpoint whose hosting cannot be called back places nothing', async () => {
+    const { world, begin, hosted, resumed, placements } = await woken()
+    const { list } = world.store
+    const before = resumed()
+    world.store.list = (prefix, options) => {
+      if (prefix.startsWith('endpoints/')) leadership.stopPlacing()
+      return list(prefix, options)
+    }
+    const leadership = begin()
+    await expect.poll(resumed).toBe(before + 1)
+    await expect.poll(hosted).toEqual(['timeline.main'])
+    expect(placements).toEqual([])
+    await leadership.end()
+  })
 })

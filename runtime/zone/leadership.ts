@@ -72,13 +72,13 @@ export class Leadership {
 
   /**
    * From now on no compute is placed any more, while the timeline is still answered for: a compute that stops records
-   * its last snapshot there, or the next one would have to fold all the log since the last.
+   * its last snapshot there, or the next one would have to fold all the log since the last. Nobody need wait until the
+   * endpoint is released: while the store is down that takes until it is back.
    */
-  async stopPlacing(): Promise<void> {
+  stopPlacing(): void {
     this.#places = false
     this.#endpoint = undefined
     this.#work = this.#work.then(() => this.#releaseEndpoint())
-    await this.#work
   }
 
   /** Resolves when nothing is hosted any more. */
@@ -165,6 +165,7 @@ export class Leadership {
     const { endpoint, timeline, project } = config
     const actor = await run(
       this.#system.host(endpointActor, endpoint, undefined, ({ compute, endpoint, timeline, zone, launch }, scope) => {
+        if (!this.#places) return
         const { id, correlationId } = scope.cause
         const placement = { compute, endpoint, timeline, zone, launch, cause: { id, correlationId } }
         bus.publish(placementSubject(project, zone), encodePlacement(placement))

@@ -6,6 +6,7 @@ import { ComputeId, EndpointId, ProjectId, Term, TimelineId, ZoneId } from '../.
 import type { BusMessage } from '../bus/bus.ts'
 import { depositionSubject, encodeDeposition } from '../compute/deposition.ts'
 import { NoAnswer } from '../errors.ts'
+import { MemoryStore } from '../log/testing.ts'
 import { realTimers } from '../system/timers.ts'
 import { encodePlacement, placementSubject } from './compute-placement.ts'
 import { zonePorts } from './ports.ts'
@@ -38,14 +39,22 @@ class PacketBus {
   }
 }
 
-async function open(bus: PacketBus, reports: string[]): Promise<ZoneHost> {
-  const zones = ['zone-1', 'zone-2'].map((name) => ZoneId.make(name))
+async function open(
+  bus: PacketBus,
+  reports: string[],
+  names = ['zone-1', 'zone-2'],
+  store = new MemoryStore(),
+): Promise<ZoneHost> {
+  const zones = names.map((name) => ZoneId.make(name))
   const config = {
     project: ProjectId.make('p'),
     zone: zones[0]!,
     zones,
     zoneDirectory: '/nowhere',
     logDirectory: '/nowhere',
+    timeline: TimelineId.make('main'),
+    endpoint: EndpointId.make('main'),
+    durability: 'archived',
   }
   const report = (line: string) => reports.push(line)
   const time = { nowMs: Date.now, monotonicMs: () => performance.now(), timers: realTimers }
@@ -53,15 +62,24 @@ async function open(bus: PacketBus, reports: string[]): Promise<ZoneHost> {
     ...time,
     project: config.project,
     bus: bus as never,
-    store: {} as never,
+    store: store as never,
     newId: randomUUID,
     report: (actor, doing) => report(`${actor}: ${doing}`),
   })
   const world = { ...time, ports, body: {}, newWriter: () => new Uint8Array(16) }
-  const parts = { config, bus, lane: bus, link: {}, report, ...world }
+  const link = { failed: async () => {} }
+  const parts = { config, bus, lane: bus, store, link, report, ...world }
   const host = new ZoneHost(parts as unknown as ZoneParts)
   await host.start()
   return host
+}
+
+/** How often the compute was told this. */
+function told(bus: PacketBus, type: string): number {
+  return bus.published
+    .filter(({ subject }) => subject === 'loch.p.events.compute.c1')
+    .map(({ data }) => decodeEnvelope(data))
+    .filter((envelope) => !isFault(envelope) && envelope.type === type).length
 }
 
 test('two placements of a compute that come together host it once', async () => {
@@ -72,12 +90,7 @@ test('two placements of a compute that come together host it once', async () => 
   const names = { endpoint: EndpointId.make('main'), timeline: TimelineId.make('main'), zone }
   const placement = encodePlacement({ compute: ComputeId.make('c1'), ...names, launch: 1 })
   for (let count = 0; count < 2; count++) bus.deliver(placementSubject('p', 'zone-1'), placement)
-  const started = () =>
-    bus.published
-      .filter(({ subject }) => subject === 'loch.p.events.compute.c1')
-      .map(({ data }) => decodeEnvelope(data))
-      .filter((envelope) => !isFault(envelope) && envelope.type === 'Start')
-  await expect.poll(() => started().length).toBe(2)
+  await expect.poll(() => told(bus, 'Start')).toBe(2)
   expect(reports.filter((line) => line.includes('hosted already'))).toEqual([])
   await host.close()
 })
@@ -90,5 +103,21 @@ test('a zone where nobody serves says so to a new writer', async () => {
   bus.deliver(depositionSubject('p', 'zone-1'), Buffer.from('nonsense'), () => answers++)
   bus.deliver(depositionSubject('p', 'zone-1'), deposition, () => answers++)
   await expect.poll(() => answers).toBe(1)
+  await host.close()
+})
+
+test('a leader stops its computes though the store is down, and nothing can be hosted', async () => {
+  const bus = new PacketBus()
+  const reports: string[] = []
+  const store = new MemoryStore()
+  store.down = true
+  const host = await open(bus, reports, ['zone-1'], store)
+  await expect.poll(() => reports.join()).toContain('it is down')
+  const zone = ZoneId.make('zone-1')
+  const names = { endpoint: EndpointId.make('main'), timeline: TimelineId.make('main'), zone }
+  bus.deliver(placementSubject('p', 'zone-1'), encodePlacement({ compute: ComputeId.make('c1'), ...names, launch: 1 }))
+  await expect.poll(() => told(bus, 'Start')).toBe(1)
+  await host.quiesce()
+  await expect.poll(() => told(bus, 'Stop')).toBe(1)
   await host.close()
 })

@@ -128,7 +128,7 @@ export class ZoneHost {
    */
   async quiesce(): Promise<void> {
     this.#stopping = true
-    await this.#leadership.stopPlacing()
+    this.#leadership.stopPlacing()
     for (const { actor } of this.#computes.values()) {
       const { current } = actor.snapshot.context
       if (current) actor.tell({ type: 'Stop', at: 0, launch: Number.MAX_SAFE_INTEGER })
