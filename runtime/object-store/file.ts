@@ -63,7 +63,7 @@ function fileStore(root: string): FileStore {
         checkKey(key)
         await removeFile(directory.pathOf(key))
         await removeFile(directory.mendedPathOf(key))
-        directory.forgetUnsynced(directory.pathOf(key))
+        forgetFailedSync(directory, key)
       }),
   }
 }
@@ -75,6 +75,15 @@ function openDirectory(root: string): StoreDirectory {
     return directory
   } catch (error) {
     throw fileFailure(error, 'opening the store', root)
+  }
+}
+
+function forgetFailedSync(directory: StoreDirectory, key: string): void {
+  const path = directory.pathOf(key)
+  try {
+    directory.forgetUnsynced(path)
+  } catch (error) {
+    throw fileFailure(error, 'removing an object', path)
   }
 }
 
