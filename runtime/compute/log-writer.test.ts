@@ -30,6 +30,7 @@ class Bench {
   readonly sink: RingSink
   readonly writer: LogWriter
   nowMs = 10_000
+  isLeased = true
   /** Where the worker's frames went. */
   readonly out: Frame[] = []
   #deliver: (data: Uint8Array) => void = () => {}
@@ -52,6 +53,7 @@ class Bench {
       publishTo: (zone, frame) => this.frames.push({ zone, header: checked(frame) }),
       moveDuty: (zone) => this.calls.push(`duty ${zone}`),
       reelect: (zone, flushed) => this.calls.push(`reelect ${zone} ${flushed}`),
+      isLeased: () => this.isLeased,
       heard: (zone, atMs) => this.calls.push(`heard ${zone} ${atMs}`),
       fenced: (term) => this.calls.push(`fenced ${term}`),
       report: (line) => this.calls.push(`report ${line}`),
@@ -178,6 +180,24 @@ describe('under archived durability', () => {
     expect([b.log.durable, b.log.released]).toEqual([START + 132, START])
     for (const zone of ZONES) b.ack(zone, end, { archived: end })
     expect(b.log.released).toBe(end)
+  })
+})
+
+describe('without a lease', () => {
+  test('nobody is told of what became durable: a disk that was counted may be lost, and a successor have begun', async () => {
+    const b = bench()
+    const end = b.append(1)
+    b.log.enqueueSync(1, 0, end)
+    b.ack('zone-1', end)
+    b.isLeased = false
+    b.ack('zone-2', end, { archived: end })
+    b.pass(1_000)
+    expect(b.replies).toEqual([])
+    expect(b.log.durable).toBe(START)
+    b.isLeased = true
+    b.pass(100)
+    expect(b.replies).toEqual([[1, 0]])
+    expect(await b.writer.whenDurable(end)).toBe(true)
   })
 })
 
@@ -540,6 +560,7 @@ test('an fsync that the kernel has given up is no news; any other failure to rep
       return { unsubscribe: nothing }
     },
     publish: nothing,
+    isLeased: () => true,
     publishTo: nothing,
     moveDuty: nothing,
     reelect: nothing,

@@ -47,6 +47,8 @@ export interface LogWriterPorts {
   readonly reelect: (zone: string, flushed: number) => void
   /** Publishes one frame to all safekeepers. */
   readonly publish: (frame: Uint8Array) => void
+  /** The serving lease is held at this moment: a majority was heard under our own term. */
+  readonly isLeased: () => boolean
   /** A safekeeper was under our own term at `atMs` or later. */
   readonly heard: (zone: string, atMs: number) => void
   readonly fenced: (term: number) => void
@@ -118,21 +120,25 @@ export class LogWriter {
 
   private take(ack: AppendAck): void {
     if (ack.flushed > this.milestone.position) this.ports.heard(ack.zone, this.milestone.atMs)
-    const isMoreDurable = acknowledge(this.proposer, ack.zone, ack.flushed, ack.archived, this.ports.nowMs())
+    acknowledge(this.proposer, ack.zone, ack.flushed, ack.archived, this.ports.nowMs())
     const isMoreArchived = this.proposer.archived > this.log.archived
     if (isMoreArchived) this.log.archived = this.proposer.archived
-    if (isMoreDurable || isMoreArchived) this.release()
-    if (isMoreDurable) this.settleWatchers()
+    if (this.proposer.durable > this.log.durable || isMoreArchived) this.release()
     if (ack.status === 'gap') this.resendTo(ack.zone, ack.flushed)
     if (ack.status === 'not-elected') this.ports.reelect(ack.zone, ack.flushed)
     if (ack.status === 'failed') this.ports.report(`safekeeper ${ack.zone} cannot append at ${ack.flushed}`)
   }
 
-  /** `durable` or `archived` grew: answers fsyncs and gives room in the ring back, as far as the archive keeps up. */
+  /**
+   * `durable` or `archived` grew: answers fsyncs and gives room in the ring back, as far as the archive keeps up. Nobody is told of
+   * what became durable while the lease is not held: a disk that was counted may be lost, and another have been elected without it.
+   */
   private release(): void {
-    const { durable, archived } = this.proposer
-    const released = this.log.releasable(Math.min(durable, archived + ARCHIVE_LAG_BYTES_MAX))
-    this.log.advance(Math.max(durable, this.log.durable), Math.max(released, this.log.released), this.answerOk)
+    const before = this.log.durable
+    const durable = this.ports.isLeased() ? Math.max(this.proposer.durable, before) : before
+    const released = this.log.releasable(Math.min(durable, this.proposer.archived + ARCHIVE_LAG_BYTES_MAX))
+    this.log.advance(durable, Math.max(released, this.log.released), this.answerOk)
+    if (durable > before) this.settleWatchers()
   }
 
   private onFenced(term: number): void {
@@ -144,6 +150,7 @@ export class LogWriter {
     const now = this.ports.nowMs()
     if (this.log.failure !== 0) return
     this.log.frameFlags = this.allowances()
+    if (this.proposer.durable > this.log.durable) this.release()
     if (now - this.milestone.atMs >= MILESTONE_INTERVAL_MS) this.milestone = { position: this.log.sent, atMs: now }
     for (const member of stalledMembers(this.proposer, this.log.sent, now)) {
       // One that was never heard in this term is sent the term from its start; what else it lacks, it says.
@@ -231,7 +238,7 @@ export class LogWriter {
     const chainAfter = chainOver(frame.subarray(FRAME_HEADER_BYTES), chainBefore)
     const { term } = this.proposer
     // What safekeepers may take for settled: archived, and on a majority.
-    const archived = Math.min(this.proposer.archived, this.proposer.durable)
+    const archived = Math.min(this.proposer.archived, this.log.durable)
     const header = { term, begin, length: end - begin, chainBefore, chainAfter, flags: this.log.frameFlags, archived }
     writeFrameHeader(frame, 0, header, this.writer)
     return frame

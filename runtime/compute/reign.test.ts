@@ -167,6 +167,28 @@ describe('a disk that may have forgotten', () => {
     expect((await reignOf(2)).tail.position).toBe(first.length)
   })
 
+  test('is not trusted with the end before a former writer has lost its lease, if a zone promised nothing', async () => {
+    open(diskOf(1, OF_FIRST, first.subarray(0, SPLIT)), fresh, undefined)
+    for (const safekeeper of safekeepers) safekeeper.silentMs = 1_000
+    world.archive(first.subarray(0, SPLIT), 1, 0, SEED, 9_000)
+    const reigning = reignOf(2)
+    await vi.advanceTimersByTimeAsync(LEASE_MS_MAX - 1_100)
+    // The zone that promised nothing archives, and the former writer counts what the lost disk had flushed.
+    world.archive(first.subarray(SPLIT), 1, SPLIT, chainAt(first, SPLIT), 9_000)
+    await vi.advanceTimersByTimeAsync(200)
+    expect((await reigning).tail).toMatchObject({ source: 'archive', position: first.length })
+  })
+
+  test('is asked nothing of the former writer if all zones promised, or the others are a majority', async () => {
+    open(oldDisk, fresh, fresh)
+    for (const safekeeper of safekeepers) safekeeper.silentMs = 0
+    expect((await reignOf(2)).tail.position).toBe(first.length)
+    for (const safekeeper of safekeepers) safekeeper.stop()
+    open(oldDisk, oldDisk, undefined)
+    for (const safekeeper of safekeepers) safekeeper.silentMs = 0
+    expect((await reignOf(3)).tail.position).toBe(first.length)
+  })
+
   test('does not count under quorum durability', async () => {
     open(oldDisk, fresh, undefined)
     await expect(reignOf(2, 'quorum')).rejects.toMatchObject({ problem: expect.stringContaining('the disk in zone-2') })

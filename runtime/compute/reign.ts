@@ -11,6 +11,7 @@ import type { TermGrant } from '../../events/timeline.ts'
 import { Damaged, Fenced, ObjectMissing, problemOf, QuorumLost } from '../errors.ts'
 import { findArchiveTail, readArchived } from '../log/archive.ts'
 import { run } from '../system/run.ts'
+import { sleep } from '../system/timers.ts'
 import { join } from './joining.ts'
 import { leasesEndAtMs } from './predecessors.ts'
 import type { ReignPorts } from './reign-ports.ts'
@@ -49,12 +50,14 @@ export async function establishReign(ports: ReignPorts, grant: TermGrant): Promi
   const electedAtMs = ports.monotonicMs()
   const voting = requestVotes(ports, grant.term).then((votes) => ({ votes, votedAtMs: ports.monotonicMs() }))
   const [{ votes, votedAtMs }, before] = await Promise.all([voting, findArchive()])
+  const promises = promisesIn(votes, grant)
+  const predecessorsEndAtMs = leasesEndAtMs(promises, grant.zones.length, votedAtMs)
+  const leasedMs = predecessorsEndAtMs - ports.monotonicMs()
+  if (leasedMs > 0 && mayCommitYet(promises, grant)) await sleep(ports.timers, leasedMs)
   // A disk that has forgotten vouches only together with the archive as it was after the vote: until then the former
   // writer could still get the majority that the archive alone now stands for.
-  const promises = promisesIn(votes, grant)
   const archive = votes.some(({ fresh }) => fresh) ? await findArchive(!knowTheEnd(promises, grant)) : before
   const tail = choose(ports, grant, votes, archive)
-  const predecessorsEndAtMs = leasesEndAtMs(promises, grant.zones.length, votedAtMs)
   const times = { electedAtMs, predecessorsEndAtMs }
   const reign = { ...(await describeReign(ports, grant, base, tail, archive, votes)), ...times }
   await fence(ports, reign, votes)
@@ -69,6 +72,18 @@ function promisesIn(votes: readonly VoteResponse[], { term }: TermGrant): readon
 /** True if the disks alone say how far the log went: of whatever was promised, one of them knows. */
 function knowTheEnd(votes: readonly VoteResponse[], { zones }: TermGrant): boolean {
   return votes.filter(({ fresh }) => !fresh).length >= majorityOf(zones.length)
+}
+
+/**
+ * True if a former writer may yet call something durable that no promise shows: it was told of a flush by a disk that is lost by now,
+ * and a zone that promised nothing archives what that disk held. It does so while it holds its lease (log-writer.ts), so what it
+ * has told anybody of is in the archive when that ends.
+ */
+function mayCommitYet(votes: readonly VoteResponse[], grant: TermGrant): boolean {
+  const { term, durability, zones } = grant
+  if (term === 1 || durability !== 'archived') return false
+  const isAnswered = votes.length >= majorityOf(zones.length)
+  return isAnswered && votes.length < zones.length && !knowTheEnd(votes, grant)
 }
 
 function choose(

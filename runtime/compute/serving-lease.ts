@@ -1,7 +1,8 @@
 /**
  * The serving lease: a primary may answer reads only while it hears a majority of its safekeepers under its own term, since
  * otherwise another may have been elected and have committed what this one does not know. Appends are heard anyway; zones
- * that were silent are asked. It decides nothing about durability: that is the proposer's.
+ * that were silent are asked. What is durable is the proposer's to say; but nobody is told of it who holds no lease, since a successor
+ * that cannot trust disks relies on it (reign.ts).
  */
 import { majorityOf } from '../../actors/quorum.ts'
 import { every, type Timers } from '../system/timers.ts'
@@ -46,6 +47,11 @@ export class ServingLease {
     return this.#held
   }
 
+  /** By the clock, and not as it was told last: a lapse is noticed when it is looked for. */
+  get isHeldNow(): boolean {
+    return this.#isHeld()
+  }
+
   /** `zone` was under our own term at `atMs`. Never when an answer came: it may have been long under way. */
   heard(zone: string, atMs: number): void {
     const before = this.#heardAtMs.get(zone)
@@ -79,8 +85,9 @@ export class ServingLease {
 
   #isHeld(): boolean {
     const now = this.#ports.nowMs()
-    const heard = [...this.#heardAtMs.values()].filter((at) => now - at <= LEASE_DURATION_MS)
-    return heard.length >= majorityOf(this.#ports.zones.length)
+    let heard = 0
+    for (const at of this.#heardAtMs.values()) if (now - at <= LEASE_DURATION_MS) heard++
+    return heard >= majorityOf(this.#ports.zones.length)
   }
 
   #change(held: boolean): void {

@@ -37,6 +37,7 @@ import {
 } from '../../events/safekeeper-wire.ts'
 import type { BusMessage } from '../bus/bus.ts'
 
+import { LEASE_MS_MAX } from './predecessors.ts'
 import { entriesEnd, frameOf, type MemoryBus, SEED, SUBJECTS } from './testing-log.ts'
 
 /** What a safekeeper's disk held when it was opened. */
@@ -57,7 +58,7 @@ export class FakeSafekeeper {
   /** The log from `state.begin` on. */
   bytes: Buffer
   readonly elections: Elected[] = []
-  silentMs = 0
+  silentMs = LEASE_MS_MAX
   readonly duties: DutyRequest[] = []
   readonly frames: FrameHeader[] = []
   readonly reads: number[] = []

@@ -77,6 +77,7 @@ export class WritingLog {
       publishTo: (zone, frame) => ports.lane.publish(names.appendTo(zone), frame, { reply: this.reply }),
       moveDuty: (zone) => void moveDuty(ports, reign.term, zone, this.writer.proposer.archived),
       reelect: (zone) => void this.#reelect(zone),
+      isLeased: () => this.#lease.isHeldNow,
       heard: (zone, atMs) => this.#lease.heard(zone, atMs),
       fenced: (term) => this.#fence(term),
       report: ports.report,

@@ -109,7 +109,12 @@ async function recover(
     leaseRenewed: () => {},
   }
   const base = snapshot ?? { term: 0, position: 0, chain: chainSeed(timeline) }
-  const volume = await body.attach(portsOf(world, kernel, process, lane), reignOf(tail, base, snapshot), events, NEVER)
+  const volume = await body.attach(
+    portsOf(world, kernel, process, lane),
+    reignOf(tail, base, snapshot, kernel.nowMs),
+    events,
+    NEVER,
+  )
   const launched = await volume.launch(false)
   await launched.ready
   return server!.execute({ id: 1, keys, isWrite: false })
@@ -117,7 +122,7 @@ async function recover(
 
 const NEVER = new AbortController().signal
 
-function reignOf(tail: Tail, base: Reign['base'], snapshot: IndexSnapshot | undefined): Reign {
+function reignOf(tail: Tail, base: Reign['base'], snapshot: IndexSnapshot | undefined, electedAtMs: number): Reign {
   const granted = { type: 'TermGranted', at: 0, term: TERM, zones: [ZONE], durability: 'archived', disks: {} } as const
   return {
     term: TERM,
@@ -129,7 +134,7 @@ function reignOf(tail: Tail, base: Reign['base'], snapshot: IndexSnapshot | unde
     archived: tail,
     dutyZone: ZONE,
     holders: [],
-    electedAtMs: 0,
+    electedAtMs,
     predecessorsEndAtMs: 0,
   }
 }
