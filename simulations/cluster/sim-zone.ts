@@ -209,13 +209,21 @@ export class SimZone {
 
   /** The host is busy with something else: timers fire late, while messages come as ever. */
   timersLate(meanMs: number, untilMs: number): void {
-    this.#lateness = { meanMs, untilMs }
+    const before = this.#lateness
+    const isLoaded = before.untilMs > this.#world.kernel.nowMs
+    this.#lateness = isLoaded
+      ? { meanMs: Math.max(before.meanMs, meanMs), untilMs: Math.max(before.untilMs, untilMs) }
+      : { meanMs, untilMs }
   }
 
-  /** Its clock and its timers go as in the beginning; by what its clock is off stays. */
+  /** Its clock goes at the rate it had in the beginning; by what it is off stays. */
   steady(): void {
     this.clock.steady()
     this.#timers?.follow(this.clock.timerRate)
+  }
+
+  /** Its timers fire when they are due. */
+  unload(): void {
     this.#lateness = PUNCTUAL
   }
 

@@ -63,12 +63,14 @@ export type Fault =
   | (At & Lasting & { readonly kind: 'restart-broker' })
   | (OfZone & Lasting & { readonly kind: 'slow'; readonly client: string; readonly factor: number })
   | (At & Lasting & { readonly kind: 'store-outage' })
+  /** A bit of an object flips in the store, for good. Beyond what is promised: its checksum must tell, and no more. */
+  | (At & { readonly kind: 'rot-object' })
   /** The store refuses all, because nobody has renewed the credentials. */
   | (At & Lasting & { readonly kind: 'expire-credentials' })
   /** The next syncs, reads or writes of the zone's disk fail with EIO. */
   | (OfZone & { readonly kind: 'fail-sync' | 'fail-reads' | 'fail-writes'; readonly count: number })
-  /** The next syncs of its log are told to have been made, and were not. */
-  | (OfZone & { readonly kind: 'lie-about-syncs'; readonly count: number })
+  /** Syncs of its log are told to have been made, and are not. What comes of it shows when power is lost before it ends. */
+  | (OfZone & Lasting & { readonly kind: 'lie-about-syncs' })
   | (OfZone & Lasting & { readonly kind: 'full-disk' })
   | (OfZone & { readonly kind: 'set-clock'; readonly byMs: number })
   /** The clock of its host goes at another rate, and with it all timers. */
@@ -106,6 +108,7 @@ const KINDS: Readonly<Record<FaultKind, true>> = {
   'restart-broker': true,
   slow: true,
   'store-outage': true,
+  'rot-object': true,
   'expire-credentials': true,
   'fail-sync': true,
   'fail-reads': true,

@@ -87,6 +87,9 @@ export function strike(cluster: SimCluster, fault: Fault): void {
     case 'store-outage':
       bucket.outage(kernel.nowMs + fault.forMs)
       break
+    case 'rot-object':
+      bucket.rot(kernel.draws)
+      break
     case 'expire-credentials':
       bucket.expireCredentials(kernel.nowMs + fault.forMs)
       break
@@ -103,7 +106,10 @@ export function strike(cluster: SimCluster, fault: Fault): void {
       const { disk } = zoneOf(cluster, fault)
       // One that forgets a vote lets two writers commit, and nothing that can be built on it would help.
       disk.liesAbout = isOfLog
-      disk.syncsToLie += fault.count
+      disk.syncsToLie = Number.POSITIVE_INFINITY
+      lasting(kernel, disk, 'lying', fault.forMs, () => {
+        disk.syncsToLie = 0
+      })
       break
     }
     case 'full-disk': {
@@ -152,6 +158,7 @@ export function heal(cluster: SimCluster): void {
   for (const zone of cluster.zones) {
     zone.disk.heal()
     zone.steady()
+    zone.unload()
     if (isDamaged(zone)) zone.kill()
     zone.resume()
     zone.start()

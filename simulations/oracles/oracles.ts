@@ -151,6 +151,23 @@ export class Oracles {
     if (problems.length > 0) throw { words: problems.join('\n') }
   }
 
+  /**
+   * In a world that nobody heals: what was shown has been judged when it was shown, and nobody may answer any more. Terms and journals
+   * are looked at, unless the objects that hold them have rotted.
+   */
+  async atUnhealedEnd(cluster: SimCluster): Promise<void> {
+    this.#sample(cluster)
+    this.#sometimes.reach('service was lost for good beyond the promise', cluster.server?.isServing !== true)
+    this.#sometimes.reach('service outlived what nobody promises to survive', cluster.server?.isServing === true)
+    useScheduler(undefined)
+    if (this.#plan.faults.some(({ kind }) => kind === 'rot-object')) return
+    const store = new BucketView(cluster.bucket.objects)
+    const history = await run(openJournal(store, timelineJournal(cluster.project.timeline)).history())
+    const problems = checkTerms(history, this.#log.reigns, bearersIn(cluster.bucket.objects.keys()))
+    for (const [actor, samples] of this.#samples) problems.push(...(await checkJournal(store, actor, samples)))
+    if (problems.length > 0) throw { words: problems.join('\n') }
+  }
+
   #opened({ term, position, fromSnapshot }: OpenedLog): void {
     const sometimes = this.#sometimes
     const last = this.#log.places.at(-1)
@@ -264,6 +281,28 @@ export class Oracles {
     sometimes.reach('a body broke off', met.truncated > 0)
     sometimes.reach('two creations of a name were in conflict', met.conflict > 0)
     sometimes.reach('a request reached the store after its process had died', met.posthumous > 0)
+    const { network } = cluster
+    sometimes.reach('a slow consumer was cut off', network.slowConsumers > 0)
+    sometimes.reach('a message came late, from before a reconnect', network.publishedLate > 0)
+    sometimes.reach('a message came twice', network.mangling.repeated > 0)
+    sometimes.reach('log came damaged', network.mangling.corrupted > 0)
+    const disks = cluster.zones.map(({ disk }) => disk)
+    sometimes.reach(
+      'a disk failed to read',
+      disks.some(({ failedReads }) => failedReads > 0),
+    )
+    sometimes.reach(
+      'a disk failed to write',
+      disks.some(({ failedWrites }) => failedWrites > 0),
+    )
+    sometimes.reach(
+      'a disk lied about a sync',
+      disks.some(({ lies }) => lies > 0),
+    )
+    sometimes.reach(
+      'a write had gone astray',
+      disks.some(({ misplaced }) => misplaced > 0),
+    )
     const lost = new Set<number>()
     for (const fault of this.#plan.faults) {
       if (fault.kind === 'lose-disk') lost.add(fault.zone % this.#plan.zones)

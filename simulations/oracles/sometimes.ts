@@ -61,6 +61,16 @@ const BY_OTHERS = [
   'a zone that lost its disk holds the log again',
   'a crash image was recovered from a snapshot',
   'a crash image was recovered from the first byte on',
+  'a slow consumer was cut off',
+  'a message came late, from before a reconnect',
+  'a message came twice',
+  'log came damaged',
+  'a disk failed to read',
+  'a disk failed to write',
+  'a disk lied about a sync',
+  'a write had gone astray',
+  'service was lost for good beyond the promise',
+  'service outlived what nobody promises to survive',
 ] as const
 
 export type Probe = keyof typeof BY_LINE | keyof typeof BY_ACTOR | (typeof BY_OTHERS)[number]

@@ -24,6 +24,7 @@ export function describePlan(plan: Plan): string {
     : ''
   return [
     `${zones} zones, commits acknowledged when ${durability}, ${seconds(durationMs)} of faults (${faults.length})`,
+    ...(plan.isBeyondPromise ? ['beyond the promise: what is shown must be right, service may be gone for good'] : []),
     `${workload.clients} clients on ${workload.keys} keys, ${percent(workload.writeShare)} writes, ` +
       `every ${workload.thinkMeanMs} ms`,
     `checkpoints every ${seconds(postgres.checkpointIntervalMs)}, ${postgres.bufferPages} buffers, ` +

@@ -10,6 +10,7 @@ import { DEFAULT_WORKLOAD, type WorkloadPlan } from '../workloads/plan.ts'
 import { DRIFT_PPM_MAX } from '../world/clock.ts'
 import { drawNetworkSettings } from '../world/network-settings.ts'
 import { drawS3Settings } from '../world/s3-settings.ts'
+import { drawLosses } from './losses.ts'
 import { PLAN_VERSION, type Plan } from './plan.ts'
 import { drawSwizzles } from './swizzle.ts'
 import { drawTakeovers } from './takeovers.ts'
@@ -45,6 +46,9 @@ const FOLLOWS_MEAN_MS = 400
 /** Of the plans, in how many there are takeovers that are contested, and in how many nothing else happens. */
 const CONTESTED_SHARE = 0.65
 const ALONE_SHARE = 0.15
+/** Of the plans, in how many more strikes than the design promises to survive. */
+const BEYOND_SHARE = 0.05
+const SURVIVED_KINDS = FAULT_KINDS.filter((kind) => kind !== 'rot-object')
 const ROLLING_PAUSES_MS = [0, 1_000, 5_000]
 const LATE_TIMERS_MEANS_MS = [5, 50]
 /** Of orders to end service, how many are taken back before all heals. */
@@ -103,9 +107,20 @@ export function generatePlan(seed: number): Plan {
       skewMs: Math.round((draws.uniform('plan.clock.skew') - 0.5) * draws.pick('plan.clock.badness', [0, 100, 10_000])),
       driftPpm: Math.round((draws.uniform('plan.clock.drift') - 0.5) * 200),
     })),
-    faults: survivable(durability, gather(draws, drawFaults(draws, zones))),
+    ...drawAllFaults(draws, zones, durability),
     durationMs: DURATION_MS,
   }
+}
+
+function drawAllFaults(
+  draws: Draws,
+  zones: number,
+  durability: Plan['durability'],
+): Pick<Plan, 'faults' | 'isBeyondPromise'> {
+  const faults = survivable(durability, gather(draws, drawFaults(draws, zones)))
+  if (!draws.chance('plan.isBeyond', BEYOND_SHARE)) return { faults }
+  const all = [...faults, ...drawLosses(draws, zones, QUIET_START_MS, DURATION_MS)]
+  return { faults: all.sort((left, right) => left.atMs - right.atMs), isBeyondPromise: true }
 }
 
 function drawWorkload(draws: Draws): WorkloadPlan {
@@ -156,9 +171,22 @@ function takesDisk(
   return fault.kind === 'lose-disk' || fault.kind === 'rot-disk' || fault.kind === 'misplace-write'
 }
 
+/** What a fault would come to nothing without, or what usually comes after it. */
+function followUps(draws: Draws, fault: Fault, lengthMeanMs: number): readonly Fault[] {
+  if (fault.kind === 'order') return undone(draws, fault, lengthMeanMs)
+  if (fault.kind !== 'lie-about-syncs') return []
+  const { zone, atMs, forMs } = fault
+  return [
+    { kind: 'lose-power', zone, atMs: atMs + Math.max(0, forMs - 1), forMs: draws.between('plan.lie.down', 1, 2_000) },
+  ]
+}
+
 /** Most who order that there be no service order the contrary some time later; the others do when all heals. */
-function undone(draws: Draws, fault: Fault, lengthMeanMs: number): readonly Fault[] {
-  if (fault.kind !== 'order') return []
+function undone(
+  draws: Draws,
+  fault: Extract<Fault, { readonly kind: 'order' }>,
+  lengthMeanMs: number,
+): readonly Fault[] {
   const order = UNDOES[fault.order]
   if (order === undefined || !draws.chance('plan.order.isUndone', UNDONE_SHARE)) return []
   const atMs = Math.round(fault.atMs + draws.exponential('plan.order.undone', lengthMeanMs))
@@ -184,12 +212,12 @@ function drawFaults(draws: Draws, zones: number): readonly Fault[] {
   const isAlone = isContested && draws.chance('plan.isAlone', ALONE_SHARE)
   const kindShare = draws.pick('plan.kindShare', KIND_SHARES)
   const lengthMeanMs = draws.pick('plan.lengthMean', FAULT_LENGTH_MEANS_MS)
-  for (const kind of isAlone ? [] : FAULT_KINDS) {
+  for (const kind of isAlone ? [] : SURVIVED_KINDS) {
     if (!draws.chance(`plan.has.${kind}`, kindShare)) continue
     const count = draws.between(`plan.count.${kind}`, 1, FAULTS_A_KIND_MAX)
     for (let number = 0; number < count; number++) {
       const fault = drawFault(draws, kind, zones, lengthMeanMs)
-      faults.push(fault, ...undone(draws, fault, lengthMeanMs))
+      faults.push(fault, ...followUps(draws, fault, lengthMeanMs))
     }
   }
   if (isContested) faults.push(...drawTakeovers(draws, zones, QUIET_START_MS, DURATION_MS - QUIET_START_MS))
@@ -211,6 +239,7 @@ function drawFault(draws: Draws, kind: FaultKind, zones: number, lengthMeanMs: n
     case 'lose-disk':
     case 'rot-disk':
     case 'misplace-write':
+    case 'lie-about-syncs':
     case 'stop-zone':
     case 'pause-zone':
     case 'full-disk':
@@ -231,6 +260,7 @@ function drawFault(draws: Draws, kind: FaultKind, zones: number, lengthMeanMs: n
       return { kind, atMs, forMs, disks: draws.chance(`${name}.disks`, 0.5) }
     case 'kill-postgres':
     case 'break-connections':
+    case 'rot-object':
       return { kind, atMs }
     case 'isolate-one-way': {
       const client = draws.pick(`${name}.client`, BUS_CLIENTS)
@@ -252,7 +282,6 @@ function drawFault(draws: Draws, kind: FaultKind, zones: number, lengthMeanMs: n
     case 'fail-sync':
     case 'fail-reads':
     case 'fail-writes':
-    case 'lie-about-syncs':
       return { kind, atMs, zone, count: draws.between(`${name}.count`, 1, 3) }
     case 'set-clock':
       return {

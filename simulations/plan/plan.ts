@@ -21,6 +21,11 @@ export interface Plan {
   /** For what is drawn while the run goes on: delays, errors, what survives a power failure. */
   readonly seed: number
   readonly zones: number
+  /**
+   * Of runs in which more strikes than the design promises to survive, and nobody heals it: whatever is shown must be right all the
+   * same, while service may be gone for good.
+   */
+  readonly isBeyondPromise?: boolean
   readonly durability: Durability
   /** Page cache of a compute. */
   readonly cachePages: number

@@ -57,11 +57,12 @@ const FAULTS: FaultChecks = {
   'restart-broker': { atMs: ms, forMs: ms },
   slow: { ...lasting, client, factor: number(1, 1e6) },
   'store-outage': { atMs: ms, forMs: ms },
+  'rot-object': { atMs: ms },
   'expire-credentials': { atMs: ms, forMs: ms },
   'fail-sync': counted,
   'fail-reads': counted,
   'fail-writes': counted,
-  'lie-about-syncs': counted,
+  'lie-about-syncs': lasting,
   'full-disk': lasting,
   'set-clock': { ...ofZone, byMs: number(-DAY_MS, DAY_MS) },
   'drift-clock': { ...lasting, ppm: number(-DRIFT_PPM_MAX, DRIFT_PPM_MAX) },
@@ -171,6 +172,7 @@ const PLAN: ChecksOf<Plan> = {
   ringBytes: whole(RING_BYTES_MIN, BYTES_MAX),
   snapshotLogBytes: whole(1, BYTES_MAX),
   syncMeanMs: ms,
+  isBeyondPromise: flag,
   version: oneOf([PLAN_VERSION]),
   seed: whole(0, Number.MAX_SAFE_INTEGER),
   // A majority of 1, 3 or 5, as in `loch up --zones`.
@@ -212,10 +214,16 @@ export function ofFile<A>(file: string, read: () => A): A {
 /** The same for what has been parsed already. */
 export function checkPlan(value: unknown): Plan {
   checkVersion(value)
-  fields(PLAN, ['logLimits', 'gapLimits', 'segmentPages', 'ringBytes', 'snapshotLogBytes', 'syncMeanMs', 'edits'])(
-    value,
-    '',
-  )
+  fields(PLAN, [
+    'logLimits',
+    'gapLimits',
+    'segmentPages',
+    'ringBytes',
+    'snapshotLogBytes',
+    'syncMeanMs',
+    'edits',
+    'isBeyondPromise',
+  ])(value, '')
   const plan = value as Plan
   if (plan.clocks.length !== plan.zones) {
     refuse('clocks', plan.clocks.length, 'there is not one clock for each zone', `Write ${plan.zones} of them.`)

@@ -37,6 +37,8 @@ export interface Outcome {
 
 /** Of the reports of zones, the last are kept. */
 const REPORTS_MAX = 400
+/** Long enough for elections and clients that try again. */
+const UNHEALED_MS = 15_000
 
 /** `observer` is told of all that happens, and changes nothing of it. */
 export async function runPlan(plan: Plan, observer?: RunObserver): Promise<Outcome> {
@@ -113,6 +115,7 @@ async function carryOut(run: Run): Promise<void> {
     kernel.after(WORLD, fault.atMs, () => strikeNow(run, fault))
   }
   await kernel.run(EPOCH_MS + plan.durationMs)
+  if (plan.isBeyondPromise) return endUnhealed(run)
   report('WORLD', 'heals')
   tell?.({ kind: 'heal', lane: 'world', text: 'all faults end' })
   heal(cluster)
@@ -126,6 +129,14 @@ async function carryOut(run: Run): Promise<void> {
   await oracles.atEnd(cluster, kernel.nowMs + RECOVERY_MS_MAX)
   const [missed] = cluster.edits.missed
   if (missed !== undefined) throw new Violated(`the run has not come to an edit of its plan: ${missed}`)
+}
+
+/** Nobody heals what nobody promises to survive: the world goes on as it is for a while, and what it has shown is judged. */
+async function endUnhealed({ kernel, cluster, oracles }: Run): Promise<void> {
+  await kernel.run(kernel.nowMs + UNHEALED_MS)
+  cluster.workload.stop()
+  await kernel.run(kernel.nowMs + UNHEALED_MS, () => cluster.workload.isQuiet)
+  await oracles.atUnhealedEnd(cluster)
 }
 
 function inWords(error: unknown): string {

@@ -37,7 +37,8 @@ export function drawNetworkSettings(draws: Draws): NetworkSettings {
   return {
     ...NETWORK_SETTINGS,
     latency: { minMs: meanMs / 3, meanMs, tailShare, tailMeanMs: draws.pick('network.settings.tail-mean', [5, 50]) },
-    pendingBytesMax: draws.pick('network.settings.pending', [1, 8, 64]) * 1024 * 1024,
+    // The smallest is little more than what a safekeeper is sent at once, so that some consumers are slow.
+    pendingBytesMax: draws.pick('network.settings.pending', [128, 8 * 1024, 64 * 1024]) * 1024,
     survivorShare: draws.pick('network.settings.survivors', [0, 0.5, 1]),
     lateMeanMs: draws.pick('network.settings.late', [1, 200, 2_000]),
     dialMeanMs: draws.pick('network.settings.dial', [0, 5, 100]),
