@@ -331,6 +331,30 @@ describe('with a store that creates later', () => {
     expect((await cluster.archivedText()).length).toBe(writer.durable)
   })
 
+  test('what others have archived of an object counts before the rest is done, and is not sent in vain', async () => {
+    const { world } = await begin({ synchronous: false })
+    const writer = cluster.writer(1)
+    await writer.reign({ duty: 'zone-1' })
+    const other = new FrameWriter(TIMELINE, 1)
+    for (const [position, payload] of [
+      [0, 'on'],
+      [2, 'e,'],
+      [4, 'two,'],
+    ] as const)
+      world.store.objects.set(logKey(TIMELINE, 1, position), other.frame(payload))
+    world.store.holds = true
+    await writer.append('one,two,three,')
+    expect(world.store.held).toHaveLength(1)
+    world.store.held.splice(0)[0]!()
+    await settle()
+    expect(writer.durable).toBe(8)
+    expect(world.store.held).toHaveLength(1)
+    world.store.held.splice(0)[0]!()
+    await settle()
+    expect(writer.durable).toBe(14)
+    expect(keys()).toHaveLength(4)
+  })
+
   test('an object whose checksum is wrong is kept and ends the duty', async () => {
     const { world } = await begin({ synchronous: false })
     const writer = cluster.writer(1)

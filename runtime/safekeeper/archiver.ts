@@ -10,7 +10,7 @@ import { backoffMs } from '../../actors/backoff.ts'
 import { termEndAfter } from '../../actors/compute/election.ts'
 import type { FrameHeader } from '../../events/frame.ts'
 import type { TermHistory } from '../../events/safekeeper-wire.ts'
-import { Damaged, describe, isLochError } from '../errors.ts'
+import { Damaged, describe, isLochError, ObjectMissing } from '../errors.ts'
 import type { ObjectStoreShape } from '../object-store/object-store.ts'
 import { run } from '../system/run.ts'
 import { type ArchiveObject, judgeFound, makeObject, OBJECT_BUFFER_BYTES, type ObjectSource } from './archive-object.ts'
@@ -45,7 +45,8 @@ export interface ArchiverPorts {
 interface Put {
   readonly begin: number
   readonly end: number
-  done: boolean
+  /** From its begin up to here it is in the object store: others may have archived a part of it. */
+  upTo: number
 }
 
 export class Archiver {
@@ -171,7 +172,7 @@ export class Archiver {
     const { log } = this.#ports
     while (this.#active && this.#puts.length < PUTS_IN_FLIGHT && this.#next < log.end) {
       const object = copyOf(this.#make(this.#next, log.end))
-      const put: Put = { begin: this.#next, end: object.end, done: false }
+      const put: Put = { begin: this.#next, end: object.end, upTo: this.#next }
       this.#puts.push(put)
       this.#next = object.end
       this.#put(put, object, this.#duty).catch(this.#ports.failed)
@@ -180,23 +181,31 @@ export class Archiver {
 
   async #put(put: Put, object: ArchiveObject, duty: number): Promise<void> {
     let rest = object
-    for (;;) {
-      const creation = await this.#create(rest, duty)
+    // Where one object of another cut stands there may be more: to look costs less than to send all in vain.
+    let isLooking = false
+    while (put.upTo < put.end) {
+      const creation: 'created' | 'exists' | undefined = isLooking ? 'exists' : await this.#create(rest, duty)
       if (creation === undefined) return
-      if (creation === 'created') break
-      const end = await this.#settleExisting(rest, duty)
+      const end: number | 'missing' | undefined =
+        creation === 'created' ? put.end : await this.#settleExisting(rest, duty, isLooking)
       if (end === undefined) return
-      if (end >= put.end) break
-      // Another cut of the same log: ours goes on where that ends.
-      rest = copyOf(this.#make(end, put.end))
+      isLooking = end !== 'missing'
+      if (end === 'missing') continue
+      if (end < put.end) rest = copyOf(this.#make(end, put.end))
+      put.upTo = Math.min(end, put.end)
+      this.#takePrefix()
+      if (duty !== this.#duty) return
     }
-    put.done = true
-    this.#takePrefix()
   }
 
+  /** What another has archived of the first one counts before that is done: who waits sees that it goes on. */
   #takePrefix(): void {
     const before = this.#archived
-    while (this.#puts[0]?.done) this.#archived = this.#puts.shift()!.end
+    for (let first = this.#puts[0]; first !== undefined; first = this.#puts[0]) {
+      this.#archived = Math.max(this.#archived, first.upTo)
+      if (first.upTo < first.end) break
+      this.#puts.shift()
+    }
     if (this.#archived === before) return
     this.#failures = 0
     this.#ports.progressed()
@@ -217,8 +226,13 @@ export class Archiver {
     }
   }
 
-  /** Where the object ends that stands under the name of ours; undefined if the duty ended, by itself or by this. */
-  async #settleExisting(object: ArchiveObject, duty: number): Promise<number | undefined> {
+  /**
+   * Where the object ends that stands under the name of ours; undefined if the duty ended, by itself or by this. One that nobody has
+   * promised to be there may be missing.
+   */
+  async #settleExisting(object: ArchiveObject, duty: number): Promise<number | undefined>
+  async #settleExisting(object: ArchiveObject, duty: number, mayMiss: boolean): Promise<number | 'missing' | undefined>
+  async #settleExisting(object: ArchiveObject, duty: number, mayMiss = false): Promise<number | 'missing' | undefined> {
     const { store } = this.#ports
     for (let failures = 1; ; failures++) {
       try {
@@ -234,6 +248,7 @@ export class Archiver {
         }
       } catch (error) {
         if (duty !== this.#duty) return undefined
+        if (mayMiss && error instanceof ObjectMissing) return 'missing'
         if (error instanceof Damaged) {
           this.stop()
           this.#ports.gaveUp(error)
