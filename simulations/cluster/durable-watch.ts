@@ -1,5 +1,5 @@
 /**
- * Looks at a reign's log after each acknowledgement and tells how far it is durable, with the chain up to there, computed
+ * Looks at a reign's log after each acknowledgement and each timer and tells how far it is durable, with the chain up to there, computed
  * from the bytes themselves. Nobody has learned of that position yet: answers go out with the promises that are followed
  * after the event. It must look before the ring's bytes are given back, which only a later event can do.
  */
@@ -8,6 +8,7 @@ import type { Lane } from '../../runtime/bus/fast-lane.ts'
 import type { Reign } from '../../runtime/compute/reign.ts'
 import type { ReignPorts } from '../../runtime/compute/reign-ports.ts'
 import type { SharedLog } from '../../runtime/compute/shared-log.ts'
+import type { Timers } from '../../runtime/system/timers.ts'
 import type { ReignObserver } from '../oracles/reign-observer.ts'
 
 export class DurableWatch {
@@ -39,6 +40,17 @@ export class DurableWatch {
       subscribe: (subject, handler) =>
         lane.subscribe(subject, (message) => {
           handler(message)
+          this.#look()
+        }),
+    }
+  }
+
+  /** `timers`, looked at after each that fires: what became durable without a lease is told of when it is held again. */
+  timers(timers: Timers): Timers {
+    return {
+      after: (ms, fire) =>
+        timers.after(ms, () => {
+          fire()
           this.#look()
         }),
     }

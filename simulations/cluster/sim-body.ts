@@ -58,7 +58,7 @@ export function simBody(ports: SimBodyPorts): ComputeBody {
     attach: async (reignPorts, reign, events, signal) => {
       const door = new Door(ports, reign.term)
       const watch = new DurableWatch(ports.reigns, reignPorts, reign, () => door.log)
-      const watched = { ...reignPorts, lane: watch.lane(reignPorts.lane) }
+      const watched = { ...reignPorts, lane: watch.lane(reignPorts.lane), timers: watch.timers(reignPorts.timers) }
       return new SimVolume(ports, reign.term, door, await attachVolume(door.place, watched, reign, events, signal))
     },
   }

@@ -47,8 +47,8 @@ export function strike(cluster: SimCluster, fault: Fault): void {
       break
     case 'stop-zone': {
       const zone = zoneOf(cluster, fault)
-      void zone.stop()
-      lasting(kernel, zone, 'down', fault.forMs, () => zone.start())
+      // Whoever stops it starts it again some time after it is gone, however long that takes.
+      void zone.stop().then(() => lasting(kernel, zone, 'down', fault.forMs, () => zone.start()))
       break
     }
     case 'rolling-restart':
