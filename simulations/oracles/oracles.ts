@@ -84,7 +84,7 @@ export class Oracles {
     bucket.watch = (key, body, before) => {
       if (before === undefined) deletions.created(key, body)
       if (before === undefined) archive.created(key, body)
-      else names.taken(key, body, before)
+      else if (!bucket.rotten.has(key)) names.taken(key, body, before)
     }
     const promises = new Promises({ directory: safekeeperDirectory(project.timeline), log, archive, violated })
     const fresh = new FreshVotes({ archive, zones: this.#plan.zones, violated })

@@ -53,6 +53,8 @@ export type WatchCreation = (key: string, body: Uint8Array, before: Uint8Array |
 export type WatchRemoval = (key: string, by: string) => void
 
 export class SimBucket {
+  /** Keys of objects that are not what was stored any more. */
+  readonly rotten = new Set<string>()
   /** Carried out so far. */
   requests = 0
   /** Faults met so far. */
@@ -141,6 +143,7 @@ export class SimBucket {
     const body = this.#objects.bodies.get(key)!
     const at = draws.between('s3.rot.byte', 0, body.length - 1)
     body[at] = body[at]! ^ (1 << draws.between('s3.rot.bit', 0, 7))
+    this.rotten.add(key)
     return key
   }
 
