@@ -39,12 +39,12 @@ import { describe, isLochError } from '../errors.ts'
 import { AppendPath } from './append-path.ts'
 import { Archiver } from './archiver.ts'
 import { catchUp } from './catch-up.ts'
-import { noteFailedSync, openDisk } from './disk-open.ts'
+import { openDisk } from './disk-open.ts'
 import { giveVote, takeElection } from './elections.ts'
 import { Keeper } from './keeper.ts'
 import type { SafekeeperPorts } from './ports.ts'
 import { readFrames } from './read-frames.ts'
-import { LogLost } from './segment-reader.ts'
+import { noteBeforeWithdrawal } from './withdrawal.ts'
 
 export type { SafekeeperPorts } from './ports.ts'
 
@@ -355,21 +355,8 @@ export class SafekeeperService {
   /** The disk or the log on it cannot be believed any more. */
   readonly #failed = (error: unknown): void => {
     if (!isLochError(error)) throw error
-    const unnoted = this.#keeper.log.failure ? noteFailedSync(this.#ports.files, this.#ports.directory) : ''
-    if (unnoted !== '') this.#ports.report(`a failed sync could not be noted: ${unnoted}`)
-    const untold = error instanceof LogLost ? this.#distrust() : ''
-    this.#tell({ type: 'DamageFound', at: 0, problem: [describe(error), unnoted, untold].filter(Boolean).join(' ') })
-  }
-
-  /** Returns what kept it from being written down, or ''. */
-  #distrust(): string {
-    if (this.#isWithdrawn) return ''
-    try {
-      this.#keeper.distrust()
-      return ''
-    } catch (error) {
-      return `That could not be noted (${text(error)}): move ${this.#ports.directory} away before this zone is started.`
-    }
+    const unnoted = noteBeforeWithdrawal(error, this.#keeper, this.#ports, this.#isWithdrawn)
+    this.#tell({ type: 'DamageFound', at: 0, problem: [describe(error), ...unnoted].join(' ') })
   }
 
   /** Said once per trouble: every frame meets it again. */
