@@ -398,6 +398,27 @@ test('who waits for a position hears when it is durable', async () => {
   expect(order).toEqual(['first true', 'all true'])
 })
 
+test('who waits for a position in the archive hears when it is there, and durable', async () => {
+  for (const [durability, last] of [
+    ['quorum', 'archived'],
+    ['archived', 'durable'],
+  ] as const) {
+    const b = bench(durability)
+    const end = b.append(1)
+    let isReached = false
+    const waiting = b.writer.whenArchived(end).then((ok) => {
+      isReached = ok
+    })
+    b.ack('zone-1', end, last === 'durable' ? { archived: end } : {})
+    if (last === 'archived') b.ack('zone-2', end)
+    await Promise.resolve()
+    expect(isReached).toBe(false)
+    b.ack('zone-2', end, { archived: end })
+    await waiting
+    expect(isReached).toBe(true)
+  }
+})
+
 test('closing ends it: who waits gets EIO, nothing is sent or heard any more', async () => {
   const b = bench()
   const end = b.append(1)

@@ -59,6 +59,12 @@ export interface LogWriterPorts {
   readonly timers: Timers
 }
 
+interface Watcher {
+  readonly position: number
+  readonly isArchiveMeant: boolean
+  readonly done: (reached: boolean) => void
+}
+
 export class LogWriter {
   readonly proposer: Proposer
   private readonly log: SharedLog
@@ -70,7 +76,7 @@ export class LogWriter {
   /** Where the log stood at a moment: whoever acknowledges more has acknowledged it since, however late that is heard. */
   private milestone = { position: Number.POSITIVE_INFINITY, atMs: Number.NEGATIVE_INFINITY }
   private noted = { position: Number.NaN, atMs: Number.NEGATIVE_INFINITY }
-  private readonly watchers: Array<{ readonly position: number; readonly done: (durable: boolean) => void }> = []
+  private readonly watchers: Watcher[] = []
 
   /** Fsyncs are answered through `answers`, without going back to the worker. */
   constructor(
@@ -92,9 +98,19 @@ export class LogWriter {
 
   /** Resolves with true once `position` is durable, with false if the log failed first. */
   whenDurable(position: number): Promise<boolean> {
-    if (this.log.failure !== 0) return Promise.resolve(false)
-    if (this.log.durable >= position) return Promise.resolve(true)
-    return new Promise((done) => this.watchers.push({ position, done }))
+    return this.whenReached(position, false)
+  }
+
+  /** The same, once it is in the archive as well, which `quorum` durability does not wait for. */
+  whenArchived(position: number): Promise<boolean> {
+    return this.whenReached(position, true)
+  }
+
+  private whenReached(position: number, isArchiveMeant: boolean): Promise<boolean> {
+    return new Promise((done) => {
+      this.watchers.push({ position, isArchiveMeant, done })
+      this.settleWatchers()
+    })
   }
 
   /** Nothing more becomes durable through this writer. Waiting fsyncs get EIO. */
@@ -138,7 +154,7 @@ export class LogWriter {
     const durable = this.ports.isLeased() ? Math.max(this.proposer.durable, before) : before
     const released = this.log.releasable(Math.min(durable, this.proposer.archived + ARCHIVE_LAG_BYTES_MAX))
     this.log.advance(durable, Math.max(released, this.log.released), this.answerOk)
-    if (durable > before) this.settleWatchers()
+    this.settleWatchers()
   }
 
   private onFenced(term: number): void {
@@ -245,12 +261,13 @@ export class LogWriter {
   }
 
   private settleWatchers(): void {
-    const failed = this.log.failure !== 0
+    const { failure, durable, archived } = this.log
     for (let index = this.watchers.length - 1; index >= 0; index--) {
-      const watcher = this.watchers[index]!
-      if (!failed && watcher.position > this.log.durable) continue
+      const { position, isArchiveMeant, done } = this.watchers[index]!
+      const reached = isArchiveMeant ? Math.min(durable, archived) : durable
+      if (failure === 0 && reached < position) continue
       this.watchers.splice(index, 1)
-      watcher.done(!failed)
+      done(failure === 0)
     }
   }
 

@@ -37,11 +37,11 @@ beforeEach(() => {
 
 /** A writer under whom `position` becomes durable when the test says so. */
 function writerOf(durable: Promise<boolean>): LogWriter {
-  const whenDurable = async (position: number) => {
+  const whenArchived = async (position: number) => {
     steps.push(`wait ${position} with ${world.store.objects.size} objects`)
     return durable
   }
-  return { whenDurable } as unknown as LogWriter
+  return { whenArchived } as unknown as LogWriter
 }
 
 const store = (durable = Promise.resolve(true)) =>
@@ -50,7 +50,7 @@ const store = (durable = Promise.resolve(true)) =>
 const recorded = `RecordSnapshot ${JSON.stringify({ term: 5, position: 4_000, chain: 99, key: message.objects[1]!.key })}`
 
 describe('a snapshot', () => {
-  test('is named by the journal only after its objects stand and the log up to it is durable', async () => {
+  test('is named by the journal only after its objects stand and the log up to it is archived', async () => {
     let becomeDurable: (value: boolean) => void = () => {}
     const stored = store(new Promise((resolve) => (becomeDurable = resolve)))
     await settle()

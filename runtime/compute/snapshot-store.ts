@@ -1,7 +1,8 @@
 /**
  * Stores an index snapshot and announces it. The order is the whole point: first the objects, then the log up to the
- * snapshot's position must be durable, only then the journal may name it, because an attach folds from there on and
- * believes that everything before is settled.
+ * snapshot's position must be durable and archived, only then the journal may name it, because an attach folds from there on and
+ * believes that everything before is settled. A term begins to archive where its snapshot is: what is not archived before that would
+ * be missing from the history for ever.
  */
 import * as Effect from 'effect/Effect'
 import { Position, Term } from '../../events/identifiers.ts'
@@ -28,7 +29,7 @@ export async function storeSnapshot(
     const creations = objects.map(({ key, bytes }) => ports.store.create(key, [bytes]))
     // Names carry the term and a number that is given once, so 'exists' can only be our own write.
     await run(Effect.all(creations, { concurrency: 4, discard: true }))
-    if (!(await writer.whenDurable(position))) return false
+    if (!(await writer.whenArchived(position))) return false
     const key = objects.at(-1)!.key
     const place = { term: Term.make(reign.term), position: Position.make(position), chain }
     await tellTimeline(ports, { type: 'RecordSnapshot', ...place, key })

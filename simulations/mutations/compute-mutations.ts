@@ -224,7 +224,7 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'snapshot-before-log-is-durable',
     file: 'runtime/compute/snapshot-store.ts',
-    find: 'if (!(await writer.whenDurable(position)))',
+    find: 'if (!(await writer.whenArchived(position)))',
     replace: 'if (false)',
     about: 'A snapshot is recorded although the log up to it is not durable.',
   },
