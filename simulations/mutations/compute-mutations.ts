@@ -229,6 +229,15 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
     about: 'A snapshot is recorded although the log up to it is not durable.',
   },
   {
+    name: 'snapshot-before-log-is-archived',
+    file: 'runtime/compute/snapshot-store.ts',
+    find: 'writer.whenArchived(position)',
+    replace: 'writer.whenDurable(position)',
+    about:
+      'A snapshot is recorded although the archive has not reached it, from where the next term begins to archive.',
+    plan: 'mutations/plans/snapshot-before-log-is-archived',
+  },
+  {
     name: 'snapshot-before-its-objects',
     file: 'runtime/compute/snapshot-store.ts',
     find: 'await run(Effect.all(creations, { concurrency: 4, discard: true }));',
