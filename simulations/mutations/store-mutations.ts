@@ -55,8 +55,8 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'archive-counts-over-holes',
     file: ARCHIVER,
-    find: 'while (this.#puts[0]?.done)',
-    replace: 'while (this.#puts.some(({ done }) => done))',
+    find: 'if (first.upTo < first.end)',
+    replace: 'if (first.upTo < first.end && !this.#puts.some(({ upTo, end }) => upTo >= end))',
     about: 'An object that is stored vouches for those before it that are not.',
   },
   {
@@ -69,8 +69,8 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'take-found-object-for-ours',
     file: ARCHIVER,
-    find: 'const end = await this.#settleExisting(rest, duty);',
-    replace: 'const end = rest.end;',
+    find: 'await this.#settleExisting(rest, duty, isLooking)',
+    replace: 'rest.end',
     about: 'An object that stands under the name of ours counts as ours, however short it is.',
   },
   {
