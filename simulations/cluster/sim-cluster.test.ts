@@ -219,6 +219,7 @@ describe('a host on which time goes wrong', () => {
       zone.drift(100_000)
       zone.timersLate(100, Number.POSITIVE_INFINITY)
       zone.steady()
+      zone.unload()
     })
     expect(steadied).toBe(usual)
   }, 60_000)
