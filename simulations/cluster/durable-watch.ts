@@ -21,13 +21,13 @@ export class DurableWatch {
   /** `log`: while the reign writes one. */
   constructor(observer: ReignObserver, { compute }: ReignPorts, reign: Reign, log: () => SharedLog | undefined) {
     const { term, history, tail, grant } = reign
-    const { position, chain } = tail
+    const { lastTerm, position, chain } = tail
     this.#observer = observer
     this.#log = log
     this.#term = term
     this.#position = position
     this.#chain = chain
-    observer.opened({ term, compute, history, position, chain, fromSnapshot: grant.snapshot !== undefined })
+    observer.opened({ term, compute, history, lastTerm, position, chain, fromSnapshot: grant.snapshot !== undefined })
   }
 
   /** `lane`, looked at after each message that it brings. */

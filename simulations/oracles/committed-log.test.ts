@@ -9,7 +9,15 @@ function logOf() {
 
 function opened(term: number, position: number, chain: number, history: ReadonlyArray<readonly [number, number]> = []) {
   const entries = [...history, [term, position] as const].map(([term, begin]) => ({ term, begin }))
-  return { term, compute: `c${term}`, history: entries, position, chain, fromSnapshot: false }
+  return {
+    term,
+    compute: `c${term}`,
+    history: entries,
+    lastTerm: history.at(-1)?.[0] ?? 0,
+    position,
+    chain,
+    fromSnapshot: false,
+  }
 }
 
 /** Term 1 made [0, 20) durable. */

@@ -13,6 +13,7 @@ const opened = (term: number, lastTerm: number, position: number) => ({
     { term: lastTerm, begin: 0 },
     { term, begin: position },
   ],
+  lastTerm,
   position,
   chain: 0,
   fromSnapshot: false,
@@ -47,5 +48,15 @@ test('a fresh vote that an election could do without asks for nothing', () => {
   votes.said('zone-2', vote(2, false))
   votes.said('zone-3', vote(2, false))
   votes.opened(opened(2, 1, 0))
+  expect(words).toEqual([])
+})
+
+test('a term that wrote nothing is ahead of what came to the archive of an older one', () => {
+  const { words, votes, put } = world()
+  put('abc')
+  votes.said('zone-1', vote(3, true))
+  votes.said('zone-2', vote(3, true))
+  // Term 2 began at 2, before the object was there, and its history leaves it out.
+  votes.opened({ ...opened(3, 1, 2), lastTerm: 2 })
   expect(words).toEqual([])
 })

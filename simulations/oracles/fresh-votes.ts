@@ -38,13 +38,12 @@ export class FreshVotes implements Pick<ReignObserver, 'opened'> {
     else if (!votes.fresh.has(zone)) votes.fresh.set(zone, this.#ports.archive.tail)
   }
 
-  opened({ term, compute, position, history }: OpenedLog): void {
+  opened({ term, compute, lastTerm, position }: OpenedLog): void {
     const { violated, zones } = this.#ports
     const votes = this.#votes.get(term)
     if (!votes) return
     const counted = majorityOf(zones) - votes.whole.size
     const archived = counted > 0 ? [...votes.fresh.values()][counted - 1] : undefined
-    const lastTerm = history.at(-2)?.term ?? 0
     if (!archived || !isAhead(archived, { term: lastTerm, position })) return
     violated(
       `fresh votes: ${compute} begins term ${term} at ${position} of term ${lastTerm}, but when disks that had forgotten voted for it the archive ended at ${archived.position} of term ${archived.term}`,

@@ -52,9 +52,9 @@ test('each position that became durable may be kept', () => {
 test('an image ends in the term that wrote its last byte, and begins at no later snapshot', () => {
   const log = new CommittedLog({ nowMs: () => 0, violated: (words) => expect.unreachable(words) })
   const history = [{ term: 1, begin: 0 }]
-  log.opened({ term: 1, compute: 'a', history, position: 0, chain: 1, fromSnapshot: false })
+  log.opened({ term: 1, compute: 'a', history, lastTerm: 0, position: 0, chain: 1, fromSnapshot: false })
   log.durable(1, 10, 2)
-  const next = { term: 2, compute: 'b', position: 10, chain: 2, fromSnapshot: false }
+  const next = { term: 2, compute: 'b', lastTerm: 1, position: 10, chain: 2, fromSnapshot: false }
   log.opened({ ...next, history: [...history, { term: 2, begin: 10 }] })
   log.durable(2, 20, 3)
   expect(tailAt(log, told())).toMatchObject({ lastTerm: 1, position: 10, history })

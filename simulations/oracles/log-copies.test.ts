@@ -20,10 +20,10 @@ const chainAt = (position: number, bytes = BYTES) => chainOver(bytes.subarray(0,
 function committed() {
   const log = new CommittedLog({ nowMs: () => 0, violated: (words) => expect.unreachable(words) })
   const first = { term: 1, begin: 0 }
-  log.opened({ term: 1, compute: 'a', history: [first], position: 0, chain: SEED, fromSnapshot: false })
+  log.opened({ term: 1, compute: 'a', history: [first], lastTerm: 0, position: 0, chain: SEED, fromSnapshot: false })
   for (const position of [10, 30, 50]) log.durable(1, position, chainAt(position))
   const history = [first, { term: 3, begin: 60 }]
-  log.opened({ term: 3, compute: 'b', history, position: 60, chain: chainAt(60), fromSnapshot: false })
+  log.opened({ term: 3, compute: 'b', history, lastTerm: 1, position: 60, chain: chainAt(60), fromSnapshot: false })
   for (const position of [70, 100]) log.durable(3, position, chainAt(position))
   return log
 }

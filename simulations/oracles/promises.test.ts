@@ -114,7 +114,15 @@ describe('what is on the disk', () => {
   test('the log of a term is that of its writer', () => {
     fill()
     const { chain } = writer
-    log.opened({ term: 1, compute: 'a', history: [{ term: 1, begin: 0 }], position: 0, chain: 0, fromSnapshot: false })
+    log.opened({
+      term: 1,
+      compute: 'a',
+      history: [{ term: 1, begin: 0 }],
+      lastTerm: 0,
+      position: 0,
+      chain: 0,
+      fromSnapshot: false,
+    })
     say(ack())
     expect(words).toEqual([expect.stringContaining('holds other bytes up to 0 than the writer of term 1')])
     log.durable(1, 300, chain + 1)
@@ -144,7 +152,7 @@ describe('what is on the disk', () => {
 describe('copies of the committed log', () => {
   const opened = (term: number, position: number, chain: number) => {
     const history = [{ term, begin: position }]
-    const reign = { term, compute: 'a', history, position, chain, fromSnapshot: false }
+    const reign = { term, compute: 'a', history, lastTerm: 0, position, chain, fromSnapshot: false }
     log.opened(reign)
     copies.opened(reign)
   }

@@ -39,7 +39,7 @@ function oracle() {
   promises.opened('zone-1', disk)
   const history = [{ term: 1, begin: 0 }]
   const chain = new FrameWriter(TIMELINE, 1).chain
-  log.opened({ term: 1, compute: 'a', history, position: 0, chain, fromSnapshot: false })
+  log.opened({ term: 1, compute: 'a', history, lastTerm: 0, position: 0, chain, fromSnapshot: false })
   append(keeper, writer, 'x'.repeat(300))
   log.durable(1, 300, writer.chain)
   return { promises, log, archive }

@@ -11,6 +11,8 @@ export interface OpenedLog {
   readonly compute: string
   /** Which terms its bytes come from, itself included. */
   readonly history: TermHistory
+  /** Of the elected tail. Where that wrote nothing, `history` has left it out. */
+  readonly lastTerm: number
   /** Where it begins: the elected tail. */
   readonly position: number
   /** Over all that is before `position`. */

@@ -8,7 +8,15 @@ test('nobody serves before something of its term is durable', () => {
   const violated = (problem: string) => void words.push(problem)
   const log = new CommittedLog({ nowMs: () => 0, violated })
   const serving = watchServing({ log, violated })
-  log.opened({ term: 1, compute: 'a', history: [{ term: 1, begin: 0 }], position: 5, chain: 1, fromSnapshot: false })
+  log.opened({
+    term: 1,
+    compute: 'a',
+    history: [{ term: 1, begin: 0 }],
+    lastTerm: 0,
+    position: 5,
+    chain: 1,
+    fromSnapshot: false,
+  })
   serving.serves(1)
   expect(words).toEqual(['serving: term 1 is served before an entry of its own is durable'])
   log.durable(1, 6, 2)

@@ -16,6 +16,7 @@ const reign = (term: number, compute: string) => ({
   term,
   compute,
   history: [],
+  lastTerm: 0,
   position: 0,
   chain: 0,
   fromSnapshot: false,
