@@ -288,6 +288,21 @@ describe('a disk that fails', () => {
     expect(await cluster.writer(2).vote('zone-1')).toMatchObject({ granted: true, flushed: 3 })
   })
 
+  test('one that fails at the end is noted for the next life', async () => {
+    const { world } = await begin()
+    const writer = cluster.writer(1)
+    await writer.reign()
+    await writer.append('one')
+    writer.send(writer.frames.frame('two'))
+    // It has arrived, and its flush is due.
+    await Promise.resolve()
+    cluster.disk('zone-1').fails = { sync: 'EIO' }
+    cluster.stop('zone-1')
+    cluster.disk('zone-1').fails = {}
+    await cluster.start('zone-1')
+    expect(world.reports.join()).toContain('a sync had failed: the last file was written again')
+  })
+
   test('and if not even that can be noted, the operator is told what follows from it', async () => {
     const { world } = await begin()
     const writer = cluster.writer(1)

@@ -35,7 +35,7 @@ import {
 import type { BusMessage } from '../bus/bus.ts'
 import type { Lane } from '../bus/fast-lane.ts'
 import type { SafekeeperStatus } from '../control/schemas.ts'
-import { describe, isLochError } from '../errors.ts'
+import { describe, isLochError, type LochError } from '../errors.ts'
 import { AppendPath } from './append-path.ts'
 import { Archiver } from './archiver.ts'
 import { catchUp } from './catch-up.ts'
@@ -122,7 +122,8 @@ export class SafekeeperService {
     try {
       if (!this.#keeper.log.failure) this.#keeper.flush()
     } catch (error) {
-      this.#ports.report(text(error))
+      if (!isLochError(error)) throw error
+      this.#ports.report(this.#describeNoted(error))
     }
     this.#keeper.log.close()
   }
@@ -355,8 +356,13 @@ export class SafekeeperService {
   /** The disk or the log on it cannot be believed any more. */
   readonly #failed = (error: unknown): void => {
     if (!isLochError(error)) throw error
+    this.#tell({ type: 'DamageFound', at: 0, problem: this.#describeNoted(error) })
+  }
+
+  /** What is wrong has been written down for the next life, or it is said that it could not be. */
+  #describeNoted(error: LochError): string {
     const unnoted = noteBeforeWithdrawal(error, this.#keeper, this.#ports, this.#isWithdrawn)
-    this.#tell({ type: 'DamageFound', at: 0, problem: [describe(error), ...unnoted].join(' ') })
+    return [describe(error), ...unnoted].join(' ')
   }
 
   /** Said once per trouble: every frame meets it again. */
