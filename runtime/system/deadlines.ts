@@ -1,7 +1,8 @@
 /**
  * Keeps the host's timers equal to an actor's deadlines. Deadlines are data in the actor's context and survive whatever the
  * context survives; timers are not and do not. A deadline is armed once: an actor that leaves it standing after it fired
- * has nothing to do at it, and arming it again would spin.
+ * has nothing to do at it, and arming it again would spin. One that was counted from another's time comes after as long a
+ * while, not at that time: his clock may be hours ahead of ours.
  */
 import type { Timers } from '../../actors/definition.ts'
 import type { SystemPorts } from './ports.ts'
@@ -18,7 +19,8 @@ export class Deadlines {
     this.#fire = fire
   }
 
-  follow(timers: Timers): void {
+  /** `aheadMs`: by how much the time from which new ones were counted is ahead of this host's clock. */
+  follow(timers: Timers, aheadMs = 0): void {
     for (const name of [...this.#armed.keys()]) {
       if (timers[name] !== undefined) continue
       this.#armed.delete(name)
@@ -27,7 +29,7 @@ export class Deadlines {
     for (const [name, atMs] of Object.entries(timers)) {
       if (this.#armed.get(name) === atMs) continue
       this.#armed.set(name, atMs)
-      this.#ports.timers.set(this.#key(name), atMs, () => this.#fire(name, atMs))
+      this.#ports.timers.set(this.#key(name), atMs - aheadMs, () => this.#fire(name, atMs))
     }
   }
 

@@ -71,6 +71,8 @@ export class HostedActor<
   /** True while the journal may hold events that are not folded: after a lost race, or an append of unknown fate. */
   #mustRefold = false
   #refoldedAtMs = 0
+  /** Of the fact that was folded last: by how much who wrote it has a later time of day than this host. */
+  #aheadMs = 0
   #stopped = false
   #draining: Promise<void> | undefined
 
@@ -109,7 +111,7 @@ export class HostedActor<
       this.#fold(events)
     }
     this.#ports.recorder?.began(this.actor, this.#snapshot)
-    this.#deadlines.follow(this.#snapshot.context.timers)
+    this.#deadlines.follow(this.#snapshot.context.timers, this.#aheadMs)
     const subject = actorSubject(this.#ports.project, this.actor)
     this.#unsubscribe = this.#ports.bus.subscribe(subject, (message) => this.#receive(message))
   }
@@ -220,8 +222,9 @@ export class HostedActor<
       if (this.#mustRefold) await this.#refold()
       // Time is the host's, at the moment of the decision: senders' clocks differ, and queues delay.
       // A deadline that fired is due, though the clock may have been set back meanwhile: it will not fire again.
-      const now = Math.max(this.#ports.clock.nowMs(), waiting.dueAtMs ?? 0)
-      const event = { ...waiting.event, at: now }
+      const nowMs = this.#ports.clock.nowMs()
+      const at = Math.max(nowMs, waiting.dueAtMs ?? 0)
+      const event = { ...waiting.event, at }
       const decision = decide(this.#definition, this.#snapshot, event)
       if (!isFresh && this.#mayBeStale(decision.outcome, waiting)) {
         isFresh = true
@@ -233,8 +236,8 @@ export class HostedActor<
       const term = this.#definition.termOf(folded.snapshot.context)
       const sequence = taken && !this.#journal ? this.#sequence + 1 : 0
       const message = wrap(event, { id: waiting.id, actor: this.actor, sequence, term }, waiting.cause)
-      const facts = decision.facts.map((fact, at) => {
-        const identity = { id: this.#ports.ids.next(), actor: this.actor, sequence: this.#sequence + 1 + at, term }
+      const facts = decision.facts.map((fact, index) => {
+        const identity = { id: this.#ports.ids.next(), actor: this.actor, sequence: this.#sequence + 1 + index, term }
         return wrap(fact, identity, message)
       })
       if (facts.length > 0 && !(await this.#persist(facts, attempt))) continue
@@ -244,7 +247,7 @@ export class HostedActor<
       const effects = [...decision.effects, ...folded.effects]
       const { outcome } = decision
       this.#ports.recorder?.took({ message, outcome, facts, effects, before, after: this.#snapshot })
-      if (!this.#stopped) this.#deadlines.follow(this.#snapshot.context.timers)
+      if (!this.#stopped) this.#deadlines.follow(this.#snapshot.context.timers, at - nowMs)
       if (taken) for (const happened of [message, ...facts]) this.#publish(happened)
       if (waiting.answer !== nobody) {
         const now = { state: this.#snapshot.state, sequence: this.#sequence }
@@ -287,6 +290,7 @@ export class HostedActor<
   async #refold(): Promise<void> {
     this.#refoldedAtMs = this.#ports.clock.nowMs()
     this.#fold(await run(this.#journal!.eventsAfter(this.#sequence)), this.#ports.recorder)
+    if (!this.#stopped) this.#deadlines.follow(this.#snapshot.context.timers, this.#aheadMs)
     this.#mustRefold = false
   }
 
@@ -300,6 +304,7 @@ export class HostedActor<
       recorder?.folded(envelope, this.#snapshot, folded.snapshot)
       this.#snapshot = folded.snapshot
       this.#sequence = envelope.sequence
+      this.#aheadMs = Math.max(0, fact.at - this.#ports.clock.nowMs())
     }
   }
 
