@@ -191,6 +191,18 @@ describe('a safekeeper', () => {
     expect(replaced.state).toMatchObject({ mustHold: end, fresh: true })
   })
 
+  test('whose disk has lost what it had acknowledged gets it again, though nothing follows', async () => {
+    await begin()
+    await append()
+    safekeepers[1]!.stop()
+    // It said of each sync that it was done, so that its log ends early and nothing in it is wrong.
+    const history = [...disk.history, { term: 2, begin: before.length }]
+    const forgetful = new FakeSafekeeper(world.bus, 'zone-2', { term: 2, history, bytes: before })
+    await pass(1_000)
+    expect(written(forgetful)).toEqual(written(safekeepers[0]!))
+    expect(forgetful.elections).toEqual([])
+  })
+
   test('that refuses again and again is not asked more than twice a second', async () => {
     await begin('quorum', 2)
     await append()

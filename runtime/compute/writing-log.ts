@@ -115,12 +115,14 @@ export class WritingLog {
     this.#events.fenced(fencedBy(this.#ports, this.#reign.term, term))
   }
 
-  /** While nothing is written, only this shows that a disk was replaced and must be filled. */
+  /** While nothing is written, only this shows that a disk was replaced, or has lost what it had synced, and must be filled. */
   async #askTerm(zone: string): Promise<number> {
-    const { term, lastTerm, fresh } = await requestStatus(this.#ports, zone)
+    const acknowledged = this.writer.acknowledged(zone)
+    const { term, lastTerm, flushed, fresh } = await requestStatus(this.#ports, zone)
     // One that knows a higher term ends this reign instead.
     const mayFollow = term <= this.#reign.term
     if (mayFollow && (fresh || lastTerm < this.#reign.term)) void this.#reelect(zone)
+    else if (mayFollow && flushed < acknowledged) this.writer.resendTo(zone, flushed)
     return term
   }
 
