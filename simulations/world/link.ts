@@ -67,6 +67,7 @@ export class LinkConditions {
 }
 
 interface Packet<M> {
+  readonly sentAtMs: number
   atMs: number
   readonly messages: M[]
   bytes: number
@@ -111,6 +112,12 @@ export class Link<M> {
   /** Sent and not yet arrived. */
   get pendingBytes(): number {
     return this.#pendingBytes
+  }
+
+  /** Since when the oldest of it has waited. */
+  get waitedMs(): number {
+    const first = this.#packets[0]
+    return first === undefined ? 0 : this.#kernel.nowMs - first.sentAtMs
   }
 
   send(message: M, bytes: number): void {
@@ -171,7 +178,7 @@ export class Link<M> {
     const waitMs = arrivesMs - nowMs
     // Exactly the moment that the kernel computes: a rounding error would have the packet's event come before it.
     const atMs = nowMs + waitMs
-    this.#packets.push({ atMs, messages: [message], bytes })
+    this.#packets.push({ sentAtMs: nowMs, atMs, messages: [message], bytes })
     this.#lastAtMs = atMs
     this.#lastStep = this.#kernel.steps
     this.#kernel.after(this.#receiver, waitMs, this.#arrive)

@@ -250,8 +250,13 @@ export class Network {
     const arriving = this.mangling.arriving(session.client, publication)
     session.down.send({ kind: 'message', sid, publication: arriving }, data.length + ENVELOPE_BYTES)
     this.#repeat(session, sid, publication)
-    if (session.down.pendingBytes > this.settings.pendingBytesMax) this.#cutOff(session)
+    if (this.#isSlow(session)) this.#cutOff(session)
     return true
+  }
+
+  /** A burst alone does not make a consumer slow: a server holds up who publishes while much waits, for a while. */
+  #isSlow({ down }: Session): boolean {
+    return down.pendingBytes > this.settings.pendingBytesMax && down.waitedMs > STALL_MS_MAX
   }
 
   #repeat(session: Session, sid: number, publication: Publication): void {
@@ -335,6 +340,8 @@ export class Network {
 
 /** So that all survive nearly as often as a part. */
 const SURVIVOR_SHARE_SCALE = 2
+/** As in nats-server (client.go, stallTotalAllowed). */
+const STALL_MS_MAX = 10
 
 function isOf({ client }: Session, name: string): boolean {
   return client.name === name || client.alias === name || client.process.name === name
