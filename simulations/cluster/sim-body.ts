@@ -163,6 +163,7 @@ class SimVolume implements VolumeBody {
     const options = { kernel, process, mount, name: process.name, settings: postgres, observer }
     const server: SimPostgres = new SimPostgres(options)
     this.#server = server
+    reigns.launches?.(this.#term, process.name)
     address.launched(process, server)
     const started = new Promise<void>((resolve, reject) => {
       kernel.after(process, LAUNCH_MS, () => void server.start().then(resolve, reject))

@@ -107,6 +107,9 @@ export class SimCluster {
       guarded: () => {
         for (const observer of this.reignObservers) observer.guarded?.()
       },
+      launches: (...who) => {
+        for (const observer of this.reignObservers) observer.launches?.(...who)
+      },
       serves: (term) => {
         for (const observer of this.reignObservers) observer.serves?.(term)
       },
@@ -128,6 +131,12 @@ export class SimCluster {
 
   get server(): SimPostgres | undefined {
     return this.#server
+  }
+
+  /** Zones in which clients would be answered now. A process that stands still answers nobody, and has not noticed yet what it missed. */
+  get admittingZones(): readonly string[] {
+    const running = [...this.#servers].filter(([{ pausedUntilMs }]) => pausedUntilMs <= this.kernel.nowMs)
+    return running.filter(([, servers]) => servers.some(({ isServing }) => isServing)).map(([{ name }]) => name)
   }
 
   start(): void {

@@ -38,6 +38,8 @@ export interface ReignObserver {
   resent?(): void
   /** A Postgres starts where another has died. */
   guarded?(): void
+  /** The Postgres of the reign is started: by what its compute knows, nobody answers any more who knows less. */
+  launches?(term: number, zone: string): void
   /** The Postgres of the reign listens. */
   serves?(term: number): void
   /** An fsync was answered with success. */

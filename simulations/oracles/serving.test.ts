@@ -7,7 +7,7 @@ test('nobody serves before something of its term is durable', () => {
   const words: string[] = []
   const violated = (problem: string) => void words.push(problem)
   const log = new CommittedLog({ nowMs: () => 0, violated })
-  const serving = watchServing({ log, violated })
+  const serving = watchServing({ log, admittingZones: () => [], violated })
   log.opened({
     term: 1,
     compute: 'a',
@@ -24,10 +24,23 @@ test('nobody serves before something of its term is durable', () => {
   expect(words).toHaveLength(1)
 })
 
+test('no Postgres is started while another answers clients', () => {
+  const words: string[] = []
+  const violated = (problem: string) => void words.push(problem)
+  const admitting: string[] = []
+  const log = new CommittedLog({ nowMs: () => 0, violated })
+  const serving = watchServing({ log, admittingZones: () => admitting, violated })
+  serving.launches(2, 'zone-2')
+  expect(words).toEqual([])
+  admitting.push('zone-1')
+  serving.launches(2, 'zone-2')
+  expect(words).toEqual(['serving: Postgres is started in zone-2 in term 2, while one in zone-1 answers clients'])
+})
+
 test('no fsync succeeds before its log is durable', () => {
   const words: string[] = []
   const log = new CommittedLog({ nowMs: () => 0, violated: () => {} })
-  const serving = watchServing({ log, violated: (problem) => void words.push(problem) })
+  const serving = watchServing({ log, admittingZones: () => [], violated: (problem) => void words.push(problem) })
   serving.synced({ term: 1, ino: 7, wanted: 10, durable: 10 })
   expect(words).toEqual([])
   serving.synced({ term: 1, ino: 7, wanted: 11, durable: 10 })

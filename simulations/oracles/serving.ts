@@ -1,17 +1,29 @@
 /**
- * The oracle of whoever serves: nobody listens before something of the own term is durable, and no fsync succeeds before what it
- * stands for is.
+ * The oracle of whoever serves: no Postgres is started while another answers clients that knows less, nobody listens before
+ * something of the own term is durable, and no fsync succeeds before what it stands for is.
  */
 import type { CommittedLog } from './committed-log.ts'
 import type { ReignObserver, SyncedAnswer } from './reign-observer.ts'
 
 export interface ServingPorts {
   readonly log: CommittedLog
+  readonly admittingZones: () => readonly string[]
   readonly violated: (words: string) => void
 }
 
-export function watchServing({ log, violated }: ServingPorts): Required<Pick<ReignObserver, 'serves' | 'synced'>> {
+export function watchServing({
+  log,
+  admittingZones,
+  violated,
+}: ServingPorts): Required<Pick<ReignObserver, 'launches' | 'serves' | 'synced'>> {
   return {
+    launches: (term: number, zone: string) => {
+      const admitting = admittingZones()
+      if (admitting.length === 0) return
+      violated(
+        `serving: Postgres is started in ${zone} in term ${term}, while one in ${admitting.join(', ')} answers clients`,
+      )
+    },
     serves: (term: number) => {
       const reign = log.reign(term)
       if (reign && reign.durable > reign.position) return
