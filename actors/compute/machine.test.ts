@@ -77,6 +77,19 @@ describe('a compute on its way to serving', () => {
       .expect({ state: 'fencing' })
   })
 
+  test('goes on under the latest term that it was granted, though it asked for an earlier one too', () => {
+    fresh()
+      .given(start(1), granted(5))
+      .when(granted(6))
+      .expect({ state: 'fencing', effects: [{ type: 'fence', term: 6 }, 'send'] })
+      .when(granted(5))
+      .expect({ state: 'fencing', outcome: 'ignored' })
+      .when(fenced(5))
+      .expect({ outcome: 'ignored' })
+      .when(fenced(6))
+      .expect({ state: 'attaching', effects: [{ type: 'attach', term: 6 }, 'send'] })
+  })
+
   test('tries to fence again under a new term, after a wait', () => {
     fresh()
       .given(start(1), granted(5))

@@ -112,6 +112,8 @@ export const table: Table<ComputeState, ComputeEvent, typeof guards, typeof acti
   },
   fencing: {
     ...starting,
+    // Another request of ours was granted too, a former launch's for instance: what was granted before is over.
+    TermGranted: [when('termIsSpent', stale), { do: ['fence', 'report'] }],
     FenceGranted: [otherReign, { to: 'attaching', do: ['noteTail', 'attach', 'report'] }],
     FenceFailed: [
       otherReign,

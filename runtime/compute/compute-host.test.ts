@@ -3,7 +3,11 @@
  * what a test makes of them.
  */
 import { beforeEach, describe, expect, test } from 'vitest'
+import { encodeEnvelope, wrap } from '../../events/envelope.ts'
 import { type Term, TimelineId } from '../../events/identifiers.ts'
+import { Fenced } from '../errors.ts'
+import { refusalOf } from '../system/messages.ts'
+import { actorSubject } from '../system/ports.ts'
 import type { PostgresBody, VolumeBody } from './compute-body.ts'
 import { ComputeHost } from './compute-host.ts'
 import { type Disk, ReignWorld, settle, TIMELINE } from './testing.ts'
@@ -160,4 +164,21 @@ test('an election that comes after the shutdown leaves nothing to attach to', as
   expect(await elected).toBe(undefined)
   expect(await attach()).toMatchObject({ type: 'AttachFailed' })
   expect(attaches).toBe(0)
+})
+
+test('a reign that hears from the timeline of a higher one is over, though nothing has fenced it yet', async () => {
+  world.open(empty, empty, empty)
+  const actor = `timeline.${TIMELINE}`
+  const higher = new Fenced({ component: actor, value: 'RecordTermBegan', problem: 'a higher term', remedy: 'None.' })
+  const refusal = encodeEnvelope(wrap(refusalOf(higher, 0), { id: 'r', actor, sequence: 0, term: 2 }))
+  world.bus.subscribe(actorSubject(world.ports.project, actor), ({ data, respond }) => {
+    const isBegin = Buffer.from(data).includes('RecordTermBegan')
+    respond(isBegin ? refusal : encodeEnvelope(wrap({ type: 'Done', at: 0 }, { id: 'd', actor, sequence: 0, term: 2 })))
+  })
+  const told: unknown[] = []
+  const telling = { ...scope, tell: (event: unknown) => void told.push(event) }
+  await fence()
+  await host.perform({ type: 'attach', timeline, term: TERM, grant: world.grant(TERM) } as never, telling)
+  await settle()
+  expect(told).toMatchObject([{ type: 'AppendRejected', term: TERM }])
 })

@@ -110,8 +110,8 @@ export class ComputeHost {
     try {
       const ports = this.#reignPorts(timeline, grant, cause)
       const reign = await establishReign(ports, grant)
-      // Shut down meanwhile: what stands here, if anything, is a later reign's.
-      if (cut.aborted) return undefined
+      // Shut down meanwhile, or elected anew: what stands here, if anything, is a later reign's.
+      if (cut.aborted || (this.#reign?.term ?? 0) > term) return undefined
       this.#reign = reign
       this.#predecessors?.close()
       this.#predecessors = new Predecessors(ports, reign)
@@ -135,7 +135,7 @@ export class ComputeHost {
       const events = this.#volumeEvents(term, tell)
       this.#volume = await this.#environment.body.attach(ports, reign, events, this.#cut.signal)
       this.#environment.progress(`Attach ${timeline} at ${reign.tail.position}`, this.#environment.nowMs() - startedMs)
-      this.#recordBegin(ports, reign)
+      this.#recordBegin(ports, reign, events.fenced)
       if (grant.snapshot === undefined) await this.#createCluster(this.#volume)
       return { type: 'Attached', at, term }
     } catch (error) {
@@ -155,13 +155,17 @@ export class ComputeHost {
     }
   }
 
-  /** For people and tools that read the journal; nobody's safety rests on it, so nobody waits for it. */
-  #recordBegin(ports: ReignPorts, reign: Reign): void {
+  /**
+   * For people and tools that read the journal; nobody's safety rests on it, so nobody waits for it. That a higher term was granted is
+   * news: no snapshot of this one would be recorded.
+   */
+  #recordBegin(ports: ReignPorts, reign: Reign, fenced: (error: Fenced) => void): void {
     const { position, chain } = reign.tail
     const place = { term: TermSchema.make(reign.term), position: Position.make(position), chain }
-    tellTimeline(ports, { type: 'RecordTermBegan', ...place }).catch((error) =>
-      ports.report(`recording the begin of term ${reign.term}: ${problemOf(error)}`),
-    )
+    tellTimeline(ports, { type: 'RecordTermBegan', ...place }).catch((error) => {
+      ports.report(`recording the begin of term ${reign.term}: ${problemOf(error)}`)
+      if (error instanceof Fenced) fenced(error)
+    })
   }
 
   /** The first snapshot says that the cluster is whole: until it stands, the next attach begins creation anew. */
