@@ -251,4 +251,20 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
     replace: "=== 'conflict'",
     about: 'Whoever finds its slot of a journal taken believes that it wrote it: two computes get the same term.',
   },
+  {
+    name: 'trust-who-stands-still',
+    file: 'runtime/compute/writing-log.ts',
+    find: 'else if (mayFollow && flushed < acknowledged)',
+    replace: 'else if (false)',
+    about: 'A disk that lost what it had acknowledged is not filled again before there is more to be written.',
+    plan: 'seeds/lying-disk-of-a-log-that-stands-still',
+  },
+  {
+    name: 'wait-for-the-time-of-another',
+    file: 'runtime/system/deadlines.ts',
+    find: 'atMs - aheadMs',
+    replace: 'atMs',
+    about: "A deadline that follows from another host's fact comes at the time of day that his clock said.",
+    plan: 'seeds/deadline-of-a-clock-that-is-ahead',
+  },
 ]

@@ -210,4 +210,12 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     about: 'Missing log is taken from a peer without asking whether it follows the same term.',
     plan: 'mutations/plans/catch-up-from-anyone',
   },
+  {
+    name: 'stop-without-a-word',
+    file: 'runtime/safekeeper/safekeeper.ts',
+    find: 'this.#ports.report(this.#describeNoted(error));',
+    replace: 'this.#ports.report(describe(error));',
+    about: 'A safekeeper that is stopped does not note for its next life that its last sync has failed.',
+    plan: 'seeds/sync-that-failed-at-a-stop',
+  },
 ]
