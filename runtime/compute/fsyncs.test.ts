@@ -83,6 +83,18 @@ test('after a guard an fsync waits for log that was written before and by nobody
   expect(answers).toEqual(['1 ok'])
 })
 
+test('and so does one that came while the guard waited, though of what was dirty nothing is left', () => {
+  writePage('base/5/1')
+  driver.make('other')
+  fsyncs.guard()
+  fsync(1, 'small')
+  driver.truncate(driver.ino('base/5/1'), 0)
+  bench.finish(false)
+  expect(answers).toEqual([])
+  becomeDurable()
+  expect(answers).toEqual(['1 ok'])
+})
+
 test('once the log has failed every fsync gets its error', () => {
   writePage('small')
   fsync(1, 'small')

@@ -41,11 +41,14 @@ export class Fsyncs {
       return true
     }
     // Of what the log alone makes durable: the last seal may have been written long before it.
-    const own = Math.max(this.volume.lastPosition(ino), this.guardedPosition)
-    if (this.volume.isClean(ino) && this.guards === 0) return this.awaitDurable(low, high, own)
+    const own = this.volume.lastPosition(ino)
+    if (this.volume.isClean(ino) && this.guards === 0)
+      return this.awaitDurable(low, high, Math.max(own, this.guardedPosition))
     this.sealer.sync((sealed) => {
       this.sink.send()
-      if (!this.awaitDurable(low, high, Math.max(own, sealed))) this.answers.replyEmpty(low, high)
+      // The guard it waited for has only now said up to where.
+      const position = Math.max(own, sealed, this.guardedPosition)
+      if (!this.awaitDurable(low, high, position)) this.answers.replyEmpty(low, high)
     })
     return true
   }
