@@ -199,8 +199,8 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'fsync-ignores-seal-entry',
     file: FSYNCS,
-    find: 'Math.max(own, sealed)',
-    replace: 'own',
+    find: 'Math.max(own, sealed, this.guardedPosition)',
+    replace: 'Math.max(own, this.guardedPosition)',
     about: 'An fsync waits for its pages to be stored, not for the log to say where.',
   },
   {
@@ -215,11 +215,20 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'forget-guarded-position',
     file: FSYNCS,
-    find: 'Math.max(this.volume.lastPosition(ino), this.guardedPosition)',
-    replace: 'this.volume.lastPosition(ino)',
+    find: 'Math.max(own, this.guardedPosition)',
+    replace: 'own',
     about: 'The guard after a restart waits for seals, not for the log that makes them durable.',
     needs: { faults: ['kill-postgres'] },
     plan: 'mutations/plans/forget-guarded-position',
+  },
+  {
+    name: 'guard-heard-too-early',
+    file: FSYNCS,
+    find: 'Math.max(own, sealed, this.guardedPosition)',
+    replace: 'Math.max(own, sealed)',
+    about: 'An fsync that comes while a guard waits takes no notice of up to where that guards the log.',
+    needs: { faults: ['kill-postgres'] },
+    plan: 'seeds/fsync-beside-a-guard',
   },
   {
     name: 'snapshot-before-log-is-durable',
