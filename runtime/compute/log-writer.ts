@@ -137,12 +137,24 @@ export class LogWriter {
   private take(ack: AppendAck): void {
     if (ack.flushed > this.milestone.position) this.ports.heard(ack.zone, this.milestone.atMs)
     acknowledge(this.proposer, ack.zone, ack.flushed, ack.archived, this.ports.nowMs())
-    const isMoreArchived = this.proposer.archived > this.log.archived
-    if (isMoreArchived) this.log.archived = this.proposer.archived
-    if (this.proposer.durable > this.log.durable || isMoreArchived) this.release()
+    this.conclude()
     if (ack.status === 'gap') this.resendTo(ack.zone, ack.flushed)
     if (ack.status === 'not-elected') this.ports.reelect(ack.zone, ack.flushed)
     if (ack.status === 'failed') this.ports.report(`safekeeper ${ack.zone} cannot append at ${ack.flushed}`)
+  }
+
+  /**
+   * `zone` has archived so much in this term, as it says when it is asked; what follows from it, the next tick sees. One that was
+   * started anew does not know whom to tell before the next frame, and there may be none: all that is to be written may wait for the archive.
+   */
+  heardOfArchive(zone: string, archived: number): void {
+    acknowledge(this.proposer, zone, 0, archived, this.ports.nowMs())
+  }
+
+  private conclude(): void {
+    const isMoreArchived = this.proposer.archived > this.log.archived
+    if (isMoreArchived) this.log.archived = this.proposer.archived
+    if (this.proposer.durable > this.log.durable || isMoreArchived) this.release()
   }
 
   /**
@@ -166,7 +178,7 @@ export class LogWriter {
     const now = this.ports.nowMs()
     if (this.log.failure !== 0) return
     this.log.frameFlags = this.allowances()
-    if (this.proposer.durable > this.log.durable) this.release()
+    this.conclude()
     if (now - this.milestone.atMs >= MILESTONE_INTERVAL_MS) this.milestone = { position: this.log.sent, atMs: now }
     for (const member of stalledMembers(this.proposer, this.log.sent, now)) {
       // One that was never heard in this term is sent the term from its start; what else it lacks, it says.

@@ -203,6 +203,30 @@ describe('a safekeeper', () => {
     expect(forgetful.elections).toEqual([])
   })
 
+  test('that was started anew says only when it is asked how far the archive has got', async () => {
+    await begin('archived')
+    const end = await append()
+    log.shared.enqueueSync(77, 0, end)
+    safekeepers[1]!.stop()
+    const history = [...disk.history, { term: 2, begin: before.length }]
+    const anew = new FakeSafekeeper(world.bus, 'zone-2', { term: 2, history, bytes: safekeepers[1]!.bytes })
+    anew.state.archived = end
+    await pass(1_000)
+    expect([anew.frames, log.shared.durable]).toEqual([[], end])
+    expect(fs.readFileSync(device).readUInt32LE(8)).toBe(77)
+  })
+
+  test('of a former term says nothing of the archive that counts', async () => {
+    await begin('archived')
+    const end = await append()
+    safekeepers[1]!.stop()
+    const former = new FakeSafekeeper(world.bus, 'zone-2', disk)
+    former.before = (verb) => (verb === 'elected' ? 'silent' : undefined)
+    former.state.archived = end
+    await pass(1_000)
+    expect(log.shared.durable).toBe(before.length)
+  })
+
   test('that refuses again and again is not asked more than twice a second', async () => {
     await begin('quorum', 2)
     await append()

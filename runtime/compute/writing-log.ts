@@ -115,14 +115,21 @@ export class WritingLog {
     this.#events.fenced(fencedBy(this.#ports, this.#reign.term, term))
   }
 
-  /** While nothing is written, only this shows that a disk was replaced, or has lost what it had synced, and must be filled. */
+  /**
+   * While nothing is written, only this shows that a disk was replaced, or has lost what it had synced, and must be filled; or that
+   * the archive has got on.
+   */
   async #askTerm(zone: string): Promise<number> {
     const acknowledged = this.writer.acknowledged(zone)
-    const { term, lastTerm, flushed, fresh } = await requestStatus(this.#ports, zone)
+    const { term, lastTerm, flushed, archived, fresh } = await requestStatus(this.#ports, zone)
     // One that knows a higher term ends this reign instead.
     const mayFollow = term <= this.#reign.term
     if (mayFollow && (fresh || lastTerm < this.#reign.term)) void this.#reelect(zone)
-    else if (mayFollow && flushed < acknowledged) this.writer.resendTo(zone, flushed)
+    else if (mayFollow) {
+      // Elected in this term, so that what it says is of this log.
+      this.writer.heardOfArchive(zone, archived)
+      if (flushed < acknowledged) this.writer.resendTo(zone, flushed)
+    }
     return term
   }
 

@@ -263,10 +263,19 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'trust-who-stands-still',
     file: 'runtime/compute/writing-log.ts',
-    find: 'else if (mayFollow && flushed < acknowledged)',
-    replace: 'else if (false)',
+    find: 'if (flushed < acknowledged)',
+    replace: 'if (false)',
     about: 'A disk that lost what it had acknowledged is not filled again before there is more to be written.',
     plan: 'seeds/lying-disk-of-a-log-that-stands-still',
+  },
+  {
+    name: 'ask-nobody-for-the-archive',
+    file: 'runtime/compute/writing-log.ts',
+    find: 'this.writer.heardOfArchive(zone, archived);',
+    replace: '',
+    about:
+      'How far the archive has got is not asked of safekeepers that were started anew, and know nobody to tell it to.',
+    plan: 'seeds/archive-that-nobody-is-told-of',
   },
   {
     name: 'wait-for-the-time-of-another',
