@@ -23,7 +23,7 @@ import { VolumeMount } from './volume-mount.ts'
 /** Where clients find whoever serves. */
 export interface Address {
   /** Before it serves: its sessions must end with the process. */
-  launched(process: Process, server: SimPostgres): void
+  launched(process: Process, server: SimPostgres, term: number): void
   listens(server: SimPostgres, zone: string): void
 }
 
@@ -164,7 +164,7 @@ class SimVolume implements VolumeBody {
     const server: SimPostgres = new SimPostgres(options)
     this.#server = server
     reigns.launches?.(this.#term, process.name)
-    address.launched(process, server)
+    address.launched(process, server, this.#term)
     const started = new Promise<void>((resolve, reject) => {
       kernel.after(process, LAUNCH_MS, () => void server.start().then(resolve, reject))
     })

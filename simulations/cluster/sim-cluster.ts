@@ -31,6 +31,11 @@ export interface Onlookers extends Pick<SimWorld, 'report' | 'recorderOf'> {
 /** What an operator, or a client that wants in, says to an endpoint. */
 export type Order = Extract<EndpointCommand['type'], 'Restart' | 'Disable' | 'Enable' | 'Suspend' | 'Wake'>
 
+interface ServerOfTerm {
+  readonly term: number
+  readonly server: SimPostgres
+}
+
 export class SimCluster {
   readonly kernel: Kernel
   readonly network: Network
@@ -46,7 +51,7 @@ export class SimCluster {
   readonly #outside: SimBus
   /** Whoever listened at the endpoint's address last. */
   #server: SimPostgres | undefined
-  readonly #servers = new Map<Process, readonly SimPostgres[]>()
+  readonly #servers = new Map<Process, readonly ServerOfTerm[]>()
   #orders = 0
   /** Somebody has given orders that keep Loch from serving, or will. */
   #isOrdered = false
@@ -89,7 +94,7 @@ export class SimCluster {
     }
     const { network, bucket, edits, ledger: observer } = this
     const address = {
-      launched: (process: Process, server: SimPostgres) => this.#launched(process, server),
+      launched: (process: Process, server: SimPostgres, term: number) => this.#launched(process, server, term),
       listens: (server: SimPostgres, zone: string) => this.#listens(server, zone),
     }
     const died = (process: Process) => this.#died(process)
@@ -133,10 +138,14 @@ export class SimCluster {
     return this.#server
   }
 
-  /** Zones in which clients would be answered now. A process that stands still answers nobody, and has not noticed yet what it missed. */
-  get admittingZones(): readonly string[] {
+  /**
+   * Zones in which clients would be answered now by a server of `term` or a former one. A process that stands still answers nobody, and
+   * has not noticed yet what it missed.
+   */
+  admittingZones(term: number): readonly string[] {
     const running = [...this.#servers].filter(([{ pausedUntilMs }]) => pausedUntilMs <= this.kernel.nowMs)
-    return running.filter(([, servers]) => servers.some(({ isServing }) => isServing)).map(([{ name }]) => name)
+    const admits = (one: ServerOfTerm) => one.server.isServing && one.term <= term
+    return running.filter(([, servers]) => servers.some(admits)).map(([{ name }]) => name)
   }
 
   start(): void {
@@ -220,13 +229,13 @@ export class SimCluster {
   readonly #newId = (): string => `outside-${++this.#orders}`
 
   /** A server's clients hear of the end of its process from the kernel of its host. */
-  #launched(process: Process, server: SimPostgres): void {
-    const others = (this.#servers.get(process) ?? []).filter((other) => other.isServing)
-    this.#servers.set(process, [...others, server])
+  #launched(process: Process, server: SimPostgres, term: number): void {
+    const others = (this.#servers.get(process) ?? []).filter((other) => other.server.isServing)
+    this.#servers.set(process, [...others, { server, term }])
   }
 
   #died(process: Process): void {
-    for (const server of this.#servers.get(process) ?? []) server.kill()
+    for (const { server } of this.#servers.get(process) ?? []) server.kill()
     this.#servers.delete(process)
   }
 

@@ -101,7 +101,7 @@ export class Oracles {
     const { durability, zones } = this.#plan
     const copies = new CommitCopies({ promises, archive, durability, zones, violated })
     cluster.reignObservers.push(log, copies, {
-      ...watchServing({ log, admittingZones: () => cluster.admittingZones, violated }),
+      ...watchServing({ log, admittingZones: (term) => cluster.admittingZones(term), violated }),
       opened: (opened) => this.#opened(opened),
       durable: (_, position, chain) => {
         // Before somebody has served there is no cluster to recover. A writer that learns late what its successor began with is no

@@ -27,12 +27,17 @@ test('nobody serves before something of its term is durable', () => {
 test('no Postgres is started while another answers clients', () => {
   const words: string[] = []
   const violated = (problem: string) => void words.push(problem)
-  const admitting: string[] = []
+  const terms = new Map<string, number>()
+  const admittingZones = (term: number) => [...terms].filter(([, other]) => other <= term).map(([zone]) => zone)
   const log = new CommittedLog({ nowMs: () => 0, violated })
-  const serving = watchServing({ log, admittingZones: () => admitting, violated })
+  const serving = watchServing({ log, admittingZones, violated })
   serving.launches(2, 'zone-2')
   expect(words).toEqual([])
-  admitting.push('zone-1')
+  // Whoever slept through the election of a later term starts one that nothing becomes durable for.
+  terms.set('zone-1', 3)
+  serving.launches(2, 'zone-2')
+  expect(words).toEqual([])
+  terms.set('zone-1', 1)
   serving.launches(2, 'zone-2')
   expect(words).toEqual(['serving: Postgres is started in zone-2 in term 2, while one in zone-1 answers clients'])
 })

@@ -7,7 +7,8 @@ import type { ReignObserver, SyncedAnswer } from './reign-observer.ts'
 
 export interface ServingPorts {
   readonly log: CommittedLog
-  readonly admittingZones: () => readonly string[]
+  /** Where a server of `term` or a former one answers clients. */
+  readonly admittingZones: (term: number) => readonly string[]
   readonly violated: (words: string) => void
 }
 
@@ -18,7 +19,7 @@ export function watchServing({
 }: ServingPorts): Required<Pick<ReignObserver, 'launches' | 'serves' | 'synced'>> {
   return {
     launches: (term: number, zone: string) => {
-      const admitting = admittingZones()
+      const admitting = admittingZones(term)
       if (admitting.length === 0) return
       violated(
         `serving: Postgres is started in ${zone} in term ${term}, while one in ${admitting.join(', ')} answers clients`,
