@@ -214,6 +214,13 @@ describe('a fresh disk', () => {
     expect(elected(state, { ...message, start: 240, startChain: undefined })).toEqual({ type: 'known' })
   })
 
+  test('begins anew as well if its disk has lost what it had called synced, and nothing else shows it', () => {
+    const state = opened({ term: 3, history: next, end: 30, flushed: 30 })
+    const message = election(3, next, 30, { start: 180, startChain: 9, archivedFrom: 180, written: 250 })
+    expect(elected(state, message)).toEqual({ type: 'restart', start: 180, chain: 9 })
+    expect(elected(opened({ term: 3, history: next, end: 190, flushed: 190 }), message)).toEqual({ type: 'known' })
+  })
+
   test('is not while a newer term has not been heard of', () => {
     const state = opened({ fresh: true, history: next, term: 3, end: 150, flushed: 150 })
     raiseTerm(state, 4)

@@ -171,9 +171,12 @@ function isKnown(state: Acceptor, { term, history }: Elected): boolean {
   return state.term === term && mine?.term === term && mine.begin === its?.begin
 }
 
-/** A log that was damaged since it adopted the election may be so short that the writer has nothing to go on from there. */
+/**
+ * A log that was damaged since it adopted the election, or that a disk lost which had called it synced, may be so short that the
+ * writer has nothing to go on from there.
+ */
 function mustBeginAnew(state: Acceptor, { start, startChain }: Elected): boolean {
-  return state.fresh && startChain !== undefined && start > state.end
+  return startChain !== undefined && start > state.end
 }
 
 function decideCut(state: Acceptor, truncateTo: number): ElectedDecision {

@@ -147,7 +147,7 @@ export class WritingLog {
       // The ring begins with the term: what lies before it, a disk that was lost meanwhile has to fetch.
       if (flushed >= this.shared.base && this.writer.resend(zone, flushed)) return
       // Said again, an election only tells up to where the log is to be fetched. A log that stands still sends no frame that would.
-      await elect(this.#ports, this.#reign, zone, { ...order, start: this.shared.durable })
+      await elect(this.#ports, this.#reign, zone, { ...order, start: this.shared.durable, startChain: undefined })
     } catch (error) {
       if (error instanceof Fenced) this.#fence(this.#reign.term + 1)
       else if (!this.#closed) this.#ports.report(`${zone} does not follow yet: ${problemOf(error)}`)

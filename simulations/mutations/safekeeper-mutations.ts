@@ -218,4 +218,13 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
     about: 'A safekeeper that is stopped does not note for its next life that its last sync has failed.',
     plan: 'seeds/sync-that-failed-at-a-stop',
   },
+  {
+    name: 'begin-only-fresh-disks-anew',
+    file: ACCEPTOR,
+    find: 'return startChain !== undefined && start > state.end',
+    replace: 'return state.fresh && startChain !== undefined && start > state.end',
+    about:
+      'A log that lost what it had begun with within its term, on a disk that nobody calls damaged, is not begun anew.',
+    plan: 'seeds/lying-disk-of-a-log-that-began-anew',
+  },
 ]
