@@ -12,6 +12,7 @@ import { skipReason } from './skip.ts'
 
 describe.skipIf(skipReason !== undefined)('a newcomer', () => {
   let loch: LochProcess
+  let firstTerm = Number.POSITIVE_INFINITY
 
   beforeAll(async () => {
     loch = await LochProcess.create()
@@ -55,7 +56,10 @@ describe.skipIf(skipReason !== undefined)('a newcomer', () => {
     ])
     const computes = zones.flatMap((zone) => zone.computes)
     expect(computes).toHaveLength(1)
-    expect(computes[0]).toMatchObject({ role: 'primary', state: 'serving.active', term: 1 })
+    expect(computes[0]).toMatchObject({ role: 'primary', state: 'serving.active' })
+    // Not always 1: on a loaded machine the first election may be held before a majority of the zones has opened.
+    firstTerm = computes[0]!.term
+    expect(firstTerm).toBeGreaterThan(0)
     const positions = computes[0]!.positions
     expect(positions.durable).toBeGreaterThan(0)
     expect(positions.durable).toBeLessThanOrEqual(positions.end)
@@ -107,6 +111,6 @@ describe.skipIf(skipReason !== undefined)('a newcomer', () => {
     await loch.start()
     const rows = await withClient(loch.url, (client) => client.query('select 1 from kept'))
     expect(rows.rowCount).toBe(10_000)
-    expect(loch.status().zones.flatMap((zone) => zone.computes)[0]?.term).toBe(2)
+    expect(loch.status().zones.flatMap((zone) => zone.computes)[0]?.term).toBeGreaterThan(firstTerm)
   })
 })
