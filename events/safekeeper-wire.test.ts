@@ -48,6 +48,7 @@ const voteResponse = {
   diskId: 'disk',
   incarnation: 'disk-2',
   fresh: false,
+  confirmed: true,
   silentMs: 1_200,
 }
 const elected = {
@@ -76,6 +77,7 @@ const status = {
   archived: 6,
   hasDuty: true,
   fresh: true,
+  confirmed: false,
   diskId: 'disk',
   problem: '',
 }

@@ -43,6 +43,8 @@ export interface VoteResponse {
   readonly incarnation: string
   /** This disk may hold less than its zone has acknowledged: new, or found damaged, and not yet caught up. */
   readonly fresh: boolean
+  /** It has been found since it was opened to hold all that. Neither this nor `fresh`: it believes so, as far as disks can be believed. */
+  readonly confirmed: boolean
   /**
    * Since it last voted, followed an election, acknowledged or told its status: no writer of an older term has heard it since.
    * Since the disk was opened, if it has done none of it.
@@ -64,10 +66,11 @@ export interface Elected {
   readonly truncateTo: number
   /**
    * Position of the first frame to come. Equal to `truncateTo`, except for a safekeeper that is to forget its log and
-   * begin anew further on, within what is archived.
+   * begin anew further on, within what is archived. In an election that is said again to who has followed it, anything beyond its
+   * log tells it to fetch the log up to there.
    */
   readonly start: number
-  /** Chain at `start`, if the proposer knows it; it must when `start` is not `truncateTo`. */
+  /** Chain at `start`. Without it nobody begins anew there; so it is left out where the log is only to be fetched. */
   readonly startChain: number | undefined
   /** Everything below it is in the object store. */
   readonly archivedFrom: number
@@ -127,6 +130,8 @@ export interface SafekeeperStatus {
   readonly archived: number
   readonly hasDuty: boolean
   readonly fresh: boolean
+  /** See VoteResponse. */
+  readonly confirmed: boolean
   readonly diskId: string
   /** '' if all is well. */
   readonly problem: string
@@ -166,6 +171,7 @@ export const encodeVoteResponse = (r: VoteResponse) =>
     r.diskId,
     r.incarnation,
     r.fresh,
+    r.confirmed,
     r.silentMs,
   )
 export const decodeVoteResponse = (bytes: Uint8Array) =>
@@ -180,6 +186,7 @@ export const decodeVoteResponse = (bytes: Uint8Array) =>
     diskId: fields.text(),
     incarnation: fields.text(),
     fresh: fields.flag(),
+    confirmed: fields.flag(),
     silentMs: fields.count(),
   }))
 
@@ -244,8 +251,10 @@ export const decodeDutyResponse = (bytes: Uint8Array) =>
     archived: fields.count(),
   }))
 
-export const encodeStatus = (s: SafekeeperStatus) =>
-  message(s.zone, s.term, s.lastTerm, s.begin, s.flushed, s.archived, s.hasDuty, s.fresh, s.diskId, s.problem)
+export const encodeStatus = (s: SafekeeperStatus) => {
+  const log = [s.lastTerm, s.begin, s.flushed, s.archived]
+  return message(s.zone, s.term, ...log, s.hasDuty, s.fresh, s.confirmed, s.diskId, s.problem)
+}
 export const decodeStatus = (bytes: Uint8Array) =>
   decoded<SafekeeperStatus>(bytes, (fields) => ({
     zone: fields.text(),
@@ -256,6 +265,7 @@ export const decodeStatus = (bytes: Uint8Array) =>
     archived: fields.count(),
     hasDuty: fields.flag(),
     fresh: fields.flag(),
+    confirmed: fields.flag(),
     diskId: fields.text(),
     problem: fields.text(),
   }))

@@ -31,6 +31,7 @@ function vote(zone: string, of: TermHistory, flushed: number, more: Partial<Vote
     diskId: zone,
     incarnation: `${zone}-1`,
     fresh: false,
+    confirmed: true,
     silentMs: 0,
     ...more,
   }

@@ -215,9 +215,12 @@ describe('a fresh disk', () => {
   })
 
   test('begins anew as well if its disk has lost what it had called synced, and nothing else shows it', () => {
-    const state = opened({ term: 3, history: next, end: 30, flushed: 30 })
+    const state = opened({ term: 3, history: next, end: 30, flushed: 30, dutyTerm: 3 })
     const message = election(3, next, 30, { start: 180, startChain: 9, archivedFrom: 180, written: 250 })
     expect(elected(state, message)).toEqual({ type: 'restart', start: 180, chain: 9 })
+    adopt(state, message, { begin: 180, end: 180, chain: 9 })
+    // Which is then known, and its archive duty is to be taken up anew.
+    expect(state).toMatchObject({ fresh: true, mustHold: 250, dutyTerm: 0 })
     expect(elected(opened({ term: 3, history: next, end: 190, flushed: 190 }), message)).toEqual({ type: 'known' })
   })
 
@@ -226,6 +229,28 @@ describe('a fresh disk', () => {
     raiseTerm(state, 4)
     expect(flushedTo(state, 300)).toBe(false)
     expect(state.fresh).toBe(true)
+  })
+})
+
+describe('a disk that was opened', () => {
+  const next = history([1, 0], [3, 200])
+
+  test('is confirmed once it holds all that an elected writer says it can have acknowledged', () => {
+    const state = opened({ term: 3, history: next, end: 210, flushed: 210 })
+    expect(flushedTo(state, 300)).toBe(false)
+    expect(voteResponse(state, true)).toMatchObject({ fresh: false, confirmed: false })
+    repeat(state, election(3, next, 210, { written: 310 }))
+    expect(flushedTo(state, 309)).toBe(false)
+    expect(state.confirmed).toBe(false)
+    // Nothing of it is on disk, so nothing is to be put there.
+    expect(flushedTo(state, 310)).toBe(false)
+    expect(voteResponse(state, true)).toMatchObject({ fresh: false, confirmed: true })
+  })
+
+  test('stays confirmed under later terms', () => {
+    const state = opened({ term: 3, history: next, end: 210, flushed: 210, confirmed: true })
+    adopt(state, election(4, history([1, 0], [3, 200], [4, 400]), 210), { begin: 0, end: 210, chain: 1 })
+    expect(state.confirmed).toBe(true)
   })
 })
 

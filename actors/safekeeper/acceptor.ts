@@ -38,7 +38,12 @@ export interface Acceptor {
   dutyTerm: number
   /** May hold less than was acknowledged from here: see VoteResponse. On disk. */
   fresh: boolean
-  /** While fresh: the log up to here is all that can have been acknowledged. Known once an elected writer has said so. */
+  /**
+   * Found to hold all that was acknowledged from here since the disk was opened, so never while fresh. Until then it is only believed: a
+   * disk that lied about its syncs and lost power does not know.
+   */
+  confirmed: boolean
+  /** The log up to here is all that can have been acknowledged. Known once an elected writer has said so to this opening. */
   mustHold: number | undefined
 }
 
@@ -50,7 +55,7 @@ export type Opened = Pick<
 
 /** The state for a log that was opened and checked, all of it flushed. */
 export function openAcceptor(opened: Opened): Acceptor {
-  return { ...opened, flushed: opened.end, archived: 0, dutyTerm: 0, mustHold: undefined }
+  return { ...opened, flushed: opened.end, archived: 0, dutyTerm: 0, confirmed: false, mustHold: undefined }
 }
 
 /**
@@ -64,8 +69,9 @@ export function vote(state: Acceptor, request: VoteRequest): boolean {
 /** The answer to a vote request, whatever the verdict. */
 export function voteResponse(state: Acceptor, granted: boolean): Vote {
   const history = cutHistory(state.history, state.flushed)
-  const { zone, term, flushed, chain, diskId, incarnation, fresh } = state
-  return { zone, granted, term, lastTerm: lastTermOf(history), flushed, chain, history, diskId, incarnation, fresh }
+  const { zone, term, flushed, chain, diskId, incarnation, fresh, confirmed } = state
+  const log = { lastTerm: lastTermOf(history), flushed, chain, history }
+  return { zone, granted, term, ...log, diskId, incarnation, fresh, confirmed }
 }
 
 /**
@@ -105,6 +111,8 @@ export function elected(state: Acceptor, message: Elected): ElectedDecision {
 
 /** Takes the election in, after the log on disk has been made what was decided: `log` is how it now stands. */
 export function adopt(state: Acceptor, message: Elected, log: Pick<Acceptor, 'begin' | 'end' | 'chain'>): void {
+  // Adopted before, and yet not known: the log that followed was lost.
+  if (isKnown(state, message)) forget(state)
   raiseTerm(state, message.term)
   state.mustHold = message.written
   state.history = message.history
@@ -114,7 +122,15 @@ export function adopt(state: Acceptor, message: Elected, log: Pick<Acceptor, 'be
   state.chain = log.chain
 }
 
-/** Takes in an election that is known: to a fresh disk that was opened since, it says what it must hold. */
+/** It has turned out that this log holds less than was acknowledged from here. What it must hold, and that it archives, it is told again. */
+export function forget(state: Acceptor): void {
+  state.fresh = true
+  state.confirmed = false
+  state.mustHold = undefined
+  state.dutyTerm = 0
+}
+
+/** Takes in an election that is known: to a disk that was opened since, it says what it must hold. */
 export function repeat(state: Acceptor, message: Elected): void {
   state.mustHold ??= message.written
 }
@@ -155,14 +171,16 @@ export function noteSettled(state: Acceptor, position: number): void {
   if (position > state.settled) state.settled = Math.min(position, state.end)
 }
 
-/** Everything below `position` is on disk. True if this disk has just caught up: put `fresh` on disk before answering. */
+/** Everything below `position` is on disk. True if a fresh disk has just caught up: put `fresh` on disk before answering. */
 export function flushedTo(state: Acceptor, position: number): boolean {
   if (position > state.flushed) state.flushed = position
-  if (!state.fresh || !isElected(state)) return false
+  if (state.confirmed || !isElected(state)) return false
   // An elected writer's log holds all that was acknowledged before its term, and nothing else was acknowledged in it.
   if (state.mustHold === undefined || state.flushed < state.mustHold) return false
+  const wasFresh = state.fresh
   state.fresh = false
-  return true
+  state.confirmed = true
+  return wasFresh
 }
 
 function isKnown(state: Acceptor, { term, history }: Elected): boolean {

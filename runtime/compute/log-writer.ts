@@ -207,11 +207,6 @@ export class LogWriter {
     return archive | (sufficesWithout(this.proposer, this.proposer.dutyZone) ? FrameFlag.flushLater : 0)
   }
 
-  /** Up to where `zone` has said that it flushed; a disk that lies about its syncs may have less. */
-  acknowledged(zone: string): number {
-    return this.proposer.members.find((member) => member.zone === zone)?.flushed ?? 0
-  }
-
   /** The worker had no socket for the frames from `begin` on: they go out over the bus. What gets lost is sent again. */
   sendUnsent(begin: number): void {
     this.publishFrom(begin, this.ports.publish)

@@ -179,6 +179,18 @@ describe('a disk that may have forgotten', () => {
     expect((await reigning).tail).toMatchObject({ source: 'archive', position: first.length })
   })
 
+  test('is not trusted with it either if it says nothing, but no writer has heard it since it was opened', async () => {
+    const opened = { ...diskOf(1, OF_FIRST, first.subarray(0, SPLIT)), confirmed: false }
+    open(opened, oldDisk, undefined)
+    for (const safekeeper of safekeepers) safekeeper.silentMs = 1_000
+    let isElected = false
+    const reigning = reignOf(2).then(() => (isElected = true))
+    await vi.advanceTimersByTimeAsync(LEASE_MS_MAX - 1_100)
+    expect(isElected).toBe(false)
+    await vi.advanceTimersByTimeAsync(200)
+    await reigning
+  })
+
   test('is asked nothing of the former writer if all zones promised, or the others are a majority', async () => {
     open(oldDisk, fresh, fresh)
     for (const safekeeper of safekeepers) safekeeper.silentMs = 0
@@ -384,7 +396,12 @@ test('a safekeeper that answers late is told the same as in the election', async
   open(oldDisk, oldDisk, undefined)
   const reign = await reignOf(2)
   const vote = { zone: 'zone-3', granted: true, term: 2, lastTerm: 1, flushed: 7_000, chain: 1, history: OF_FIRST }
-  const order = orderFor(reign, { ...vote, diskId: 'd', incarnation: 'i', fresh: false, silentMs: 0 }, 'zone-1', 9_000)
+  const order = orderFor(
+    reign,
+    { ...vote, diskId: 'd', incarnation: 'i', fresh: false, confirmed: true, silentMs: 0 },
+    'zone-1',
+    9_000,
+  )
   const place = { truncateTo: 7_000, start: 7_000, startChain: undefined, archivedFrom: 0 }
   expect(order).toEqual({ incarnation: 'i', ...place, dutyZone: 'zone-1', written: 9_000 })
 })

@@ -54,9 +54,10 @@ export async function establishReign(ports: ReignPorts, grant: TermGrant): Promi
   const predecessorsEndAtMs = leasesEndAtMs(promises, grant.zones.length, votedAtMs)
   const leasedMs = predecessorsEndAtMs - ports.monotonicMs()
   if (leasedMs > 0 && mayCommitYet(promises, grant)) await sleep(ports.timers, leasedMs)
-  // A disk that has forgotten vouches only together with the archive as it was after the vote: until then the former
+  // A disk that may have forgotten vouches only together with the archive as it was after the vote: until then the former
   // writer could still get the majority that the archive alone now stands for.
-  const archive = votes.some(({ fresh }) => fresh) ? await findArchive(!knowTheEnd(promises, grant)) : before
+  const mustLookAgain = !areConfirmed(promises, grant) || votes.some(({ fresh }) => fresh)
+  const archive = mustLookAgain ? await findArchive(!knowTheEnd(promises, grant)) : before
   const tail = choose(ports, grant, votes, archive)
   const times = { electedAtMs, predecessorsEndAtMs }
   const reign = { ...(await describeReign(ports, grant, base, tail, archive, votes)), ...times }
@@ -69,21 +70,26 @@ function promisesIn(votes: readonly VoteResponse[], { term }: TermGrant): readon
   return votes.filter((vote) => vote.term === term)
 }
 
-/** True if the disks alone say how far the log went: of whatever was promised, one of them knows. */
+/** True if the disks alone say how far the log went, if they can be believed: of whatever was promised, one of them knows. */
 function knowTheEnd(votes: readonly VoteResponse[], { zones }: TermGrant): boolean {
   return votes.filter(({ fresh }) => !fresh).length >= majorityOf(zones.length)
 }
 
+/** True if so many disks say so that need not be believed: a writer has seen what they hold since they were opened. */
+function areConfirmed(votes: readonly VoteResponse[], { zones }: TermGrant): boolean {
+  return votes.filter(({ confirmed }) => confirmed).length >= majorityOf(zones.length)
+}
+
 /**
  * True if a former writer may yet call something durable that no promise shows: it was told of a flush by a disk that is lost by now,
- * and a zone that promised nothing archives what that disk held. It does so while it holds its lease (log-writer.ts), so what it
- * has told anybody of is in the archive when that ends.
+ * or has lied, and a zone that promised nothing archives what that disk held. It does so while it holds its lease (log-writer.ts), so
+ * what it has told anybody of is in the archive when that ends.
  */
 function mayCommitYet(votes: readonly VoteResponse[], grant: TermGrant): boolean {
   const { term, durability, zones } = grant
   if (term === 1 || durability !== 'archived') return false
   const isAnswered = votes.length >= majorityOf(zones.length)
-  return isAnswered && votes.length < zones.length && !knowTheEnd(votes, grant)
+  return isAnswered && votes.length < zones.length && !areConfirmed(votes, grant)
 }
 
 function choose(

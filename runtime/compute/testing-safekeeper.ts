@@ -46,6 +46,8 @@ export interface Disk {
   readonly history: TermHistory
   readonly bytes: Buffer
   readonly fresh?: boolean
+  /** False if no writer has been heard since; otherwise whoever is not fresh is. */
+  readonly confirmed?: boolean
   /** Where `bytes` begin, if they were trimmed. */
   readonly begin?: { readonly position: number; readonly chain: number }
 }
@@ -80,7 +82,7 @@ export class FakeSafekeeper {
     this.zone = zone
     this.#bus = bus
     this.bytes = disk.bytes
-    const { term, history, fresh = false, begin = { position: 0, chain: SEED } } = disk
+    const { term, history, fresh = false, confirmed = !fresh, begin = { position: 0, chain: SEED } } = disk
     const end = begin.position + disk.bytes.length
     const chain = chainOver(disk.bytes, begin.chain)
     this.#beginChain = begin.chain
@@ -97,6 +99,7 @@ export class FakeSafekeeper {
       settled: 0,
       fresh,
     })
+    this.state.confirmed = confirmed
     const serve = (verb: string, subject: string, handle: (data: Uint8Array) => Uint8Array) =>
       bus.subscribe(subject, ({ data, respond }) => {
         if (this.before(verb) !== 'silent') respond(handle(data))
@@ -219,10 +222,22 @@ export class FakeSafekeeper {
   }
 
   #status(): Uint8Array {
-    const { zone, term, history, begin, flushed, archived, fresh, diskId } = this.state
+    const { zone, term, history, begin, flushed, archived, fresh, confirmed, diskId } = this.state
     const lastTerm = history.at(-1)?.term ?? 0
     const hasDuty = false
-    return encodeStatus({ zone, term, lastTerm, begin, flushed, archived, hasDuty, fresh, diskId, problem: '' })
+    return encodeStatus({
+      zone,
+      term,
+      lastTerm,
+      begin,
+      flushed,
+      archived,
+      hasDuty,
+      fresh,
+      confirmed,
+      diskId,
+      problem: '',
+    })
   }
 }
 

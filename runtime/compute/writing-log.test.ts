@@ -193,14 +193,15 @@ describe('a safekeeper', () => {
 
   test('whose disk has lost what it had acknowledged gets it again, though nothing follows', async () => {
     await begin()
-    await append()
+    const end = await append()
     safekeepers[1]!.stop()
     // It said of each sync that it was done, so that its log ends early and nothing in it is wrong.
     const history = [...disk.history, { term: 2, begin: before.length }]
-    const forgetful = new FakeSafekeeper(world.bus, 'zone-2', { term: 2, history, bytes: before })
+    const forgetful = new FakeSafekeeper(world.bus, 'zone-2', { term: 2, history, bytes: before, confirmed: false })
     await pass(1_000)
     expect(written(forgetful)).toEqual(written(safekeepers[0]!))
-    expect(forgetful.elections).toEqual([])
+    expect(forgetful.elections).toMatchObject([{ term: 2, written: end }])
+    expect(forgetful.state.confirmed).toBe(true)
   })
 
   test('that was started anew says only when it is asked how far the archive has got', async () => {

@@ -37,6 +37,8 @@ export class WritingLog {
   readonly #events: WritingLogEvents
   readonly #lease: ServingLease
   readonly #reelectedAtMs = new Map<string, number>()
+  /** By zone, what was last said of it. */
+  readonly #reported = new Map<string, string>()
   #connection: FrameConnection | undefined
   #fenced = false
   #closed = false
@@ -108,35 +110,35 @@ export class WritingLog {
     this.#connection?.close()
   }
 
+  get #isOver(): boolean {
+    return this.#closed || this.#fenced
+  }
+
   #fence(term: number): void {
-    if (this.#fenced || this.#closed) return
+    if (this.#isOver) return
     this.#fenced = true
     this.writer.fail()
     this.#events.fenced(fencedBy(this.#ports, this.#reign.term, term))
   }
 
   /**
-   * While nothing is written, only this shows that a disk was replaced, or has lost what it had synced, and must be filled; or that
-   * the archive has got on.
+   * While nothing is written, only this shows that a disk was replaced, or opened after it had lost what it had synced, and must be
+   * filled; or that the archive has got on.
    */
   async #askTerm(zone: string): Promise<number> {
-    const acknowledged = this.writer.acknowledged(zone)
-    const { term, lastTerm, flushed, archived, fresh } = await requestStatus(this.#ports, zone)
+    const { term, lastTerm, archived, confirmed } = await requestStatus(this.#ports, zone)
     // One that knows a higher term ends this reign instead.
-    const mayFollow = term <= this.#reign.term
-    if (mayFollow && (fresh || lastTerm < this.#reign.term)) void this.#reelect(zone)
-    else if (mayFollow) {
-      // Elected in this term, so that what it says is of this log.
-      this.writer.heardOfArchive(zone, archived)
-      if (flushed < acknowledged) this.writer.resendTo(zone, flushed)
-    }
+    if (term > this.#reign.term) return term
+    // One that has followed this term speaks of this log.
+    if (lastTerm === this.#reign.term) this.writer.heardOfArchive(zone, archived)
+    if (lastTerm < this.#reign.term || !confirmed) void this.#reelect(zone)
     return term
   }
 
   /** Tells a safekeeper of the election that it missed; where its log then ends, its next acknowledgement says. */
   async #reelect(zone: string): Promise<void> {
     const now = this.#ports.monotonicMs()
-    if (this.#closed || now - (this.#reelectedAtMs.get(zone) ?? Number.NEGATIVE_INFINITY) < REELECT_INTERVAL_MS) return
+    if (this.#isOver || now - (this.#reelectedAtMs.get(zone) ?? Number.NEGATIVE_INFINITY) < REELECT_INTERVAL_MS) return
     this.#reelectedAtMs.set(zone, now)
     try {
       const vote = await requestVote(this.#ports, zone, this.#reign.term)
@@ -144,14 +146,23 @@ export class WritingLog {
       await join(this.#ports, this.#reign, vote)
       const order = orderFor(this.#reign, vote, this.writer.proposer.dutyZone, this.shared.end)
       const { flushed } = await elect(this.#ports, this.#reign, zone, order)
+      this.#reported.delete(zone)
+      if (this.#isOver) return
       // The ring begins with the term: what lies before it, a disk that was lost meanwhile has to fetch.
       if (flushed >= this.shared.base && this.writer.resend(zone, flushed)) return
       // Said again, an election only tells up to where the log is to be fetched. A log that stands still sends no frame that would.
       await elect(this.#ports, this.#reign, zone, { ...order, start: this.shared.durable, startChain: undefined })
     } catch (error) {
       if (error instanceof Fenced) this.#fence(this.#reign.term + 1)
-      else if (!this.#closed) this.#ports.report(`${zone} does not follow yet: ${problemOf(error)}`)
+      else if (!this.#isOver) this.#reportOnce(zone, `${zone} does not follow yet: ${problemOf(error)}`)
     }
+  }
+
+  /** A safekeeper that has withdrawn is asked twice a second, for as long as it is down. */
+  #reportOnce(zone: string, line: string): void {
+    if (this.#reported.get(zone) === line) return
+    this.#reported.set(zone, line)
+    this.#ports.report(line)
   }
 }
 

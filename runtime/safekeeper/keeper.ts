@@ -2,7 +2,14 @@
  * A safekeeper's promises and the disk that makes them true: the acceptor's state, the control file and the log, with the
  * orders that must hold between them. No message is read or sent here.
  */
-import { type Acceptor, flushedTo, type Opened, openAcceptor, raiseTerm } from '../../actors/safekeeper/acceptor.ts'
+import {
+  type Acceptor,
+  flushedTo,
+  forget,
+  type Opened,
+  openAcceptor,
+  raiseTerm,
+} from '../../actors/safekeeper/acceptor.ts'
 import { type Control, NotSaved, saveControl } from './control-file.ts'
 import type { DiskFiles } from './disk-files.ts'
 import type { DiskLog } from './disk-log.ts'
@@ -62,6 +69,7 @@ export class Keeper {
     raiseTerm(this.state, term)
     this.#write({ ...this.#control, term: this.state.term, fresh: hadDisk })
     this.state.fresh = hadDisk
+    this.state.confirmed = !hadDisk
   }
 
   /**
@@ -69,9 +77,7 @@ export class Keeper {
    * that a later record says were flushed, so of the last ones it is told here.
    */
   distrust(): void {
-    const { state } = this
-    state.fresh = true
-    state.mustHold = undefined
+    forget(this.state)
     this.#write({ ...this.#control, fresh: true })
   }
 
@@ -80,7 +86,9 @@ export class Keeper {
     const { state } = this
     if (!flushedTo(state, this.log.flush())) return
     // As long as a full disk still says that it cannot be believed, it is not; the next flush tries again.
-    if (trySaving(() => this.save())) state.fresh = true
+    if (!trySaving(() => this.save())) return
+    state.fresh = true
+    state.confirmed = false
   }
 
   /** Cuts the log on disk; flushed before. */

@@ -269,10 +269,11 @@ export class SafekeeperService {
   }
 
   #wireStatus(): WireStatus {
-    const { zone, term, begin, end, flushed, archived, dutyTerm, fresh, diskId, history } = this.#keeper.state
+    const { zone, term, begin, end, flushed, archived, dutyTerm, fresh, confirmed, diskId, history } =
+      this.#keeper.state
     const lastTerm = lastTermOf(cutHistory(history, flushed))
     const problem = this.#life.context.problem || (end === this.#refusedAt ? this.#refused : '')
-    return { zone, term, lastTerm, begin, flushed, archived, hasDuty: dutyTerm > 0, fresh, diskId, problem }
+    return { zone, term, lastTerm, begin, flushed, archived, hasDuty: dutyTerm > 0, fresh, confirmed, diskId, problem }
   }
 
   #tell(event: SafekeeperEvent): void {

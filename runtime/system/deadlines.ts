@@ -1,8 +1,8 @@
 /**
  * Keeps the host's timers equal to an actor's deadlines. Deadlines are data in the actor's context and survive whatever the
  * context survives; timers are not and do not. A deadline is armed once: an actor that leaves it standing after it fired
- * has nothing to do at it, and arming it again would spin. One that was counted from another's time comes after as long a
- * while, not at that time: his clock may be hours ahead of ours.
+ * has nothing to do at it, and arming it again would spin. One that was counted from another's time that is
+ * ahead of ours comes after as long a while, not at that time, which may be hours away; one that seems overdue comes at once.
  */
 import type { Timers } from '../../actors/definition.ts'
 import type { SystemPorts } from './ports.ts'

@@ -96,7 +96,7 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'archive-read-before-votes',
     file: REIGN,
-    find: 'votes.some(({ fresh }) => fresh) ? await findArchive(!knowTheEnd(promises, grant)) : before',
+    find: 'mustLookAgain ? await findArchive(!knowTheEnd(promises, grant)) : before',
     replace: 'before',
     about: 'The archive is not looked at again after disks without a memory have voted.',
     needs: { durability: 'archived', faults: ['lose-disk', 'lose-everything'] },
@@ -154,8 +154,8 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'forget-to-reelect',
     file: 'runtime/compute/writing-log.ts',
-    find: 'if (this.#closed || now - (this.#reelectedAtMs.get(zone) ?? Number.NEGATIVE_INFINITY) < REELECT_INTERVAL_MS)',
-    replace: 'if (zone)',
+    find: 'if (this.#isOver || now -',
+    replace: 'if (zone || now -',
     about: 'A safekeeper that came back is not told of the election that it missed.',
   },
   {
@@ -263,8 +263,8 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'trust-who-stands-still',
     file: 'runtime/compute/writing-log.ts',
-    find: 'if (flushed < acknowledged)',
-    replace: 'if (false)',
+    find: ' || !confirmed)',
+    replace: ')',
     about: 'A disk that lost what it had acknowledged is not filled again before there is more to be written.',
     plan: 'seeds/lying-disk-of-a-log-that-stands-still',
   },

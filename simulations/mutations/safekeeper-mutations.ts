@@ -141,8 +141,8 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'vouch-though-fresh',
     file: ACCEPTOR,
-    find: 'incarnation, fresh };',
-    replace: 'incarnation, fresh: false };',
+    find: 'incarnation, fresh, confirmed };',
+    replace: 'incarnation, fresh: false, confirmed };',
     about: 'A disk that has forgotten does not say so in its votes.',
     needs: { faults: ['lose-disk', 'lose-everything'] },
   },

@@ -5,7 +5,7 @@ import type { Said } from '../cluster/said-watch.ts'
 import { ArchiveIndex } from './archive-index.ts'
 import { FreshVotes } from './fresh-votes.ts'
 
-const vote = (term: number, fresh: boolean) => ({ kind: 'vote', term, fresh }) as Said
+const vote = (term: number, confirmed: boolean) => ({ kind: 'vote', term, confirmed }) as Said
 const opened = (term: number, lastTerm: number, position: number) => ({
   term,
   compute: 'a',
@@ -28,12 +28,12 @@ function world() {
   return { words, votes, put }
 }
 
-test('what was archived when a disk voted that had forgotten is not left behind', () => {
+test('what was archived when a disk voted that may have forgotten is not left behind', () => {
   const { words, votes, put } = world()
   put('abc')
-  votes.said('zone-1', vote(2, true))
+  votes.said('zone-1', vote(2, false))
   put('def')
-  votes.said('zone-2', vote(2, true))
+  votes.said('zone-2', vote(2, false))
   put('ghi')
   votes.opened(opened(2, 1, 6))
   expect(words).toEqual([])
@@ -41,12 +41,12 @@ test('what was archived when a disk voted that had forgotten is not left behind'
   expect(words).toEqual([expect.stringContaining('begins term 2 at 5 of term 1, but when disks')])
 })
 
-test('a fresh vote that an election could do without asks for nothing', () => {
+test('a doubtful vote that an election could do without asks for nothing', () => {
   const { words, votes, put } = world()
   put('abc')
-  votes.said('zone-1', vote(2, true))
-  votes.said('zone-2', vote(2, false))
-  votes.said('zone-3', vote(2, false))
+  votes.said('zone-1', vote(2, false))
+  votes.said('zone-2', vote(2, true))
+  votes.said('zone-3', vote(2, true))
   votes.opened(opened(2, 1, 0))
   expect(words).toEqual([])
 })
@@ -54,8 +54,8 @@ test('a fresh vote that an election could do without asks for nothing', () => {
 test('a term that wrote nothing is ahead of what came to the archive of an older one', () => {
   const { words, votes, put } = world()
   put('abc')
-  votes.said('zone-1', vote(3, true))
-  votes.said('zone-2', vote(3, true))
+  votes.said('zone-1', vote(3, false))
+  votes.said('zone-2', vote(3, false))
   // Term 2 began at 2, before the object was there, and its history leaves it out.
   votes.opened({ ...opened(3, 1, 2), lastTerm: 2 })
   expect(words).toEqual([])

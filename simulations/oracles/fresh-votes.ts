@@ -1,8 +1,8 @@
 /**
- * The oracle of disks that have forgotten. Under `archived` durability such a disk counts in an election, together with the archive as it was
- * after its vote: what the former writer got archived until then may have been acknowledged by that zone before. So whatever the
- * bucket held when the last vote of a fresh disk was given that the election cannot have done without, the chosen tail is
- * not behind it.
+ * The oracle of disks that may have forgotten: fresh ones, and those that no writer has confirmed since they were opened. Under `archived`
+ * durability such a disk counts in an election, together with the archive as it was after its vote: what the former writer got archived
+ * until then may have been acknowledged by that zone before. So whatever the bucket held when the last vote of such a disk was
+ * given that the election cannot have done without, the chosen tail is not behind it.
  */
 import { majorityOf } from '../../actors/quorum.ts'
 import type { Said } from '../cluster/said-watch.ts'
@@ -16,10 +16,10 @@ export interface FreshVotesPorts {
 }
 
 interface Votes {
-  /** Zones whose disks remember. */
+  /** Zones whose disks remember for certain. */
   readonly whole: Set<string>
-  /** Of those that do not, in the order of their votes, and where the archive ended then. */
-  readonly fresh: Map<string, ArchivedPlace>
+  /** Of those that may not, in the order of their votes, and where the archive ended then. */
+  readonly doubtful: Map<string, ArchivedPlace>
 }
 
 export class FreshVotes implements Pick<ReignObserver, 'opened'> {
@@ -32,10 +32,10 @@ export class FreshVotes implements Pick<ReignObserver, 'opened'> {
 
   said(zone: string, said: Said): void {
     if (said.kind !== 'vote') return
-    const votes = this.#votes.get(said.term) ?? { whole: new Set(), fresh: new Map() }
+    const votes = this.#votes.get(said.term) ?? { whole: new Set(), doubtful: new Map() }
     this.#votes.set(said.term, votes)
-    if (!said.fresh) votes.whole.add(zone)
-    else if (!votes.fresh.has(zone)) votes.fresh.set(zone, this.#ports.archive.tail)
+    if (said.confirmed) votes.whole.add(zone)
+    else if (!votes.doubtful.has(zone)) votes.doubtful.set(zone, this.#ports.archive.tail)
   }
 
   opened({ term, compute, lastTerm, position }: OpenedLog): void {
@@ -43,10 +43,10 @@ export class FreshVotes implements Pick<ReignObserver, 'opened'> {
     const votes = this.#votes.get(term)
     if (!votes) return
     const counted = majorityOf(zones) - votes.whole.size
-    const archived = counted > 0 ? [...votes.fresh.values()][counted - 1] : undefined
+    const archived = counted > 0 ? [...votes.doubtful.values()][counted - 1] : undefined
     if (!archived || !isAhead(archived, { term: lastTerm, position })) return
     violated(
-      `fresh votes: ${compute} begins term ${term} at ${position} of term ${lastTerm}, but when disks that had forgotten voted for it the archive ended at ${archived.position} of term ${archived.term}`,
+      `fresh votes: ${compute} begins term ${term} at ${position} of term ${lastTerm}, but when disks that may have forgotten voted for it the archive ended at ${archived.position} of term ${archived.term}`,
     )
   }
 }
