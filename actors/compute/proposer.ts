@@ -27,7 +27,9 @@ export interface Proposer {
   archived: number
   /** When `archived` last grew, had nothing to grow by, or archive duty was moved, ms. */
   archivedAt: number
-  /** How often archive duty was moved since `archived` last grew. */
+  /** When `archived` last grew or had nothing to grow by, ms. */
+  grownAt: number
+  /** How often archive duty was moved in vain, less one for each time that `archived` grew as fast as it should; 0 to DUTY_DOUBLINGS_MAX. */
   dutyMoves: number
   dutyZone: string
   durable: number
@@ -42,8 +44,9 @@ export const RESEND_AFTER_MS = 1_000
 /** Archive duty moves when the archive stands still for so long while a majority has more. */
 export const DUTY_TIMEOUT_MS = 2_000
 /**
- * It doubles with each move that did not help, so often at most. Where the store is what is slow, another holder only gets into
- * the way of the former one's request for the same object: S3 refuses either with 409 while the other is under way.
+ * It doubles with each move that did not help, so often at most, and halves each time that the archive grows within the plain one.
+ * Where the store is what is slow, another holder only gets into the way of the former one's request for the same object: S3
+ * refuses either with 409 while the other is under way, and who finds the object there must read it before it goes on.
  */
 const DUTY_DOUBLINGS_MAX = 3
 
@@ -57,7 +60,18 @@ export function createProposer(
   at: number,
 ): Proposer {
   const members = zones.map((zone) => ({ zone, flushed: 0, movedAt: at }))
-  return { term, termStart, durability, members, archived, archivedAt: at, dutyMoves: 0, dutyZone, durable: 0 }
+  return {
+    term,
+    termStart,
+    durability,
+    members,
+    archived,
+    archivedAt: at,
+    grownAt: at,
+    dutyMoves: 0,
+    dutyZone,
+    durable: 0,
+  }
 }
 
 /** Takes one acknowledgement in; returns true if `durable` grew. Acknowledgements may be late, doubled or out of order. */
@@ -68,9 +82,10 @@ export function acknowledge(state: Proposer, zone: string, flushed: number, arch
     member.movedAt = at
   }
   if (archived > state.archived) {
+    if (at - state.grownAt < DUTY_TIMEOUT_MS) state.dutyMoves = Math.max(0, state.dutyMoves - 1)
     state.archived = archived
     state.archivedAt = at
-    state.dutyMoves = 0
+    state.grownAt = at
   }
   const durable = durablePosition(state)
   if (durable <= state.durable) return false
@@ -123,14 +138,15 @@ export function dutyToMove(state: Proposer, at: number): string | undefined {
   const flushed = majorityFlushed(state)
   if (state.archived >= flushed) {
     state.archivedAt = at
+    state.grownAt = at
     return undefined
   }
-  if (at - state.archivedAt < DUTY_TIMEOUT_MS * 2 ** Math.min(state.dutyMoves, DUTY_DOUBLINGS_MAX)) return undefined
+  if (at - state.archivedAt < DUTY_TIMEOUT_MS * 2 ** state.dutyMoves) return undefined
   const candidates = state.members.filter((member) => member.flushed > state.archived)
   const present = candidates.findIndex((member) => member.zone === state.dutyZone)
   const next = candidates[(present + 1) % candidates.length]
   state.archivedAt = at
-  state.dutyMoves++
+  state.dutyMoves = Math.min(state.dutyMoves + 1, DUTY_DOUBLINGS_MAX)
   if (next) state.dutyZone = next.zone
   return next?.zone
 }

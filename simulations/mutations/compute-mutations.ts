@@ -133,7 +133,7 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'never-move-duty',
     file: PROPOSER,
-    find: 'if (at - state.archivedAt < DUTY_TIMEOUT_MS * 2 ** Math.min(state.dutyMoves, DUTY_DOUBLINGS_MAX))',
+    find: 'if (at - state.archivedAt < DUTY_TIMEOUT_MS * 2 ** state.dutyMoves)',
     replace: 'if (at >= 0)',
     about: 'The timer that moves archive duty is forgotten.',
   },
