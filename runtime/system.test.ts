@@ -73,6 +73,19 @@ describe('the loop', () => {
     expect(await first.ask({ ...began, term: 7 as Term })).toMatchObject({ type: 'Refusal' })
   })
 
+  test('looks once for newer facts, whatever number of messages waits to be turned down', async () => {
+    const world = new TestWorld()
+    const actor = await hostTimeline(world.system())
+    await actor.ask(create)
+    const before = world.store.requests.list
+    const early = { type: 'RecordTermBegan' as const, at: 0, term: 1 as Term, position: 0 as Position, chain: 0 }
+    const answers = await Promise.all(Array.from({ length: 20 }, () => actor.ask(early)))
+    expect(new Set(answers.map(({ type }) => type))).toEqual(new Set(['Refusal']))
+    expect(world.store.requests.list - before).toBe(1)
+    await actor.ask(early)
+    expect(world.store.requests.list - before).toBe(2)
+  })
+
   test('folds the journal when hosting begins, snapshot or not', async () => {
     const world = new TestWorld()
     const before = world.system('a')

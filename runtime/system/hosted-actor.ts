@@ -41,6 +41,9 @@ export const REFOLD_INTERVAL_MS = 1_000
 /** The object store retries by itself before it gives up, so this need not be short. */
 export const RETRY_INTERVAL_MS = 1_000
 
+/** Before it is queued. */
+type Arriving<Event> = Omit<Waiting<Event>, 'arrival'>
+
 interface Waiting<Event> {
   readonly event: Event
   readonly id: string
@@ -48,6 +51,8 @@ interface Waiting<Event> {
   readonly answer: (reply: Envelope) => void
   /** Of a deadline. */
   readonly dueAtMs?: number
+  /** It was queued as the how manieth. */
+  readonly arrival: number
 }
 
 const nobody = () => {}
@@ -71,6 +76,9 @@ export class HostedActor<
   /** True while the journal may hold events that are not folded: after a lost race, or an append of unknown fate. */
   #mustRefold = false
   #refoldedAtMs = 0
+  #arrivals = 0
+  /** What arrived up to here came before the journal was last looked at. */
+  #arrivalsRefolded = 0
   /** Of the fact that was folded last: by how much who wrote it has a later time of day than this host. */
   #aheadMs = 0
   #stopped = false
@@ -172,7 +180,8 @@ export class HostedActor<
     else this.#refuse(waiting, queueFull(this.actor, read.event.type, QUEUE_LENGTH_MAX))
   }
 
-  #enqueue(waiting: Waiting<Event>): void {
+  #enqueue(arriving: Arriving<Event>): void {
+    const waiting = { ...arriving, arrival: ++this.#arrivals }
     if (this.#stopped) {
       this.#refuse(waiting, notHostedHere(this.actor))
       return
@@ -206,7 +215,10 @@ export class HostedActor<
     const edited = this.#ports.edited?.(this.actor, waiting.id, waiting.event)
     if (edited === undefined) return [waiting]
     const before = edited.before as ReadonlyArray<Event>
-    const inserted = before.map((event) => ({ event, id: this.#ports.ids.next(), cause: undefined, answer: nobody }))
+    const { arrival } = waiting
+    const inserted = before.map((event) => {
+      return { event, id: this.#ports.ids.next(), cause: undefined, answer: nobody, arrival }
+    })
     return edited.event === undefined ? inserted : [...inserted, { ...waiting, event: edited.event as Event }]
   }
 
@@ -273,10 +285,11 @@ export class HostedActor<
 
   /**
    * Saying no needs no journal slot, so a host that another one has overtaken would not notice that it decides by old
-   * facts. Before it turns anything down it looks whether there are newer ones.
+   * facts. Before it turns anything down it looks whether there are newer ones, once for all that wait: while the store is slow, more
+   * may come than it could look for one by one.
    */
   #mayBeStale(outcome: Outcome, waiting: Waiting<Event>): boolean {
-    if (!this.#journal || outcome.kind === 'taken') return false
+    if (!this.#journal || outcome.kind === 'taken' || waiting.arrival <= this.#arrivalsRefolded) return false
     return waiting.answer !== nobody || this.#ports.clock.nowMs() - this.#refoldedAtMs >= REFOLD_INTERVAL_MS
   }
 
@@ -289,9 +302,11 @@ export class HostedActor<
 
   async #refold(): Promise<void> {
     this.#refoldedAtMs = this.#ports.clock.nowMs()
+    const arrivals = this.#arrivals
     this.#fold(await run(this.#journal!.eventsAfter(this.#sequence)), this.#ports.recorder)
     if (!this.#stopped) this.#deadlines.follow(this.#snapshot.context.timers, this.#aheadMs)
     this.#mustRefold = false
+    this.#arrivalsRefolded = arrivals
   }
 
   /** Facts of the journal, without their effects: whoever wrote them performs those. */
