@@ -285,4 +285,21 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
     about: "A deadline that follows from another host's fact comes at the time of day that his clock said.",
     plan: 'seeds/deadline-of-a-clock-that-is-ahead',
   },
+  {
+    name: 'move-duty-with-each-slow-object',
+    file: PROPOSER,
+    find: 'if (at - state.grownAt < DUTY_TIMEOUT_MS)\n            state.dutyMoves = Math.max(0, state.dutyMoves - 1);',
+    replace: 'state.dutyMoves = 0;',
+    about: 'Whenever the archive has grown, however slowly, its duty moves after two seconds again.',
+    plan: 'seeds/store-slower-than-archive-duty-waits',
+  },
+  {
+    name: 'look-for-each-message',
+    file: 'runtime/system/hosted-actor.ts',
+    find: ' || waiting.arrival <= this.#arrivalsRefolded)',
+    replace: ')',
+    about:
+      'An actor looks for newer facts before each message that it turns down, though it has looked since that came.',
+    plan: 'seeds/messages-that-wait-for-a-slow-store',
+  },
 ]
