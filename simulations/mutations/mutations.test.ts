@@ -129,6 +129,7 @@ describe('oracleOf', () => {
   test.each([
     ['Error: 3.1 s lost-commit: key 4', 'ledger'],
     ['committed log: term 3 has two logs', 'committed-log'],
+    ['snapshots: one at 9 is recorded, but', 'snapshots'],
     ['fresh votes: a begins term 2 at 3 of term 1', 'fresh-votes'],
     ['recovered from the log up to 17314, key 1 has no value', 'images'],
     ['Error: no service within 120000 ms after the last fault: zone-1', 'liveness'],

@@ -14,6 +14,7 @@ const WORDS: ReadonlyArray<readonly [string, RegExp]> = [
   ['serving', /^serving: /],
   ['sealed-pages', /^sealed: /],
   ['redundancy', /^redundancy: /],
+  ['snapshots', /^snapshots: /],
   ['object-names', /^names: /],
   ['deletions', /^deletions: /],
   ['images', /^recovered from the log up to \d|is no crash image: /],

@@ -68,7 +68,12 @@ describe('the archive', () => {
     const store = bucket(...whole, [1, 60, 80, otherAt(65)], [2, 60, 90, otherAt(62)])
     expect(await checkArchivedObjects(committed(), store, TIMELINE)).toEqual([])
     expect(await checkArchiveAlone(committed(), store, TIMELINE)).toEqual([])
-    expect(await findArchivedEnd(store, TIMELINE)).toBe(100)
+    expect(await findArchivedEnd(committed(), store, TIMELINE)).toBe(100)
+  })
+
+  test('of a term that was succeeded ends where its successor began, who may not have archived yet', async () => {
+    const store = bucket([1, 0, 40], [1, 40, 60], [1, 60, 80, otherAt(65)])
+    expect(await findArchivedEnd(committed(), store, TIMELINE)).toBe(60)
   })
 
   test('must not hold other bytes of a term that counts', async () => {

@@ -64,10 +64,14 @@ export async function checkArchiveAlone(
   }
 }
 
-/** Where the archived log ends; 0 if there is none. */
-export async function findArchivedEnd(store: BucketView, timeline: string): Promise<number> {
+/** Up to where the archived log is the committed one, if nothing is missing from it; 0 if there is none. */
+export async function findArchivedEnd(log: CommittedLog, store: BucketView, timeline: string): Promise<number> {
   const from = { term: 0, position: 0, chain: chainSeed(timeline) }
-  return (await run(new ArchiveReader(store, timeline).findTail(from)))?.end ?? 0
+  const tail = await run(new ArchiveReader(store, timeline).findTail(from))
+  if (!tail) return 0
+  // A later term need not have archived anything yet, and what the tail's own has beyond its begin came to nothing.
+  const successor = log.history.find(({ term }) => term > tail.lastTerm)
+  return Math.min(tail.end, successor?.begin ?? tail.end)
 }
 
 export function checkSafekeeper(log: CommittedLog, { zone, lastTerm, frames }: SafekeeperCopy): string[] {

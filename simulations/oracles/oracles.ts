@@ -38,6 +38,7 @@ import { awaitCopies, type RedundancyPorts } from './redundancy.ts'
 import type { OpenedLog } from './reign-observer.ts'
 import { checkSealedPages } from './sealed-pages.ts'
 import { watchServing } from './serving.ts'
+import { Snapshots } from './snapshots.ts'
 import { type Probe, Sometimes } from './sometimes.ts'
 import { bearersIn, checkTerms } from './terms.ts'
 import { Violated } from './violated.ts'
@@ -78,11 +79,13 @@ export class Oracles {
     this.#images = new ImagePicker(this.#draws, ledger, this.#plan.workload.keys)
     const { bucket, project } = cluster
     const archive = new ArchiveIndex(project.timeline)
+    const snapshots = new Snapshots({ archive, timeline: project.timeline, violated })
     const names = new ObjectNames({ violated })
     const deletions = new Deletions({ objects: bucket.objects, violated })
     bucket.watchRemoval = (key, by) => deletions.removed(key, by)
     bucket.watch = (key, body, before) => {
       if (before === undefined) deletions.created(key, body)
+      if (before === undefined) snapshots.created(key, body)
       if (before === undefined) archive.created(key, body)
       else if (!bucket.rotten.has(key)) names.taken(key, body, before)
     }
@@ -236,7 +239,7 @@ export class Oracles {
     const problems: string[] = []
     const { timeline } = cluster.project
     const snapshots = snapshotsIn(history)
-    const archivedEnd = await findArchivedEnd(store, timeline)
+    const archivedEnd = await findArchivedEnd(this.#log, store, timeline)
     for (const image of this.#images.kept) {
       // Under quorum durability the archive may not have got there.
       if (image.position > archivedEnd) continue
