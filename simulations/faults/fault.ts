@@ -63,6 +63,8 @@ export type Fault =
   | (At & Lasting & { readonly kind: 'restart-broker' })
   | (OfZone & Lasting & { readonly kind: 'slow'; readonly client: string; readonly factor: number })
   | (At & Lasting & { readonly kind: 'store-outage' })
+  /** All that the store is asked takes so many times as long. */
+  | (At & Lasting & { readonly kind: 'slow-store'; readonly factor: number })
   /** A bit of an object flips in the store, for good. Beyond what is promised: its checksum must tell, and no more. */
   | (At & { readonly kind: 'rot-object' })
   /** The store refuses all, because nobody has renewed the credentials. */
@@ -108,6 +110,7 @@ const KINDS: Readonly<Record<FaultKind, true>> = {
   'restart-broker': true,
   slow: true,
   'store-outage': true,
+  'slow-store': true,
   'rot-object': true,
   'expire-credentials': true,
   'fail-sync': true,

@@ -87,6 +87,9 @@ export function strike(cluster: SimCluster, fault: Fault): void {
     case 'store-outage':
       bucket.outage(kernel.nowMs + fault.forMs)
       break
+    case 'slow-store':
+      bucket.slow(fault.factor, kernel.nowMs + fault.forMs)
+      break
     case 'rot-object':
       bucket.rot(kernel.draws)
       break

@@ -49,6 +49,8 @@ const ALONE_SHARE = 0.15
 /** Of the plans, in how many more strikes than the design promises to survive. */
 const BEYOND_SHARE = 0.05
 const SURVIVED_KINDS = FAULT_KINDS.filter((kind) => kind !== 'rot-object')
+/** Of 40 ms for a request in the mean, or so: a bad day, and one on which two seconds, after which archive duty moves, are short. */
+const SLOW_STORE_FACTORS = [10, 60]
 const ROLLING_PAUSES_MS = [0, 1_000, 5_000]
 const LATE_TIMERS_MEANS_MS = [5, 50]
 /** Of orders to end service, how many are taken back before all heals. */
@@ -245,6 +247,8 @@ function drawFault(draws: Draws, kind: FaultKind, zones: number, lengthMeanMs: n
     case 'full-disk':
     case 'presume-down':
       return { kind, atMs, zone, forMs }
+    case 'slow-store':
+      return { kind, atMs, forMs, factor: draws.pick(`${name}.factor`, SLOW_STORE_FACTORS) }
     case 'restart-broker':
     case 'expire-credentials':
       return { kind, atMs, forMs }

@@ -57,6 +57,7 @@ const FAULTS: FaultChecks = {
   'restart-broker': { atMs: ms, forMs: ms },
   slow: { ...lasting, client, factor: number(1, 1e6) },
   'store-outage': { atMs: ms, forMs: ms },
+  'slow-store': { atMs: ms, forMs: ms, factor: number(1, 1e6) },
   'rot-object': { atMs: ms },
   'expire-credentials': { atMs: ms, forMs: ms },
   'fail-sync': counted,

@@ -147,6 +147,19 @@ describe('a store', () => {
     expect(created.exit).toMatchObject({ value: 'created' })
   })
 
+  test('that is slow answers late, and in time again afterwards', async () => {
+    const { store, bucket, kernel, pass } = world(1)
+    bucket.slow(1_000, kernel.nowMs + 10_000)
+    const late = start(store.create('k', body('x')))
+    await pass(5_000)
+    expect([late.exit, bucket.objects.size]).toEqual([undefined, 0])
+    await pass(200_000)
+    expect(late.exit).toMatchObject({ value: 'created' })
+    const created = start(store.create('l', body('x')))
+    await pass(1_000)
+    expect(created.exit).toMatchObject({ value: 'created' })
+  })
+
   test('that takes no credentials refuses at once, carries nothing out, and is back once they are renewed', async () => {
     const problems = new Set<string>()
     const { store, bucket, kernel, pass } = world(1)

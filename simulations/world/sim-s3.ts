@@ -80,6 +80,7 @@ export class SimBucket {
   /** Creations on their way, by key. */
   readonly #creating = new Map<string, number>()
   #outageUntilMs = Number.NEGATIVE_INFINITY
+  #slow = { factor: 1, untilMs: Number.NEGATIVE_INFINITY }
   #expiredUntilMs = Number.NEGATIVE_INFINITY
 
   constructor(kernel: Kernel, settings: Partial<S3Settings> = {}) {
@@ -115,6 +116,11 @@ export class SimBucket {
     this.#outageUntilMs = Math.max(this.#outageUntilMs, untilMs)
   }
 
+  /** Until then it takes `factor` times as long over everything; the last one to say so counts. */
+  slow(factor: number, untilMs: number): void {
+    this.#slow = { factor, untilMs }
+  }
+
   /** Until then, when somebody renews them, nobody's credentials are good for anything; what has arrived is not touched. */
   expireCredentials(untilMs: number): void {
     this.#expiredUntilMs = Math.max(this.#expiredUntilMs, untilMs)
@@ -124,6 +130,7 @@ export class SimBucket {
   heal(): void {
     this.#outageUntilMs = Number.NEGATIVE_INFINITY
     this.#expiredUntilMs = Number.NEGATIVE_INFINITY
+    this.#slow.untilMs = Number.NEGATIVE_INFINITY
     this.#settings = { ...this.#settings, errorShare: 0, lostAnswerShare: 0, truncatedShare: 0 }
   }
 
@@ -266,7 +273,9 @@ export class SimBucket {
 
   #latencyMs({ process, operation }: Request, bytes: number): number {
     const { latency, bytesPerMs } = this.#settings
-    return drawLatencyMs(this.#kernel.draws, `s3.latency.${operation}.${process.name}`, latency) + bytes / bytesPerMs
+    const drawnMs = drawLatencyMs(this.#kernel.draws, `s3.latency.${operation}.${process.name}`, latency)
+    const factor = this.#kernel.nowMs < this.#slow.untilMs ? this.#slow.factor : 1
+    return (drawnMs + bytes / bytesPerMs) * factor
   }
 
   #chance({ process }: Request, what: string, share: number): boolean {
