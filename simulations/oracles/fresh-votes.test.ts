@@ -5,7 +5,7 @@ import type { Said } from '../cluster/said-watch.ts'
 import { ArchiveIndex } from './archive-index.ts'
 import { FreshVotes } from './fresh-votes.ts'
 
-const vote = (term: number, confirmed: boolean) => ({ kind: 'vote', term, confirmed }) as Said
+const vote = (term: number, confirmed: boolean, fresh = false) => ({ kind: 'vote', term, confirmed, fresh }) as Said
 const opened = (term: number, lastTerm: number, position: number) => ({
   term,
   compute: 'a',
@@ -19,10 +19,15 @@ const opened = (term: number, lastTerm: number, position: number) => ({
   fromSnapshot: false,
 })
 
-function world() {
+function world(rotten = false) {
   const words: string[] = []
   const archive = new ArchiveIndex(TIMELINE)
-  const votes = new FreshVotes({ archive, zones: 3, violated: (problem) => void words.push(problem) })
+  const votes = new FreshVotes({
+    archive,
+    isRotten: () => rotten,
+    zones: 3,
+    violated: (problem) => void words.push(problem),
+  })
   const writer = new FrameWriter(TIMELINE, 1)
   const put = (text: string) => archive.created(logKey(TIMELINE, 1, writer.position), writer.frame(text))
   return { words, votes, put }
@@ -59,4 +64,15 @@ test('a term that wrote nothing is ahead of what came to the archive of an older
   // Term 2 began at 2, before the object was there, and its history leaves it out.
   votes.opened({ ...opened(3, 1, 2), lastTerm: 2 })
   expect(words).toEqual([])
+})
+
+test('behind an object that has rotted only fresh disks are doubted', () => {
+  const { words, votes, put } = world(true)
+  put('abc')
+  for (const zone of ['zone-1', 'zone-2']) votes.said(zone, vote(2, false))
+  votes.opened(opened(2, 1, 0))
+  expect(words).toEqual([])
+  for (const zone of ['zone-1', 'zone-2']) votes.said(zone, vote(3, false, true))
+  votes.opened(opened(3, 1, 0))
+  expect(words).toHaveLength(1)
 })

@@ -11,6 +11,8 @@ import type { OpenedLog, ReignObserver } from './reign-observer.ts'
 
 export interface FreshVotesPorts {
   readonly archive: ArchiveIndex
+  /** True once an object is not what was stored: beyond it the archive is not followed, and disks are believed that do not call themselves fresh. */
+  readonly isRotten: () => boolean
   readonly zones: number
   readonly violated: (words: string) => void
 }
@@ -34,7 +36,7 @@ export class FreshVotes implements Pick<ReignObserver, 'opened'> {
     if (said.kind !== 'vote') return
     const votes = this.#votes.get(said.term) ?? { whole: new Set(), doubtful: new Map() }
     this.#votes.set(said.term, votes)
-    if (said.confirmed) votes.whole.add(zone)
+    if (said.confirmed || (!said.fresh && this.#ports.isRotten())) votes.whole.add(zone)
     else if (!votes.doubtful.has(zone)) votes.doubtful.set(zone, this.#ports.archive.tail)
   }
 

@@ -90,7 +90,8 @@ export class Oracles {
       else if (!bucket.rotten.has(key)) names.taken(key, body, before)
     }
     const promises = new Promises({ directory: safekeeperDirectory(project.timeline), log, archive, violated })
-    const fresh = new FreshVotes({ archive, zones: this.#plan.zones, violated })
+    const isRotten = () => bucket.rotten.size > 0
+    const fresh = new FreshVotes({ archive, isRotten, zones: this.#plan.zones, violated })
     cluster.safekeeperObserver = {
       opened: (...what) => promises.opened(...what),
       said: (zone, disk, said) => {
