@@ -191,6 +191,23 @@ describe('a disk that may have forgotten', () => {
     await reigning
   })
 
+  test('is trusted as soon as all zones have promised, whose last one starts late', async () => {
+    const opened = { ...oldDisk, confirmed: false }
+    open(opened, opened, opened)
+    for (const safekeeper of safekeepers) safekeeper.silentMs = 0
+    let isUp = false
+    safekeepers[2]!.before = (verb) => (verb === 'vote' && !isUp ? 'silent' : undefined)
+    let isElected = false
+    const reigning = reignOf(2).then(() => (isElected = true))
+    await vi.advanceTimersByTimeAsync(500)
+    expect(isElected).toBe(false)
+    isUp = true
+    // Until the request that it did not answer is given up, and it is asked again.
+    await vi.advanceTimersByTimeAsync(LEASE_MS_MAX - 700)
+    await reigning
+    expect(safekeepers[2]!.elections).toHaveLength(1)
+  })
+
   test('is asked nothing of the former writer if all zones promised, or the others are a majority', async () => {
     open(oldDisk, fresh, fresh)
     for (const safekeeper of safekeepers) safekeeper.silentMs = 0

@@ -11,8 +11,8 @@ import type { TermGrant } from '../../events/timeline.ts'
 import { Damaged, Fenced, ObjectMissing, problemOf, QuorumLost } from '../errors.ts'
 import { findArchiveTail, readArchived } from '../log/archive.ts'
 import { run } from '../system/run.ts'
-import { sleep } from '../system/timers.ts'
 import { join } from './joining.ts'
+import { collectLateVotes } from './late-votes.ts'
 import { leasesEndAtMs } from './predecessors.ts'
 import type { ReignPorts } from './reign-ports.ts'
 import { type ElectionOrder, elect, fencedBy, requestVotes } from './safekeeper-requests.ts'
@@ -49,11 +49,10 @@ export async function establishReign(ports: ReignPorts, grant: TermGrant): Promi
   const findArchive = (isAlone = false) => run(findArchiveTail(ports.store, ports.timeline, base, isAlone))
   const electedAtMs = ports.monotonicMs()
   const voting = requestVotes(ports, grant.term).then((votes) => ({ votes, votedAtMs: ports.monotonicMs() }))
-  const [{ votes, votedAtMs }, before] = await Promise.all([voting, findArchive()])
+  const [{ votes: early, votedAtMs }, before] = await Promise.all([voting, findArchive()])
+  const predecessorsEndAtMs = leasesEndAtMs(promisesIn(early, grant), grant.zones.length, votedAtMs)
+  const votes = await votesUntil(ports, grant, early, predecessorsEndAtMs)
   const promises = promisesIn(votes, grant)
-  const predecessorsEndAtMs = leasesEndAtMs(promises, grant.zones.length, votedAtMs)
-  const leasedMs = predecessorsEndAtMs - ports.monotonicMs()
-  if (leasedMs > 0 && mayCommitYet(promises, grant)) await sleep(ports.timers, leasedMs)
   // A disk that may have forgotten vouches only together with the archive as it was after the vote: until then the former
   // writer could still get the majority that the archive alone now stands for.
   const mustLookAgain = !areConfirmed(promises, grant) || votes.some(({ fresh }) => fresh)
@@ -90,6 +89,23 @@ function mayCommitYet(votes: readonly VoteResponse[], grant: TermGrant): boolean
   if (term === 1 || durability !== 'archived') return false
   const isAnswered = votes.length >= majorityOf(zones.length)
   return isAnswered && votes.length < zones.length && !areConfirmed(votes, grant)
+}
+
+/** All votes. Where a former writer may yet commit, it is waited for until it cannot, or until zones have promised that it would need. */
+async function votesUntil(
+  ports: ReignPorts,
+  grant: TermGrant,
+  votes: readonly VoteResponse[],
+  atMs: number,
+): Promise<readonly VoteResponse[]> {
+  const leasedMs = atMs - ports.monotonicMs()
+  const promises = promisesIn(votes, grant)
+  const mayCommit = (late: readonly VoteResponse[]) => mayCommitYet([...promises, ...promisesIn(late, grant)], grant)
+  if (leasedMs <= 0 || !mayCommit([])) return votes
+  const silent = grant.zones.filter((zone) => !promises.some((vote) => vote.zone === zone))
+  const isEnough = (late: readonly VoteResponse[]) => late.some(({ term }) => term > grant.term) || !mayCommit(late)
+  const late = await collectLateVotes(ports, grant.term, silent, leasedMs, isEnough)
+  return [...votes.filter(({ zone }) => !late.some((vote) => vote.zone === zone)), ...late]
 }
 
 function choose(

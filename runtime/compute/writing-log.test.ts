@@ -8,24 +8,11 @@ import { chainOver } from '../../events/frame.ts'
 import type { Fenced } from '../errors.ts'
 import { KernelDevice } from '../fuse/device.ts'
 import { LateReplies } from '../fuse/late-replies.ts'
-import { actorSubject } from '../system/ports.ts'
 import { establishReign, type Reign } from './reign.ts'
 import type { ReignPorts } from './reign-ports.ts'
 import { RingSink } from './ring-sink.ts'
 import { LEASE_ASK_INTERVAL_MS, LEASE_DURATION_MS } from './serving-lease.ts'
-import {
-  type Disk,
-  entriesOf,
-  FakeSafekeeper,
-  PROJECT,
-  ReignWorld,
-  SEED,
-  SUBJECTS,
-  settle,
-  TIMELINE,
-  WRITER,
-  ZONES,
-} from './testing.ts'
+import { type Disk, entriesOf, FakeSafekeeper, ReignWorld, SEED, SUBJECTS, settle, WRITER, ZONES } from './testing.ts'
 import { WritingLog } from './writing-log.ts'
 
 const before = entriesOf(20, 1_000, 1)
@@ -202,22 +189,6 @@ describe('a safekeeper', () => {
     await pass(2 * LEASE_ASK_INTERVAL_MS + 500)
     expect(replaced.elections[0]).toMatchObject({ term: 2, truncateTo: 0, written: end })
     expect(replaced.state).toMatchObject({ mustHold: end, fresh: true })
-  })
-
-  test('with a new disk is named in the journal once, however long that takes', async () => {
-    await begin()
-    let asked = 0
-    world.bus.subscribe(actorSubject(PROJECT, `timeline.${TIMELINE}`), () => void asked++)
-    reign.disks.delete('zone-3')
-    safekeepers[2]!.stop()
-    const replaced = new FakeSafekeeper(world.bus, 'zone-3', {
-      term: 2,
-      history: [],
-      bytes: Buffer.alloc(0),
-      fresh: true,
-    })
-    await pass(8 * LEASE_ASK_INTERVAL_MS)
-    expect([asked, replaced.elections.length]).toEqual([1, 0])
   })
 
   test('whose disk has lost what it had acknowledged gets it again, though nothing follows', async () => {

@@ -4,7 +4,7 @@
  * made of parts that each know one of these; here they are only put together.
  */
 import { createProposer } from '../../actors/compute/proposer.ts'
-import { subjects, type VoteResponse } from '../../events/safekeeper-wire.ts'
+import { subjects } from '../../events/safekeeper-wire.ts'
 import { Fenced, problemOf } from '../errors.ts'
 import { connectFrames, type FrameConnection } from './frame-connection.ts'
 import type { SyncAnswers } from './fsyncs.ts'
@@ -37,7 +37,6 @@ export class WritingLog {
   readonly #events: WritingLogEvents
   readonly #lease: ServingLease
   readonly #reelectedAtMs = new Map<string, number>()
-  readonly #joining = new Map<string, Promise<void>>()
   /** By zone, what was last said of it. */
   readonly #reported = new Map<string, string>()
   #connection: FrameConnection | undefined
@@ -144,7 +143,7 @@ export class WritingLog {
     try {
       const vote = await requestVote(this.#ports, zone, this.#reign.term)
       if (vote.term > this.#reign.term) return this.#fence(vote.term)
-      await this.#join(vote)
+      await join(this.#ports, this.#reign, vote)
       const order = orderFor(this.#reign, vote, this.writer.proposer.dutyZone, this.shared.end)
       const { flushed } = await elect(this.#ports, this.#reign, zone, order)
       this.#reported.delete(zone)
@@ -157,15 +156,6 @@ export class WritingLog {
       if (error instanceof Fenced) this.#fence(this.#reign.term + 1)
       else if (!this.#isOver) this.#reportOnce(zone, `${zone} does not follow yet: ${problemOf(error)}`)
     }
-  }
-
-  /** Each disk once at a time: while the store is slow the timeline's actor would be asked faster than it can look. */
-  #join(vote: VoteResponse): Promise<void> {
-    const { diskId } = vote
-    const joining =
-      this.#joining.get(diskId) ?? join(this.#ports, this.#reign, vote).finally(() => this.#joining.delete(diskId))
-    this.#joining.set(diskId, joining)
-    return joining
   }
 
   /** A safekeeper that has withdrawn is asked twice a second, for as long as it is down. */

@@ -269,11 +269,10 @@ export class SafekeeperService {
   }
 
   #wireStatus(): WireStatus {
-    const { zone, term, begin, end, flushed, archived, dutyTerm, fresh, confirmed, diskId, history } =
-      this.#keeper.state
-    const lastTerm = lastTermOf(cutHistory(history, flushed))
+    const { history, dutyTerm, end, ...said } = this.#keeper.state
+    const lastTerm = lastTermOf(cutHistory(history, said.flushed))
     const problem = this.#life.context.problem || (end === this.#refusedAt ? this.#refused : '')
-    return { zone, term, lastTerm, begin, flushed, archived, hasDuty: dutyTerm > 0, fresh, confirmed, diskId, problem }
+    return { ...said, lastTerm, hasDuty: dutyTerm > 0, problem }
   }
 
   #tell(event: SafekeeperEvent): void {
