@@ -40,8 +40,10 @@ test('a file that is empty or cannot be written is an error that names it', () =
 
 test('a connection URL gives back every part that it was made of', () => {
   const part = fc.string({ unit: 'grapheme', minLength: 1 }).filter((value) => value.isWellFormed())
+  // As the last part of a path these two mean a directory, however they are written: libpq takes them, but no parser of URLs.
+  const name = part.filter((value) => value !== '.' && value !== '..')
   fc.assert(
-    fc.property(part, part, part, fc.integer({ min: 1, max: 65535 }), (user, password, database, port) => {
+    fc.property(part, part, name, fc.integer({ min: 1, max: 65535 }), (user, password, database, port) => {
       const url = new URL(connectionUrl({ user, password, host: 'db.example', port, database }))
       expect(decodeURIComponent(url.username)).toBe(user)
       expect(decodeURIComponent(url.password)).toBe(password)
