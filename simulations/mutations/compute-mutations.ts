@@ -302,4 +302,12 @@ export const COMPUTE_MUTATIONS: readonly Mutation[] = [
       'An actor looks for newer facts before each message that it turns down, though it has looked since that came.',
     plan: 'seeds/messages-that-wait-for-a-slow-store',
   },
+  {
+    name: 'believe-disks-that-were-opened',
+    file: REIGN,
+    find: 'votes.filter(({ confirmed }) => confirmed)',
+    replace: 'votes.filter(({ fresh }) => !fresh)',
+    about: 'A disk that may have lied about its syncs is taken for one that knows the end of the log.',
+    plan: 'mutations/plans/believe-disks-that-were-opened',
+  },
 ]
