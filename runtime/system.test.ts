@@ -242,7 +242,31 @@ describe('the loop', () => {
     })
     await actor.settled()
     expect(world.reported).toHaveLength(1)
+    expect(actor.inspect().running).toEqual([])
     expect(await actor.ask({ type: 'Stop', at: 0, launch: 1 })).toMatchObject({ type: 'Done' })
+  })
+
+  test.each(['ends', 'fails'])('names the event that it handles, and an effect until it %s', async (end) => {
+    const world = new TestWorld()
+    const system = world.system()
+    let endIt = () => {}
+    const actor = await Effect.runPromise(
+      system.host(compute, 'c1', 'c1' as ComputeId, async () => {
+        await new Promise<void>((resolve) => {
+          endIt = resolve
+        })
+        if (end === 'fails') throw new Error('performer broke')
+      }),
+    )
+    const start = { type: 'Start' as const, at: 0, endpoint: 'e' as EndpointId, timeline: 'main' as TimelineId }
+    actor.tell({ ...start, zone: zones[0]!, launch: 1 })
+    await Promise.resolve()
+    expect(system.inspect()).toMatchObject([{ handling: 'Start' }])
+    await actor.settled()
+    expect(system.inspect()).toMatchObject([{ handling: undefined, running: ['startTerm'] }])
+    endIt()
+    await vi.waitFor(() => expect(system.inspect()).toMatchObject([{ running: [] }]), { timeout: 20_000 })
+    expect(world.reported).toHaveLength(end === 'fails' ? 1 : 0)
   })
 
   test('lists what it hosts until it is stopped', async () => {

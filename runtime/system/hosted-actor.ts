@@ -76,6 +76,10 @@ export class HostedActor<
   /** True while the journal may hold events that are not folded: after a lost race, or an append of unknown fate. */
   #mustRefold = false
   #refoldedAtMs = 0
+  /** The event that is being handled, which may take a request to the store or more. */
+  #handling: Event | undefined
+  /** Effects that have not ended. */
+  readonly #running: Eff[] = []
   #arrivals = 0
   /** What arrived up to here came before the journal was last looked at. */
   #arrivalsRefolded = 0
@@ -144,6 +148,8 @@ export class HostedActor<
       term: this.#definition.termOf(context),
       sequence: this.#sequence,
       queued: this.#queue.length,
+      handling: this.#handling?.type,
+      running: this.#running.map(({ type }) => type),
       timers: context.timers,
       summary: this.#definition.summary(context),
       remembered: context.remembered,
@@ -200,6 +206,7 @@ export class HostedActor<
   }
 
   async #take(waiting: Waiting<Event>): Promise<void> {
+    this.#handling = waiting.event
     try {
       await this.#handle(waiting)
     } catch (error) {
@@ -208,6 +215,7 @@ export class HostedActor<
       if (answer === nobody && isLochError(error)) this.#tryLater(waiting)
       this.#refuse(waiting, isLochError(error) ? error : defectAt(this.actor, event.type, error))
     }
+    this.#handling = undefined
   }
 
   /** In a fork of a simulation: what is taken in the place of a message. */
@@ -334,7 +342,9 @@ export class HostedActor<
     const send = (to: string, event: ActorEvent) => this.#send(to, event, cause)
     const scope = { actor: this.actor, snapshot: this.#snapshot, cause, tell, send }
     const failed = (error: unknown) => this.#ports.report(this.actor, effect.type, error)
-    startEffect(() => this.#perform(effect as OwnEffect<Eff>, scope), tell, failed)
+    this.#running.push(effect)
+    const ended = () => void this.#running.splice(this.#running.indexOf(effect), 1)
+    startEffect(() => this.#perform(effect as OwnEffect<Eff>, scope), { tell, failed, ended })
   }
 
   #send(to: string, event: ActorEvent, cause: Envelope): void {

@@ -99,6 +99,10 @@ export interface ActorInspection {
   /** Events so far: of the journal, or since hosting began. */
   readonly sequence: number
   readonly queued: number
+  /** Type of the event that is being handled; undefined if none is. */
+  readonly handling: string | undefined
+  /** Types of the effects that have not ended, oldest first. */
+  readonly running: readonly string[]
   readonly timers: Readonly<Record<string, number>>
   readonly summary: Readonly<Record<string, unknown>>
   /** The fold of its journal; undefined if it keeps none. */

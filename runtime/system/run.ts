@@ -40,11 +40,19 @@ export function attempt<A, E extends LochError = LochError>(
   )
 }
 
-/** Starts an actor's effect and tells its results, now or later; what it throws goes to `failed`. */
+export interface EffectListener<Event> {
+  /** Its results, now or later. */
+  readonly tell: (event: Event) => void
+  /** What it throws. */
+  readonly failed: (error: unknown) => void
+  /** Once, at the end, whatever came of it. */
+  readonly ended: () => void
+}
+
+/** Starts an actor's effect. Never throws. */
 export function startEffect<Event extends object>(
   perform: () => PerformResult<Event> | Promise<PerformResult<Event>>,
-  tell: (event: Event) => void,
-  failed: (error: unknown) => void,
+  { tell, failed, ended }: EffectListener<Event>,
 ): void {
   const told = (result: PerformResult<Event>) => {
     if (!result) return
@@ -52,9 +60,13 @@ export function startEffect<Event extends object>(
   }
   try {
     const result = perform()
-    if (result instanceof Promise) result.then(told).catch(failed)
-    else told(result)
+    if (result instanceof Promise) {
+      result.then(told).catch(failed).then(ended)
+      return
+    }
+    told(result)
   } catch (error) {
     failed(error)
   }
+  ended()
 }

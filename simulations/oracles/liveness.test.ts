@@ -27,11 +27,13 @@ test('each actor is said to wait for its deadlines and its queue, and to take so
   expect(whoWaits(cluster)).toMatch(/; the last server serves, \d+ sessions under way/)
   const actor = { actor: 'compute.a', state: 'electing', term: 3, sequence: 0, remembered: undefined }
   const timers = { retry: kernel.nowMs + 1_500, lease: kernel.nowMs - 200 }
-  const waiting = { ...actor, queued: 2, timers, summary: { problem: 'no quorum' } }
+  const atWork = { queued: 2, handling: 'VoteGranted', running: ['elect', 'askDisks'] }
+  const waiting = { ...actor, ...atWork, timers, summary: { problem: 'no quorum' } }
   expect(describeActor(waiting, kernel.nowMs)).toBe(
-    'compute.a electing (term 3, 2 events wait, waits for retry in 1.5 s, lease 0.2 s ago: no quorum)',
+    'compute.a electing (term 3, handles VoteGranted, performs elect, askDisks, 2 events wait, waits for retry in 1.5 s, lease 0.2 s ago: no quorum)',
   )
-  expect(describeActor({ ...waiting, queued: 0, timers: {}, summary: {} }, kernel.nowMs)).toBe(
+  const idle = { queued: 0, handling: undefined, running: [] }
+  expect(describeActor({ ...waiting, ...idle, timers: {}, summary: {} }, kernel.nowMs)).toBe(
     'compute.a electing (term 3, waits for messages only)',
   )
 })

@@ -7,6 +7,8 @@ const shows = (actor: string, state: string, problem = '') => ({
   term: 1,
   sequence: 1,
   queued: 0,
+  handling: undefined,
+  running: [],
   timers: {},
   summary: { problem },
   remembered: undefined,

@@ -20,11 +20,14 @@ export function describeZone(zone: SimZone): string {
   return [keeper, ...actors.map((actor) => describeActor(actor, nowMs))].join(', ')
 }
 
-export function describeActor({ actor, state, term, queued, timers, summary }: ActorInspection, nowMs: number): string {
+export function describeActor(inspection: ActorInspection, nowMs: number): string {
+  const { actor, state, term, queued, handling, running, timers, summary } = inspection
   const due = Object.entries(timers).map(([name, atMs]) => `${name} ${whenDue(atMs - nowMs)}`)
   const about = [
     `term ${term}`,
     ...HOLDERS.flatMap((name) => (summary[name] ? [`${name} ${summary[name]}`] : [])),
+    ...(handling === undefined ? [] : [`handles ${handling}`]),
+    ...(running.length === 0 ? [] : [`performs ${running.join(', ')}`]),
     ...(queued === 0 ? [] : [`${queued} events wait`]),
     due.length === 0 ? 'waits for messages only' : `waits for ${due.join(', ')}`,
   ]
