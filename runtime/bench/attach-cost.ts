@@ -6,6 +6,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { LochProcess } from '../e2e/loch-process.ts'
+import type { CleanUps } from './clean-ups.ts'
 import type { Effort } from './measures.ts'
 import { run } from './pgbench.ts'
 import { inTurn, quotients } from './rounds.ts'
@@ -16,26 +17,22 @@ const SMALL_MB = 100
 const FILE_MB_MAX = 1024
 const DROP_CACHES = '/proc/sys/vm/drop_caches'
 
-export async function attachCost(effort: Effort): Promise<Row[]> {
+export async function attachCost(effort: Effort, cleanUps: CleanUps): Promise<Row[]> {
   const largeMb = effort.attachMegabytes
   const branches = { small: await LochProcess.create(), large: await LochProcess.create() }
-  try {
-    await Promise.all([fill(branches.small, SMALL_MB), fill(branches.large, largeMb)])
-    const { small, large } = await inTurn(
-      ['small', 'large'],
-      effort.rounds,
-      (name) => attachMs(branches[name]),
-      (ms) => effort.progress(`attach: ${SMALL_MB} MB ${ms.small} ms, ${largeMb} MB ${ms.large} ms`),
-    )
-    const ratio = { measure: `attach of ${largeMb} MB ÷ attach of ${SMALL_MB} MB`, values: quotients(large, small) }
-    return [
-      { ...ratio, unit: '×', bound: { max: 1.3 } },
-      { measure: `attach of ${largeMb} MB`, values: large, unit: 'ms' },
-    ]
-  } finally {
-    await branches.small.dispose()
-    await branches.large.dispose()
-  }
+  for (const loch of Object.values(branches)) cleanUps.add(() => loch.dispose())
+  await Promise.all([fill(branches.small, SMALL_MB), fill(branches.large, largeMb)])
+  const { small, large } = await inTurn(
+    ['small', 'large'],
+    effort.rounds,
+    (name) => attachMs(branches[name]),
+    (ms) => effort.progress(`attach: ${SMALL_MB} MB ${ms.small} ms, ${largeMb} MB ${ms.large} ms`),
+  )
+  const ratio = { measure: `attach of ${largeMb} MB ÷ attach of ${SMALL_MB} MB`, values: quotients(large, small) }
+  return [
+    { ...ratio, unit: '×', bound: { max: 1.3 } },
+    { measure: `attach of ${largeMb} MB`, values: large, unit: 'ms' },
+  ]
 }
 
 /** Writes files of pages beside the relations of the default database, checkpoints by stopping, and stays stopped. */

@@ -14,6 +14,7 @@ import { hostMemory } from '../postgres/host-memory.ts'
 import { settingsFor } from '../postgres/settings.ts'
 import { unprivilegedUser } from '../postgres/user.ts'
 import { attachCost } from './attach-cost.ts'
+import { CleanUps, Interrupted, interruption } from './clean-ups.ts'
 import { AnyTwoOfThree, PlainPostgres } from './clusters.ts'
 import {
   bulkLoad,
@@ -47,37 +48,41 @@ function sharedBuffers(): string {
   return `shared_buffers=${setting!.value}`
 }
 
-async function measure(root: string, cleanUps: Array<() => Promise<void>>): Promise<Row[]> {
+async function measure(root: string, cleanUps: CleanUps): Promise<Row[]> {
   const user = unprivilegedUser()
   const binaries = await prepareBinaries({ source: locateBinaries(), directory: join(root, 'binaries'), user })
-  cleanUps.push(binaries.dispose)
+  cleanUps.add(binaries.dispose)
   const settings = [sharedBuffers()]
   const plain = await PlainPostgres.create(binaries, user, root, 'plain', settings)
-  cleanUps.push(() => plain.stop())
+  cleanUps.add(() => plain.stop())
   const anyTwo = await AnyTwoOfThree.create(binaries, user, root, settings)
-  cleanUps.push(() => anyTwo.stop())
+  cleanUps.add(() => anyTwo.stop())
   const archived = await LochProcess.create()
-  cleanUps.push(() => archived.dispose())
+  cleanUps.add(() => archived.dispose())
   const quorum = await LochProcess.create(['--durability', 'quorum'])
-  cleanUps.push(() => quorum.dispose())
+  cleanUps.add(() => quorum.dispose())
   await Promise.all([archived.start(), quorum.start()])
   const systems: Systems = { plain, anyTwo, archived, quorum }
   const rows = [...(await bulkLoad(systems, effort)), ...(await transactions(systems, effort))]
   rows.push(...(await selects(systems, effort)), ...(await storeTraffic(systems, effort)), ...memory(systems))
-  rows.push(...(await crashRecovery(systems, effort)), ...(await attachCost(effort)))
+  rows.push(...(await crashRecovery(systems, effort)), ...(await attachCost(effort, cleanUps)))
   return rows
 }
 
 const root = mkdtempSync(join(tmpdir(), 'loch-bench-'))
-const cleanUps: Array<() => Promise<void>> = []
+const cleanUps = new CleanUps((error) => effort.progress(`cleaning up: ${error}`))
+// The unprivileged user of Postgres must be able to pass.
+chmodSync(root, 0o755)
+const measuring = measure(root, cleanUps)
 let rows: Row[] = []
 try {
-  // The unprivileged user of Postgres must be able to pass.
-  chmodSync(root, 0o755)
-  rows = await measure(root, cleanUps)
+  rows = await Promise.race([measuring, interruption()])
+} catch (error) {
+  if (!(error instanceof Interrupted)) throw error
+  effort.progress(error.message)
 } finally {
-  for (const cleanUp of cleanUps.reverse()) await cleanUp().catch((error) => effort.progress(`cleaning up: ${error}`))
+  await cleanUps.end(measuring)
   if (!removeTree(root)) effort.progress(`something is still mounted below ${root}, so it is left`)
 }
-process.stdout.write(values.json ? `${rows.map(toJson).join('\n')}\n` : `${toTable(rows)}\n`)
+if (rows.length > 0) process.stdout.write(values.json ? `${rows.map(toJson).join('\n')}\n` : `${toTable(rows)}\n`)
 process.exitCode = rows.length > 0 && rows.every(holds) ? 0 : 1
