@@ -138,6 +138,9 @@ test('filters hide and never drop', () => {
   expect(shown({ type: 'StartTerm', term: 2 })).toEqual([16, 18])
   expect(shown({ from: '+65ms', to: '+75ms' })).toEqual([14, 15, 16])
   expect(shown({ grep: 'partit.on|Delete' })).toEqual([12, 17])
+  // All that the line says, uncut.
+  expect(shown({ grep: 'creating → active|TermBegan|refused: ' })).toEqual([6, 18])
+  expect(shown({ grep: '^11 12:00:00.060' })).toEqual([11])
   expect(shown({ where: 'outcome = refused' })).toEqual([18])
   const correlation = cursor.log.event(13).correlationId
   expect(shown({ correlation })).toEqual([14, 15, 16])

@@ -6,6 +6,7 @@ import { BadArgument, Damaged, FormatTooNew } from '../errors.ts'
 import { memorySource } from './byte-source.ts'
 import { scanRecords } from './log-scan.ts'
 import { RunLog } from './open-log.ts'
+import { reExecute } from './re-execute.ts'
 import { openBytes, recordedRun } from './testing.ts'
 
 const bytes = await recordedRun()
@@ -75,6 +76,42 @@ test('a state that was folded over a gap is not certain', () => {
   expect(errorOf(() => cursor.seek('11'))).toMatchObject({ problem: expect.stringContaining('is lost') })
 })
 
+test('no single lost record makes what today decides differ from what was recorded, nor a state look certain that is not', () => {
+  const ends: number[] = []
+  const begins: number[] = []
+  scanRecords(memorySource(bytes), {
+    record: (_bytes, at, end, offset) => {
+      begins.push(offset)
+      ends.push(offset + end - at)
+    },
+    damage() {},
+  })
+  const whole = openBytes(bytes)
+  for (const [index, begin] of begins.entries()) {
+    const spoilt = flipped(begin + 9)
+    const without = Buffer.concat([bytes.subarray(0, begin), bytes.subarray(ends[index])])
+    for (const [how, log] of Object.entries({ spoilt, without })) {
+      const cursor = openBytes(log)
+      expect(reExecute(cursor.log).divergence, `${how} ${index}`).toBeUndefined()
+      for (let place = 0; place < cursor.log.length; place++) {
+        const { sequence } = cursor.log.event(place)
+        for (const actor of cursor.states.actors()) {
+          const known = cursor.states.at(place, actor)
+          if (!known?.isCertain || actor.startsWith('?')) continue
+          const truth = whole.states.at(sequence - 1, actor)
+          expect(known.snapshot, `${how} ${index}: ${actor} at ${sequence}`).toEqual(truth?.snapshot)
+        }
+      }
+    }
+  }
+})
+
+test('whole records that are missing are noticed by the sequences', () => {
+  const [begin, end] = [offsetOf(11), offsetOf(12)]
+  const log = open(Buffer.concat([bytes.subarray(0, begin), bytes.subarray(end)]))
+  expect(log.problem?.problem).toBe(`before byte ${begin} event 11 is missing. 18 events can be read`)
+})
+
 test('a lost name is shown as such, and no other name moves', () => {
   // The name before the event at which `Wake` was first said.
   const at = bytes.lastIndexOf('Wake', offsetOf(9))
@@ -107,7 +144,13 @@ describe('what is no log of ours', () => {
     expect(errorOf(() => open(Buffer.from('hello')))).toBeInstanceOf(BadArgument)
   })
 
-  test('a damaged header', () => {
-    expect(errorOf(() => open(flipped(40)))).toBeInstanceOf(Damaged)
+  test('a log whose header is damaged anywhere is read all the same, and said to be damaged', () => {
+    const whole = open(bytes)
+    for (const at of [0, 4, 8, 12, 20, 30, 40, 60]) {
+      const log = open(flipped(at))
+      expect(kept(log), `${at}`).toEqual(kept(whole))
+      expect(log.problem, `${at}`).toBeInstanceOf(Damaged)
+      expect(log.header).toMatchObject({ kind: 'production', startedAt: whole.event(0).at })
+    }
   })
 })

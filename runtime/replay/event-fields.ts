@@ -6,9 +6,11 @@
 import { actorOf, KINDS, OUTCOMES, type RunEvent } from '../../events/run-log.ts'
 import { BadArgument } from '../errors.ts'
 import { definitionOf } from './definitions.ts'
-import type { Expression, FieldExpression } from './expression.ts'
+import type { Expression, FieldExpression, Operator } from './expression.ts'
+import { NotedFields, partAt } from './noted-fields.ts'
 import type { RunLog } from './open-log.ts'
 import type { KnownState, States } from './states.ts'
+import { parseTime } from './times.ts'
 
 /** Fields that the index has. */
 const INDEXED = fieldsOf<(log: RunLog, place: number) => unknown>({
@@ -46,10 +48,12 @@ export type Value = (place: number) => unknown
 export class EventFields {
   readonly #log: RunLog
   readonly #states: States
+  readonly #noted: NotedFields
 
   constructor(log: RunLog, states: States) {
     this.#log = log
     this.#states = states
+    this.#noted = new NotedFields(log)
   }
 
   /** Says once what the field means. @throws BadArgument if no event and no actor has it. */
@@ -59,38 +63,35 @@ export class EventFields {
     const indexed = rest.length === 0 ? INDEXED.get(first) : undefined
     if (indexed) return (place) => indexed(log, place)
     const decoded = DECODED.get(first)
-    if (decoded) return (place) => at(decoded(log.event(place)), rest)
+    if (decoded) return (place) => partAt(decoded(log.event(place)), rest)
     if (first === 'before') return (place) => stateField(this.#states.around(place).before, rest)
     if (first === 'after') return (place) => stateField(this.#states.around(place).after, rest)
     const actor = this.#actorOf(path)
     if (actor === undefined) throw this.#unknown(path, column, flag)
     const field = path.slice(actor.split('.').length)
-    return (place) => stateField(this.#states.at(place, actor), field) ?? this.#noted(place, actor, field)
+    // What no state holds, positions on the data path, stands in notes.
+    return (place) => stateField(this.#states.at(place, actor), field) ?? this.#noted.at(place, actor, field)
+  }
+
+  /** Whether a word with dots, where a text could stand as well, is a field: it names more than an actor alone. */
+  isField({ path }: FieldExpression): boolean {
+    if (path.length === 1) return false
+    return PARTED_FIELDS.has(path[0]!) || (this.#actorOf(path)?.split('.').length ?? path.length) < path.length
+  }
+
+  /** A value as a number to compare by: of a text what it says, or the time that it is. NaN compares as false with everything. */
+  asNumber(value: unknown): number {
+    if (typeof value === 'number') return value
+    if (typeof value !== 'string' || value.trim() === '') return Number.NaN
+    const said = Number(value)
+    return Number.isNaN(said) ? (parseTime(value, this.#log.header.startedAt) ?? Number.NaN) : said
   }
 
   /** The shortest beginning of the path that names an actor, or another source that says something. */
   #actorOf(path: readonly string[]): string | undefined {
     for (let length = 1; length <= path.length; length++) {
       const name = path.slice(0, length).join('.')
-      if (this.#states.lanesOf(name).length > 0 || this.#lanesOf(name).length > 0) return name
-    }
-    return undefined
-  }
-
-  #lanesOf(name: string) {
-    return [...this.#log.table.lanes.values()].filter(({ source }) => actorOf(this.#log.name(source)) === name)
-  }
-
-  /** What a note last said of it, for what no state holds: positions on the data path. */
-  #noted(place: number, source: string, [field, ...rest]: readonly string[]): unknown {
-    if (field === undefined) return undefined
-    for (const lane of this.#lanesOf(source)) {
-      for (let count = lane.events.firstNotBelow(place + 1) - 1; count >= 0; count--) {
-        const at_ = lane.events.at(count)
-        if (KINDS[this.#log.table.kind[at_]!] !== 'note') continue
-        const { payload } = this.#log.event(at_)
-        if (Object.hasOwn(payload, field)) return at(payload[field], rest)
-      }
+      if (this.#states.lanesOf(name).length > 0 || this.#noted.isSource(name)) return name
     }
     return undefined
   }
@@ -108,6 +109,8 @@ export class EventFields {
 }
 
 const ACTORS_SHOWN_MAX = 12
+/** Fields that have fields. */
+const PARTED_FIELDS: ReadonlySet<string> = new Set(['before', 'after', 'payload'])
 
 /** A field of a state: of the context, of what is remembered, or of the summary; alone, the state's name. */
 export function stateField(known: KnownState | undefined, path: readonly string[]): unknown {
@@ -115,17 +118,17 @@ export function stateField(known: KnownState | undefined, path: readonly string[
   const { snapshot, source } = known
   const context = snapshot.context as Record<string, unknown>
   if (path.length === 0 || (path.length === 1 && path[0] === 'state')) return snapshot.state
-  const found = at(context, path) ?? at(context['remembered'], path) ?? at(snapshot, path)
-  return found ?? at(definitionOf(source)?.summary(context as never), path)
+  const found = partAt(context, path) ?? partAt(context['remembered'], path) ?? partAt(snapshot, path)
+  return found ?? partAt(summaryOf(source, context), path)
 }
 
-function at(value: unknown, path: readonly string[]): unknown {
-  let inner = value
-  for (const key of path) {
-    if (typeof inner !== 'object' || inner === null || !Object.hasOwn(inner, key)) return undefined
-    inner = (inner as Record<string, unknown>)[key]
+/** As today's code says it; undefined if it does not understand the context, which another version wrote. */
+function summaryOf(source: string, context: unknown): unknown {
+  try {
+    return definitionOf(source)?.summary(context as never)
+  } catch {
+    return undefined
   }
-  return inner
 }
 
 /** An expression made ready: fields resolved once, then asked at any event. @throws BadArgument */
@@ -134,6 +137,8 @@ export function compile(expression: Expression, fields: EventFields, flag: strin
   switch (expression.kind) {
     case 'literal':
       return () => expression.value
+    case 'word':
+      return fields.isField(expression.field) ? fields.resolve(expression.field, flag) : () => expression.text
     case 'field':
       return fields.resolve(expression, flag)
     case 'changed':
@@ -156,7 +161,8 @@ export function compile(expression: Expression, fields: EventFields, flag: strin
     }
     case 'compare': {
       const [left, right] = [inner(expression.left), inner(expression.right)]
-      return (place) => holds(left(place), expression.operator, right(place))
+      const comparison = comparisonOf(expression.operator, (value) => fields.asNumber(value))
+      return (place) => comparison(left(place), right(place))
     }
   }
 }
@@ -166,25 +172,19 @@ export function changed(value: Value): Value {
   return (place) => place > 0 && textOf(value(place - 1)) !== textOf(value(place))
 }
 
-function holds(left: unknown, operator: string, right: unknown): boolean {
-  if (operator === '=' || operator === '!=') return isSame(left, right) === (operator === '=')
-  const [a, b] =
-    typeof left === 'string' && typeof right === 'string' ? [left, right] : [asNumber(left), asNumber(right)]
-  if (operator === '<') return a < b
-  if (operator === '<=') return a <= b
-  return operator === '>' ? a > b : a >= b
-}
-
-function isSame(left: unknown, right: unknown): boolean {
-  if (left === right || (left ?? null) === (right ?? null)) return true
-  if (typeof left === 'number' || typeof right === 'number') return asNumber(left) === asNumber(right)
-  return false
-}
-
-/** A text may be a time: `at > '2026-01-31T12:00:00Z'`. NaN compares as false with everything. */
-function asNumber(value: unknown): number {
-  if (typeof value === 'number') return value
-  return typeof value === 'string' ? Date.parse(value) : Number.NaN
+function comparisonOf(operator: Operator, asNumber: (value: unknown) => number) {
+  const isSame = (left: unknown, right: unknown): boolean => {
+    if (left === right || (left ?? null) === (right ?? null)) return true
+    return (typeof left === 'number' || typeof right === 'number') && asNumber(left) === asNumber(right)
+  }
+  return (left: unknown, right: unknown): boolean => {
+    if (operator === '=' || operator === '!=') return isSame(left, right) === (operator === '=')
+    const areTexts = typeof left === 'string' && typeof right === 'string'
+    const [a, b] = areTexts ? [left, right] : [asNumber(left), asNumber(right)]
+    if (operator === '<') return a < b
+    if (operator === '<=') return a <= b
+    return operator === '>' ? a > b : a >= b
+  }
 }
 
 export function textOf(value: unknown): string {

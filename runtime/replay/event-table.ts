@@ -62,8 +62,6 @@ export class Lane {
   readonly baseCounts = words(LANE_CAPACITY)
   /** … at this offset: a snapshot, or the event `began`. */
   readonly baseOffsets: number[] = []
-  /** After so many of its events some may be lost. */
-  readonly gaps: number[] = []
 
   constructor(source: number) {
     this.source = source

@@ -40,6 +40,18 @@ test.each([
   ['changed timeline.main.term', 17, false],
   ["at > '2026-01-31T12:00:00.085Z'", 18, true],
   ["at > '2026-01-31T12:00:00.085Z'", 17, false],
+  ["at > '12:00:00.085'", 18, true],
+  ["at > '12:00:00.085'", 17, false],
+  ["at > '+85ms'", 18, true],
+  ["at > 'soon'", 18, false],
+  ['term = "1"', 11, true],
+  ["payload.launch = '1'", 14, true],
+  ["payload.launch = ''", 14, false],
+  ['before.state != after.state', 6, true],
+  ['before.state != after.state', 18, false],
+  ['timeline.main.term = after.term', 11, true],
+  ['timeline.main.term != after.term', 11, false],
+  ['source = timeline.main@zone-1', 11, true],
   ['facts ~ TermStarted', 11, true],
   ['sequence = -1', 1, false],
 ] as const)('%s at %i: %s', (text, sequence, expected) => {
@@ -62,6 +74,17 @@ test.each([
   ['__proto__ = 1', 'column 1: there is no such field or actor'],
 ])('%s is refused', (text, problem) => {
   expect(complaint(text)).toContain(`--until: ${problem}`)
+})
+
+test.each([
+  ['(', 1_001],
+  ['not ', 4_001],
+  ['type = A and ', 3_251],
+])('twenty thousand times %j is refused in few words, and costs no stack', (part, column) => {
+  expect(complaint(part.repeat(20_000))).toContain(`--until: column ${column}: this is too long`)
+  expect(() => cursor.value(part.repeat(20_000), '--until')).toThrow(
+    expect.objectContaining({ value: expect.stringMatching(/^.{1,200}…$/) }),
+  )
 })
 
 test('the remedy names what there is', () => {

@@ -14,6 +14,8 @@ export type Operator = '=' | '!=' | '<' | '<=' | '>' | '>='
 
 export type Expression =
   | { readonly kind: 'literal'; readonly value: unknown }
+  /** A text, or a field: `actor = zone.zone-2`, `before.state != after.state`. Who knows the fields decides. */
+  | { readonly kind: 'word'; readonly text: string; readonly field: FieldExpression }
   | { readonly kind: 'field'; readonly path: readonly string[]; readonly column: number }
   | { readonly kind: 'changed'; readonly field: FieldExpression }
   | { readonly kind: 'not'; readonly of: Expression }
@@ -48,6 +50,11 @@ export function parseExpression(text: string, flag: string): Expression {
   return expression
 }
 
+/** Far beyond what anybody writes, and few enough that depth costs no stack. */
+const TOKENS_MAX = 1_000
+/** Of a text that is refused, so much is shown. */
+const VALUE_LENGTH_MAX = 200
+
 /** The tokens of one text, and errors that point into it. */
 export class TokenReader {
   readonly #text: string
@@ -59,6 +66,9 @@ export class TokenReader {
     this.#text = text
     this.#flag = flag
     this.#tokens = tokensOf(text, (column, problem, remedy) => complain(flag, text, column, problem, remedy))
+    const first = this.#tokens[TOKENS_MAX]
+    if (first !== undefined)
+      this.refuse('this is too long', `Write at most ${TOKENS_MAX} words and signs.`, first.column)
   }
 
   peek(): Token | undefined {
@@ -83,7 +93,8 @@ export class TokenReader {
 }
 
 function complain(flag: string, text: string, column: number, problem: string, remedy: string): BadArgument {
-  return new BadArgument({ component: flag, value: text, problem: `column ${column}: ${problem}`, remedy })
+  const value = text.length > VALUE_LENGTH_MAX ? `${text.slice(0, VALUE_LENGTH_MAX)}…` : text
+  return new BadArgument({ component: flag, value, problem: `column ${column}: ${problem}`, remedy })
 }
 
 export function readOr(reader: TokenReader): Expression {
@@ -113,7 +124,7 @@ function readComparison(reader: TokenReader): Expression {
   return { kind: 'compare', operator, left, right: readOperand(reader, true) }
 }
 
-/** On the right of an operator a single word is a text: `type = Wake`. */
+/** On the right of an operator a single word is a text, `type = Wake`, unless it names a field with a dot. */
 function readOperand(reader: TokenReader, isRight: boolean): Expression {
   if (reader.takeIf('(')) {
     const inner = readOr(reader)
@@ -132,8 +143,7 @@ function readOperand(reader: TokenReader, isRight: boolean): Expression {
     return { kind: 'literal', value: CONSTANTS.get(token.text) }
   }
   if (isRight && token.kind === 'word') {
-    reader.take()
-    return { kind: 'literal', value: token.text }
+    return { kind: 'word', text: token.text, field: readField(reader) }
   }
   return readField(reader)
 }

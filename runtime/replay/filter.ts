@@ -7,7 +7,8 @@ import { BadArgument } from '../errors.ts'
 import { compile, type EventFields, textOf } from './event-fields.ts'
 import { parseExpression } from './expression.ts'
 import type { RunLog } from './open-log.ts'
-import { parseTime } from './places.ts'
+import { lineOf } from './rows.ts'
+import { parseTime } from './times.ts'
 
 export interface FilterOptions {
   /** Actors, with or without host, or kinds of actors; separated by commas. */
@@ -89,8 +90,8 @@ function since(log: RunLog, text: string, flag: string, holds: (at: number, boun
 function byPattern(log: RunLog, grep: string): Filter {
   const pattern = patternOf(grep)
   return (place) => {
-    const { source, type, state, id, reason, payload } = log.event(place)
-    return pattern.test(`${source} ${type} ${state} ${id} ${reason} ${textOf(payload)}`)
+    const { id, payload } = log.event(place)
+    return pattern.test(`${lineOf(log, place)} ${id} ${textOf(payload)}`)
   }
 }
 

@@ -30,8 +30,11 @@ const BEGAN_KIND = KINDS.indexOf('began')
 export class RunLog {
   readonly source: ByteSource
   readonly header: RunLogHeader
+  /** What is wrong, in the order in which it stands in the file. */
   readonly table = new EventTable()
   readonly damages: Damage[] = []
+  /** The sequence that the next event should have; undefined behind damage, where any may come. */
+  #nextSequence: number | undefined = 1
   readonly #names: string[] = []
   readonly #kept = new Map<number, RunEvent>()
   #viewed: Buffer | undefined
@@ -39,18 +42,38 @@ export class RunLog {
   #ids: HashIndex | undefined
   #causes: HashIndex | undefined
 
-  /** @throws BadArgument if it is no run log, FormatTooNew, Damaged if its header is. */
+  /** @throws BadArgument if nothing of it is a run log; FormatTooNew */
   constructor(source: ByteSource) {
     this.source = source
-    this.header = readHeader(source)
+    const header = readHeader(source)
     scanRecords(source, {
       record: (bytes, at, end, offset) => this.#index(bytes, at, end, offset),
       damage: (damage) => this.#noteDamage(damage),
     })
+    if (header === undefined && this.length === 0 && this.#names.length === 0) throw notALog(source)
+    this.header = header ?? { ...HEADER_ASSUMED, startedAt: this.length > 0 ? this.table.at[0]! : 0 }
   }
 
   get length(): number {
     return this.table.length
+  }
+
+  /** Where the last damage before the event at `place` ends; 0 if nothing before it is lost. */
+  lastDamageEnd(place: number): number {
+    const offset = this.table.offset[place]!
+    let [low, high] = [0, this.damages.length]
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.damages[middle]!.end <= offset) low = middle + 1
+      else high = middle
+    }
+    return this.damages[low - 1]?.end ?? 0
+  }
+
+  /** False if the name of the event's type or source is lost, so that nobody knows what it was. */
+  isNamed(place: number): boolean {
+    const { type, source } = this.table
+    return this.#names[type[place]!] !== undefined && this.#names[source[place]!] !== undefined
   }
 
   /** A name by its number; one whose record is lost is shown as such. */
@@ -112,7 +135,7 @@ export class RunLog {
     const [first, ...others] = this.damages
     if (first === undefined) return undefined
     const more = others.length === 0 ? '' : `, and ${others.length} more places`
-    const lost = `bytes ${first.offset} to ${first.end} cannot be read: ${first.problem}${more}`
+    const lost = `${whereOf(first)}${first.problem}${more}`
     return new Damaged({
       component: 'run log',
       value: this.source.name,
@@ -132,6 +155,7 @@ export class RunLog {
     const kind = bytes[at + FRAME_BYTES]!
     if (kind >= FIRST_EVENT_KIND) {
       const lane = this.table.add(this.#viewOf(bytes), at, offset)
+      this.#followSequence(offset)
       if (kind !== BEGAN_KIND) return
       lane.baseCounts.push(lane.events.length)
       lane.baseOffsets.push(offset)
@@ -157,7 +181,17 @@ export class RunLog {
 
   #noteDamage(damage: Damage): void {
     this.damages.push(damage)
-    for (const lane of this.table.lanes.values()) lane.gaps.push(lane.events.length)
+    this.#nextSequence = undefined
+  }
+
+  /** Whole records can be missing without a trace but this: the sequences of events have a gap. */
+  #followSequence(offset: number): void {
+    const sequence = this.table.sequence[this.length - 1]!
+    const expected = this.#nextSequence ?? sequence
+    if (sequence !== expected) {
+      this.damages.push({ offset, end: offset, problem: missing(expected, sequence) })
+    }
+    this.#nextSequence = sequence + 1
   }
 
   close(): void {
@@ -165,27 +199,34 @@ export class RunLog {
   }
 }
 
-const HEADER_BYTES_MAX = 4_096
+function missing(expected: number, sequence: number): string {
+  if (sequence < expected) return 'events come again'
+  return sequence === expected + 1
+    ? `event ${expected} is missing`
+    : `events ${expected} to ${sequence - 1} are missing`
+}
 
-function readHeader(source: ByteSource): RunLogHeader {
-  const bytes = Buffer.from(source.read(0, HEADER_BYTES_MAX))
-  if (!bytes.includes(RUN_LOG_FORMAT)) {
-    throw new BadArgument({
-      component: 'run log',
-      value: source.name,
-      problem: source.size === 0 ? 'the file is empty' : 'this is not a run log',
-      remedy: 'Name a file made by `loch log export > FILE`, or one that a failed simulation left.',
-    })
-  }
-  const header = decodeHeader(bytes)
-  if (header === undefined) {
-    throw new Damaged({
-      component: 'run log',
-      value: source.name,
-      problem: 'its first record, the header, is damaged, and without it nothing can be understood',
-      remedy: 'Copy or export the log again.',
-    })
-  }
+function whereOf({ offset, end }: Damage): string {
+  return end > offset ? `bytes ${offset} to ${end} cannot be read: ` : `before byte ${offset} `
+}
+
+const HEADER_BYTES_MAX = 4_096
+/** Of a log whose header is lost: times are taken for what they say, as in production. */
+const HEADER_ASSUMED = { format: RUN_LOG_FORMAT, version: RUN_LOG_VERSION, kind: 'production' } as const
+
+function notALog(source: ByteSource): BadArgument {
+  return new BadArgument({
+    component: 'run log',
+    value: source.name,
+    problem: source.size === 0 ? 'the file is empty' : 'this is not a run log',
+    remedy: 'Name a file made by `loch log export > FILE`, or one that a failed simulation left.',
+  })
+}
+
+/** Undefined if it is damaged. @throws FormatTooNew */
+function readHeader(source: ByteSource): RunLogHeader | undefined {
+  const header = decodeHeader(Buffer.from(source.read(0, HEADER_BYTES_MAX)))
+  if (header === undefined) return undefined
   if (header.version <= RUN_LOG_VERSION) return header
   const about = `a ${header.kind} of ${new Date(header.startedAt).toISOString()}${header.seed === undefined ? '' : `, seed ${header.seed}`}`
   throw new FormatTooNew({
@@ -197,7 +238,9 @@ function readHeader(source: ByteSource): RunLogHeader {
 }
 
 function decodeHeader(bytes: Buffer): RunLogHeader | undefined {
+  if (bytes.length <= FRAME_BYTES || bytes[FRAME_BYTES] !== HEADER_KIND) return undefined
   const end = FRAME_BYTES + bytes.readUInt32LE(0)
-  if (bytes[FRAME_BYTES] !== HEADER_KIND || !isRecord(bytes, 0, end)) return undefined
-  return plainContent(bytes.subarray(0, end)) as RunLogHeader
+  if (!isRecord(bytes, 0, end)) return undefined
+  const header = plainContent(bytes.subarray(0, end)) as RunLogHeader
+  return header.format === RUN_LOG_FORMAT ? header : undefined
 }

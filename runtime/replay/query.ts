@@ -8,7 +8,7 @@ import { compile, type EventFields, textOf, type Value } from './event-fields.ts
 import { type Expression, readOr, TokenReader } from './expression.ts'
 import type { Filter } from './filter.ts'
 import type { RunLog } from './open-log.ts'
-import { parseDuration } from './places.ts'
+import { parseDuration } from './times.ts'
 
 const SAME = ['actor', 'correlation', 'term'] as const
 

@@ -24,7 +24,7 @@ export interface Divergence {
 export interface ReExecution {
   /** Inputs that were decided again, the divergent one included. */
   readonly executed: number
-  /** Inputs of actors that this Loch does not have, or whose state is unknown because the log has a gap. */
+  /** Inputs of actors that this Loch does not have, or whose state or name is unknown because the log is damaged. */
   readonly skipped: number
   readonly divergence: Divergence | undefined
 }
@@ -47,7 +47,7 @@ export function reExecute(log: RunLog): ReExecution {
     if (event.kind !== 'took' && event.kind !== 'folded') continue
     const definition = definitionOf(event.source)
     const { before, after } = states.around(place)
-    if (!definition || !before?.isCertain || !after) {
+    if (!definition || !log.isNamed(place) || !before?.isCertain || !after) {
       skipped++
       continue
     }

@@ -31,12 +31,22 @@ export function rowHeading(widths: Widths = WIDTHS): string {
 }
 
 export function rowOf(log: RunLog, place: number, widths: Widths = WIDTHS): string {
+  const [sequence = '', ...rest] = cellsOf(log, place)
+  return columns([sequence.padStart(widths[0]), ...rest], widths)
+}
+
+/** The same without columns, where nothing is cut. */
+export function lineOf(log: RunLog, place: number): string {
+  return cellsOf(log, place)
+    .filter((cell) => cell !== '')
+    .join(' ')
+}
+
+function cellsOf(log: RunLog, place: number): readonly string[] {
   const event = log.event(place)
   const { sequence, at, source, type, term } = event
   const time = new Date(at).toISOString().slice(11, 23)
-  const shownTerm = term === 0 ? '' : String(term)
-  const number = String(sequence).padStart(widths[0])
-  return columns([number, time, source, type, stateChange(log, place), shownTerm, detail(event)], widths)
+  return [String(sequence), time, source, type, stateChange(log, place), term === 0 ? '' : String(term), detail(event)]
 }
 
 /** `active → deleting`, or the one state it stayed in. */

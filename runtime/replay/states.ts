@@ -36,15 +36,17 @@ export class States {
       const last = count === 0 ? -1 : lane.events.at(count - 1)
       if (found === undefined || last > found.last) found = { lane, count, last }
     }
-    return found === undefined ? undefined : this.after(found.lane, found.count)
+    return found === undefined ? undefined : this.#after(found.lane, found.count, place)
   }
 
-  /** After the first `count` events of the lane; undefined if no whole state stands before. */
-  after(lane: Lane, count: number): KnownState | undefined {
-    const base = lane.baseCounts.firstNotBelow(count + 1) - 1
+  /** After the first `count` events of the lane, seen from `place`; undefined if no whole state stands before. */
+  #after(lane: Lane, count: number, place: number): KnownState | undefined {
+    let base = lane.baseCounts.firstNotBelow(count + 1) - 1
+    // One that stands further on may tell of what was lost meanwhile.
+    while (base >= 0 && lane.baseOffsets[base]! > this.#log.table.offset[place]!) base--
     if (base < 0) return undefined
     const baseCount = lane.baseCounts.at(base)
-    const isCertain = !lane.gaps.some((gap) => gap > baseCount && gap < count)
+    const isCertain = this.#log.lastDamageEnd(place) <= lane.baseOffsets[base]!
     return { source: this.#log.name(lane.source), snapshot: this.#fold(lane, base, baseCount, count), isCertain }
   }
 
@@ -52,7 +54,7 @@ export class States {
   around(place: number): { readonly before: KnownState | undefined; readonly after: KnownState | undefined } {
     const lane = this.#log.table.lane(this.#log.table.source[place]!)
     const count = lane.events.firstNotBelow(place)
-    return { before: this.after(lane, count), after: this.after(lane, count + 1) }
+    return { before: this.#after(lane, count, place), after: this.#after(lane, count + 1, place) }
   }
 
   /** Hostings of the actor; of `timeline.main@zone-1` that one. Only what has states. */
