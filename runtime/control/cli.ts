@@ -49,8 +49,16 @@ export async function main(
 /** Says what went wrong, for whoever reads it, and returns the exit code. */
 export function explainError(error: unknown, output: Output): number {
   const report = reportOf(error)
-  if (output.json) output.line(JSON.stringify({ error: report }))
-  else output.complain(`error: ${describeReport(report)}`)
+  const line = `error: ${describeReport(report)}`
+  if (!output.json) output.complain(line)
+  else {
+    try {
+      output.line(JSON.stringify({ error: report }))
+    } catch {
+      // It may be stdout itself that cannot be written.
+      output.complain(line)
+    }
+  }
   if (!isLochError(error))
     output.complain(error instanceof Error && error.stack !== undefined ? error.stack : String(error))
   return isLochError(error) && isUsage(error as LochError) ? EXIT_USAGE : EXIT_FAILED

@@ -3,6 +3,7 @@
  * process exits right after; a reader that closes the pipe (`loch logs | head`) ends the process quietly.
  */
 import { writeSync } from 'node:fs'
+import { DiskFailed } from '../errors.ts'
 
 export interface Output {
   /** Machine-readable output was asked for. */
@@ -38,8 +39,18 @@ function writeAll(file: number, content: string | Uint8Array): void {
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? error.code : undefined
       if (code === 'EPIPE') process.exit(0)
-      if (code !== 'EAGAIN') throw error
+      if (code !== 'EAGAIN') throw cannotWrite(file, code, error)
       Atomics.wait(sleeper, 0, 0, FULL_PIPE_WAIT_MS)
     }
   }
+}
+
+function cannotWrite(file: number, code: unknown, cause: unknown): DiskFailed {
+  return new DiskFailed({
+    component: 'output',
+    value: file === process.stderr.fd ? 'stderr' : 'stdout',
+    problem: `it cannot be written (${code ?? cause})`,
+    remedy: 'Make room where it goes, or send it elsewhere.',
+    cause,
+  })
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
@@ -85,13 +85,82 @@ describe('loch replay', () => {
 
   test('shows causes, effects, microsteps, queries and diagrams', async () => {
     expect(await sequences('--why', '16')).toEqual([14, 16])
-    expect(await sequences('--effects', '14')).toEqual([15, 16])
+    expect(await sequences('--effects', '14')).toEqual([14, 15, 16])
     expect(await sequences('--query', 'type = StartTerm preceded by type = Delete')).toEqual([18])
     expect((await replay('--query', 'type = Wake preceded by type = Delete')).code).toBe(1)
     const { stdout } = await replay('--at', '6', '--microsteps')
     expect(stdout.join('\n')).toMatch(/2 {2}TimelineCreated\n.*state: creating → active/)
     expect((await replay('--diagram', 'mermaid')).stdout[0]).toContain('sequenceDiagram')
     expect((await replay('--diagram', 'text', '--limit', '1')).stdout[0]).toContain('●')
+    const forth = await replay('--diagram', 'mermaid', '--at', 'last')
+    const back = await replay('--diagram', 'mermaid', '--at', 'last', '--back')
+    expect(back.stdout[0]!.length).toBeGreaterThan(forth.stdout[0]!.length)
+    expect(back.stdout).toEqual((await replay('--diagram', 'mermaid')).stdout)
+    const asJson = await replay('--diagram', 'mermaid', '--json')
+    expect(JSON.parse(asJson.stdout[0]!)).toEqual({ diagram: back.stdout[0] })
+  })
+
+  test('what is not there is exit code 1, and what there is is named', async () => {
+    const missing = async (...words: readonly string[]) => {
+      const { code, stdout, stderr } = await replay(...words)
+      expect({ code, stdout }, words.join(' ')).toEqual({ code: 1, stdout: [] })
+      return stderr
+    }
+    for (const words of [['--at'], ['--why'], ['--effects']])
+      expect(await missing(...words, '999')).toContain('(999). The log holds the events 1 to 19.')
+    expect(await missing('--diff', '5..no-such-id')).toContain('no event has this sequence, time or id')
+    expect(await missing('--type', 'Nope')).toMatch(/\(--type Nope\)\. Types are .*StartTerm/)
+    expect(await missing('--actor', 'timelne.main')).toContain('endpoint.main, timeline.main')
+    expect(await missing('--from', '+5s', '--to', '+1s')).toContain('there is no such event')
+    expect(await missing('--print', 'type', '--term', '77')).toContain('there is no such event')
+    expect(await missing('--watch', 'timeline.main.typo')).toContain('no event from here on changes it')
+    expect(await missing('--diff', '5..6', '--actor', 'nobody')).toContain('no such actor')
+    expect(await replay('--print', 'timeline.main.nonsense', '--limit', '1')).toMatchObject({ code: 1 })
+  })
+
+  test.each([
+    [['--watch', 'term', '--print', 'type'], '--watch --print'],
+    [['--re-execute', '--why', '5'], '--why --re-execute'],
+    [['--html', 'x', '--diagram', 'text'], '--diagram --html'],
+    [['--query', 'type = A preceded by type = B', '--at', '5'], '--query --at'],
+    [['--query', 'type = A preceded by type = B', '--back'], '--query --back'],
+    [['--why', '5', '--actor', 'x'], '--why --actor'],
+    [['--diff', '1..2', '--limit', '5'], '--diff --limit'],
+    [['--re-execute', '--where', 'term = 1'], '--re-execute --where'],
+  ])('%j is refused, since one of it would not be heeded', async (words, value) => {
+    expect(await replay(...words)).toMatchObject({ code: 2, stdout: [], stderr: expect.stringContaining(`(${value})`) })
+  })
+
+  test('differences are of the actors that were asked for', async () => {
+    const { stdout } = await replay('--diff', '1..19', '--actor', 'timeline')
+    expect(stdout.length).toBeGreaterThan(0)
+    for (const line of stdout) expect(line).toMatch(/^timeline\.main/)
+  })
+
+  test('never writes its page over the log', async () => {
+    const link = join(directory, 'link.loch')
+    symlinkSync(file, link)
+    for (const path of [file, link])
+      expect(await replay('--html', path)).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('this is the log itself'),
+      })
+    expect(readFileSync(file).equals(bytes)).toBe(true)
+  })
+
+  test('damage is told of before what was not found, which may be among what is lost', async () => {
+    const gap = join(directory, 'gap.loch')
+    const { offset } = new RunLog(memorySource(bytes)).table
+    writeFileSync(gap, Buffer.concat([bytes.subarray(0, offset[13]), bytes.subarray(offset[14])]))
+    const { code, stderr } = await loch('replay', gap, '--query', 'type = Start not preceded by type = Wake')
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^run log: before byte \d+ event 14 is missing.*\nerror: replay: this is true of no event/s)
+    const why = await loch('replay', gap, '--why', '16', '--json')
+    expect(why.stdout.map((line) => JSON.parse(line) as object)).toMatchObject([
+      { missing: expect.any(String) },
+      { sequence: 16 },
+      { error: { tag: 'Damaged' } },
+    ])
   })
 
   test('says how much it leaves out where nobody asked for a limit, and nothing where somebody did', async () => {

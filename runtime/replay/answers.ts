@@ -5,31 +5,16 @@
  */
 import type { Output } from '../control/output.ts'
 import { BadArgument, Refused } from '../errors.ts'
-import { differences } from './changes.ts'
+import { missingCause } from './causes.ts'
+import { type Difference, differences } from './changes.ts'
 import type { Cursor, Direction } from './cursor.ts'
 import { changed } from './event-fields.ts'
-import type { FilterOptions } from './filter.ts'
-import { parsePlace } from './places.ts'
+import { namesOfSource } from './filter.ts'
+import { placeNamed } from './places.ts'
+import { FILTERS, type Question } from './question.ts'
 import { type Divergence, reExecute } from './re-execute.ts'
-import { differenceLine, eventJson, rowHeading, rowOf, shorten, stateLines } from './rows.ts'
+import { differenceLine, eventJson, rowHeading, rowOf, shorten, stateLines, UNCERTAIN } from './rows.ts'
 import { mermaidDiagram, textDiagram } from './sequence-diagram.ts'
-
-export interface Question extends FilterOptions {
-  readonly at?: string | undefined
-  readonly back: boolean
-  readonly limit?: number | undefined
-  readonly until?: string | undefined
-  readonly watch?: string | undefined
-  readonly print?: string | undefined
-  readonly state?: string | undefined
-  readonly diff?: string | undefined
-  readonly why?: string | undefined
-  readonly effects?: string | undefined
-  readonly query?: string | undefined
-  readonly diagram?: 'text' | 'mermaid' | undefined
-  readonly microsteps: boolean
-  readonly 're-execute': boolean
-}
 
 const LIMIT_DEFAULT = 100
 
@@ -48,7 +33,7 @@ export function answer(cursor: Cursor, question: Question, output: Output): void
     return
   }
   if (cursor.log.length === 0) throw nothing(cursor, 'the log holds no events', 'Choose another log.')
-  cursor.seek(at ?? (back ? 'last' : 'first'), '--at')
+  cursor.seek(placeOf(cursor, at ?? (back ? 'last' : 'first')))
   const direction = back ? -1 : 1
   if (until !== undefined && !findFrom(cursor, until, direction)) {
     throw nothing(cursor, `no event ${back ? 'before' : 'from'} here on makes it true`, 'Check it with --print.', until)
@@ -60,20 +45,39 @@ function ask(cursor: Cursor, question: Question, output: Output, direction: Dire
   const { watch, print, state, diff, why, effects, query, diagram } = question
   const limit = limitOf(question)
   if (watch !== undefined) {
-    printValues(cursor, watch, '--watch', take(changes(cursor, watch, direction), limit, output), output)
+    printValues(cursor, question, watch, take(changes(cursor, watch, direction), limit, output), output)
   } else if (print !== undefined) {
     const all = { count: question.limit ?? Number.MAX_SAFE_INTEGER, isAsked: true }
-    printValues(cursor, print, '--print', take(cursor.shown(direction), all, output), output)
+    printValues(cursor, question, print, take(cursor.shown(direction), all, output), output)
   } else if (state !== undefined) printState(cursor, state, output)
-  else if (diff !== undefined) printDiff(cursor, diff, output)
-  else if (why !== undefined) printWhy(cursor, parsePlace(cursor.log, why, '--why'), output)
-  else if (effects !== undefined) printEffects(cursor, parsePlace(cursor.log, effects, '--effects'), limit, output)
+  else if (diff !== undefined) printDiff(cursor, diff, question.actor, output)
+  else if (why !== undefined) printWhy(cursor, placeOf(cursor, why), output)
+  else if (effects !== undefined) printEffects(cursor, placeOf(cursor, effects), limit, output)
   else if (query !== undefined) printMatches(cursor, query, limit, output)
   else if (question.microsteps) printMicrosteps(cursor, output)
-  else if (diagram !== undefined) {
-    const places = [...take(cursor.shown(), limit, output)]
-    output.line(diagram === 'mermaid' ? mermaidDiagram(cursor.log, places) : textDiagram(cursor.log, places))
-  } else printEvents(cursor, take(cursor.shown(direction), limit, output), output)
+  else if (diagram !== undefined) printDiagram(cursor, diagram, take(cursor.shown(direction), limit, output), output)
+  else if (printEvents(cursor, take(cursor.shown(direction), limit, output), output) === 0)
+    throw nothingShown(cursor, question)
+}
+
+/** @throws Refused */
+function placeOf(cursor: Cursor, text: string): number {
+  const place = placeNamed(cursor.log, text)
+  if (typeof place === 'number') return place
+  throw nothing(cursor, place.problem, place.remedy, text)
+}
+
+/** Filters hide and never drop, so who sees nothing has asked for what is not there. */
+function nothingShown({ log, states }: Cursor, question: Question): Refused {
+  const given = FILTERS.filter((filter) => question[filter] !== undefined)
+  const value = given.map((filter) => `--${filter} ${question[filter]}`).join(' ') || log.source.name
+  const types = [...new Set(log.table.type.subarray(0, log.length))].map(log.name).sort()
+  const known: Readonly<Record<string, () => string>> = {
+    actor: () => `Actors with states are ${states.actors().join(', ') || 'none'}.`,
+    type: () => `Types are ${types.join(', ')}.`,
+  }
+  const remedy = given.flatMap((filter) => known[filter]?.() ?? []).join(' ') || 'Begin elsewhere, or hide less.'
+  return new Refused({ component: 'replay', value, problem: 'there is no such event from here on', remedy })
 }
 
 function limitOf({ limit, until }: Question): Limit {
@@ -103,12 +107,24 @@ function* take<A>(found: Iterable<A>, { count, isAsked }: Limit, output: Output)
   if (seen > count) output.complain(`… ${seen - count} more, --limit shows them`)
 }
 
-function printEvents({ log }: Cursor, places: Iterable<number>, output: Output): void {
-  if (!output.json) output.line(rowHeading())
-  for (const place of places) output.line(output.json ? JSON.stringify(eventJson(log.event(place))) : rowOf(log, place))
+/** Returns how many there were. */
+function printEvents({ log }: Cursor, places: Iterable<number>, output: Output): number {
+  let count = 0
+  for (const place of places) {
+    if (count++ === 0 && !output.json) output.line(rowHeading())
+    output.line(output.json ? JSON.stringify(eventJson(log.event(place))) : rowOf(log, place))
+  }
+  return count
 }
 
-function printValues(cursor: Cursor, text: string, flag: string, places: Iterable<number>, output: Output): void {
+function printDiagram(cursor: Cursor, kind: 'text' | 'mermaid', found: Iterable<number>, output: Output): void {
+  const places = [...found].sort((left, right) => left - right)
+  const diagram = kind === 'mermaid' ? mermaidDiagram(cursor.log, places) : textDiagram(cursor.log, places)
+  output.line(output.json ? JSON.stringify({ diagram }) : diagram)
+}
+
+function printValues(cursor: Cursor, question: Question, text: string, places: Iterable<number>, output: Output): void {
+  const flag = question.watch === undefined ? '--print' : '--watch'
   const value = cursor.value(text, flag)
   let hasValue = false
   let isAsked = false
@@ -123,8 +139,10 @@ function printValues(cursor: Cursor, text: string, flag: string, places: Iterabl
         `${String(sequence).padStart(8)}  ${new Date(at).toISOString().slice(11, 23)}  ${type.padEnd(22)}  ${now === undefined ? '-' : shorten(now)}`,
       )
   }
-  if (isAsked && !hasValue)
-    output.complain(`${flag}: ${text} never has a value here; --state ACTOR shows what there is.`)
+  if (hasValue) return
+  if (!isAsked && question.watch === undefined) throw nothingShown(cursor, question)
+  const problem = isAsked ? 'it never has a value here' : 'no event from here on changes it'
+  throw new Refused({ component: flag, value: text, problem, remedy: '--state ACTOR shows what there is.' })
 }
 
 function printState(cursor: Cursor, actor: string, output: Output): void {
@@ -139,31 +157,39 @@ function printState(cursor: Cursor, actor: string, output: Output): void {
     output.line(JSON.stringify({ sequence, actor: source, isCertain, ...snapshot }))
     return
   }
-  const doubt = isCertain ? '' : ' (not certain: events before it are lost)'
-  output.line(`${source} after event ${sequence}${doubt}`)
+  output.line(`${source} after event ${sequence}${isCertain ? '' : UNCERTAIN}`)
   for (const line of stateLines(snapshot)) output.line(`  ${line}`)
 }
 
-function printDiff(cursor: Cursor, range: string, output: Output): void {
+function printDiff(cursor: Cursor, range: string, actors: string | undefined, output: Output): void {
   const [from, to, ...rest] = range.split('..')
   if (!from || !to || rest.length > 0) {
     const remedy = 'Write two places with two dots between, like 100..250 or 12:00:01..12:00:02.'
     throw new BadArgument({ component: '--diff', value: range, problem: 'these are not two places', remedy })
   }
-  const found = cursor.diff(parsePlace(cursor.log, from, '--diff'), parsePlace(cursor.log, to, '--diff'))
+  const found = diffOf(cursor, placeOf(cursor, from), placeOf(cursor, to), actors)
   for (const one of found) output.line(output.json ? JSON.stringify(one) : differenceLine(one))
   if (found.length === 0 && !output.json) output.line('No state of any actor differs.')
 }
 
+function diffOf(cursor: Cursor, from: number, to: number, actors: string | undefined): readonly Difference[] {
+  if (actors === undefined) return cursor.diff(from, to)
+  const wanted = actors.split(',').map((name) => name.trim())
+  const found = cursor.states.actors().filter((actor) => namesOfSource(actor).some((name) => wanted.includes(name)))
+  if (found.length > 0) return found.flatMap((actor) => cursor.diff(from, to, actor))
+  throw nothing(cursor, 'no such actor has states', `Those that have: ${cursor.states.actors().join(', ')}.`, actors)
+}
+
 function printWhy(cursor: Cursor, place: number, output: Output): void {
   const { places, missing } = cursor.why(place)
+  if (missing !== undefined && output.json) output.line(JSON.stringify({ missing }))
   printEvents(cursor, places, output)
-  if (missing !== undefined) output.complain(`Its first cause, ${missing}, is not in this log.`)
+  if (missing !== undefined && !output.json) output.complain(missingCause(missing))
 }
 
 function printEffects(cursor: Cursor, place: number, limit: Limit, output: Output): void {
   const { log } = cursor
-  if (!output.json) output.line(rowOf(log, place))
+  output.line(output.json ? JSON.stringify({ depth: 0, ...eventJson(log.event(place)) }) : rowOf(log, place))
   const found = cursor.effectsOf(place, limit.isAsked ? limit.count : undefined)
   for (const { place: one, depth } of take(found, limit, output)) {
     const shown = output.json

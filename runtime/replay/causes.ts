@@ -14,6 +14,10 @@ export interface Chain {
   readonly missing: string | undefined
 }
 
+export function missingCause(id: string): string {
+  return `Its first cause, ${id}, is not in this log.`
+}
+
 export function why(log: RunLog, place: number): Chain {
   const places = [place]
   for (;;) {

@@ -20,6 +20,9 @@ import { type KnownState, States } from './states.ts'
 
 export type Direction = 1 | -1
 
+/** Verdicts of a filter. */
+const [UNKNOWN, SHOWN, HIDDEN] = [0, 1, 2]
+
 export interface Microstep {
   /** Of the message or fact; `before` for the first. */
   readonly type: string
@@ -34,6 +37,9 @@ export class Cursor {
   #place = 0
   #microstep: number | undefined
   #filter: Filter = () => true
+  /** What the filter has said of each place; a look at the log, which it may take, is not taken twice. */
+  #verdicts: Uint8Array | undefined
+  #shown: FilterOptions = {}
 
   constructor(log: RunLog) {
     this.log = log
@@ -57,10 +63,22 @@ export class Cursor {
   /** Hides what does not fit; the cursor stays where it is. @throws BadArgument */
   show(options: FilterOptions): void {
     this.#filter = filterOf(this.log, this.fields, options)
+    this.#verdicts = undefined
+    this.#shown = options
+  }
+
+  /** By what events are hidden now. */
+  get filter(): FilterOptions {
+    return this.#shown
   }
 
   isShown(place: number): boolean {
-    return this.#filter(place)
+    this.#verdicts ??= new Uint8Array(this.log.length)
+    const known = this.#verdicts[place]!
+    if (known !== UNKNOWN) return known === SHOWN
+    const isShown = this.#filter(place)
+    this.#verdicts[place] = isShown ? SHOWN : HIDDEN
+    return isShown
   }
 
   /** To a sequence, time, offset, event id, `first` or `last`, hidden or not. @throws BadArgument */
@@ -71,13 +89,13 @@ export class Cursor {
 
   /** To the next shown event; false, without a move, if there is none. */
   step(direction: Direction): boolean {
-    return this.#move(direction, this.#filter)
+    return this.#move(direction, (place) => this.isShown(place))
   }
 
   /** To the next shown event at which the predicate holds. @throws BadArgument */
   until(predicate: string, direction: Direction, flag = '--until'): boolean {
     const holds = this.value(predicate, flag)
-    return this.#move(direction, (place) => this.#filter(place) && Boolean(holds(place)))
+    return this.#move(direction, (place) => this.isShown(place) && Boolean(holds(place)))
   }
 
   /** To the next event at which the field has another value than before it. @throws BadArgument */
@@ -144,13 +162,13 @@ export class Cursor {
 
   /** `X not preceded by Y`, over the events that are shown. @throws BadArgument */
   *query(text: string, flag = '--query'): Generator<Match> {
-    yield* runQuery(this.log, this.fields, parseQuery(text, flag), flag, this.#filter)
+    yield* runQuery(this.log, this.fields, parseQuery(text, flag), flag, (place) => this.isShown(place))
   }
 
   /** Places of shown events from here on, this one included. */
   *shown(direction: Direction = 1): Generator<number> {
     for (let place = this.#place; place >= 0 && place < this.log.length; place += direction) {
-      if (this.#filter(place)) yield place
+      if (this.isShown(place)) yield place
     }
   }
 

@@ -54,7 +54,8 @@ export function filterOf(log: RunLog, fields: EventFields, options: FilterOption
   return (place) => tests.every((test) => test(place))
 }
 
-function namesOfSource(source: string): readonly string[] {
+/** What a source can be called in a filter: whole, without its host, and by its kind. */
+export function namesOfSource(source: string): readonly string[] {
   const actor = actorOf(source)
   return [source, actor, actor.split('.', 1)[0]!]
 }

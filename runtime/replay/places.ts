@@ -10,18 +10,29 @@ import { parseTime } from './times.ts'
 
 const FIRST_KIND_OF_THE_WORLD = KINDS.indexOf('fault')
 
-/** The place of the event that `text` names. @throws BadArgument */
-export function parsePlace(log: RunLog, text: string, flag: string): number {
-  if (log.length === 0) throw refuse(text, flag, 'the log holds no events', 'Choose another log.')
+/** A text that names no event. */
+export interface NoPlace {
+  readonly problem: string
+  readonly remedy: string
+}
+
+/** The place of the event that `text` names. */
+export function placeNamed(log: RunLog, text: string): number | NoPlace {
+  if (log.length === 0) return { problem: 'the log holds no events', remedy: 'Choose another log.' }
   if (text === 'first') return 0
   if (text === 'last') return log.length - 1
-  if (/^\d+$/.test(text)) return placeOfSequence(log, Number(text), flag)
+  if (/^\d+$/.test(text)) return placeOfSequence(log, Number(text))
   const at = parseTime(text, log.header.startedAt)
   if (at !== undefined) return placeOfTime(log, at)
-  const place = log.placeOfId(text)
-  if (place !== undefined) return place
   const remedy = 'Write a sequence, a time (12:00:01.5, 2026-01-31T12:00:00Z, +1.5s), an id, first or last.'
-  throw refuse(text, flag, 'no event has this sequence, time or id', remedy)
+  return log.placeOfId(text) ?? { problem: 'no event has this sequence, time or id', remedy }
+}
+
+/** The same for a flag or a prompt. @throws BadArgument */
+export function parsePlace(log: RunLog, text: string, flag: string): number {
+  const place = placeNamed(log, text)
+  if (typeof place === 'number') return place
+  throw new BadArgument({ component: flag, value: text, ...place })
 }
 
 /**
@@ -45,16 +56,11 @@ function placeOfTime(log: RunLog, at: number): number {
   return first < 0 ? length - 1 : first
 }
 
-function placeOfSequence(log: RunLog, sequence: number, flag: string): number {
-  const { table } = log
-  const place = firstNotBelow(table.sequence, log.length, sequence)
-  if (place < log.length && table.sequence[place]! === sequence) return place
-  const [first, last] = [table.sequence[0]!, table.sequence[log.length - 1]!]
+function placeOfSequence({ table, length }: RunLog, sequence: number): number | NoPlace {
+  const place = firstNotBelow(table.sequence, length, sequence)
+  if (place < length && table.sequence[place]! === sequence) return place
+  const [first, last] = [table.sequence[0]!, table.sequence[length - 1]!]
   const isLost = sequence > first && sequence < last
   const problem = isLost ? 'this event is lost: the log is damaged there' : 'there is no such event'
-  throw refuse(String(sequence), flag, problem, `The log holds the events ${first} to ${last}.`)
-}
-
-function refuse(value: string, flag: string, problem: string, remedy: string): BadArgument {
-  return new BadArgument({ component: flag, value, problem, remedy })
+  return { problem, remedy: `The log holds the events ${first} to ${last}.` }
 }

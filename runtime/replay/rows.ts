@@ -26,6 +26,9 @@ export function widthsFor(columns: number): Widths {
 
 const NAME_COLUMNS_MIN = 8
 
+/** Behind the name of an actor whose state may have changed since. */
+export const UNCERTAIN = ' (not certain: events before it are lost)'
+
 export function rowHeading(widths: Widths = WIDTHS): string {
   return columns(HEADINGS, widths)
 }

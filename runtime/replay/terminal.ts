@@ -1,4 +1,7 @@
-/** The terminal around the view (view.ts): raw keys in, whole pages out, on the alternate screen. Whatever ends it, the terminal is restored. */
+/**
+ * The terminal around the view (view.ts): raw keys in, whole pages out, on the alternate screen. Whatever ends it, but for a
+ * SIGKILL, the terminal is restored.
+ */
 import { emitKeypressEvents, type Key } from 'node:readline'
 import type { Cursor } from './cursor.ts'
 import { View } from './view.ts'
@@ -6,6 +9,7 @@ import { View } from './view.ts'
 const ALTERNATE_SCREEN = '\u001b[?1049h'
 const MAIN_SCREEN = '\u001b[?1049l'
 const CLEAR = '\u001b[2J\u001b[H'
+const ENDING_SIGNALS = ['SIGTERM', 'SIGHUP', 'SIGINT'] as const
 const COLUMNS_DEFAULT = 80
 const ROWS_DEFAULT = 24
 
@@ -20,6 +24,7 @@ export function runView(cursor: Cursor): Promise<void> {
     const end = (settle: () => void) => {
       stdin.off('keypress', onKey)
       stdout.off('resize', draw)
+      for (const signal of ENDING_SIGNALS) process.off(signal, onSignal)
       stdin.setRawMode(false)
       stdin.pause()
       stdout.write(MAIN_SCREEN)
@@ -35,6 +40,9 @@ export function runView(cursor: Cursor): Promise<void> {
         end(() => reject(error))
       }
     }
+    // As it would have ended without us, once the terminal is as it was.
+    const onSignal = (signal: NodeJS.Signals) => end(() => process.kill(process.pid, signal))
+    for (const signal of ENDING_SIGNALS) process.on(signal, onSignal)
     emitKeypressEvents(stdin)
     stdin.setRawMode(true)
     stdin.resume()

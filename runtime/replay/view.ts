@@ -3,11 +3,14 @@
  * cursor; here is only what is on the screen. So it can be tested as text, and be replaced by another view.
  */
 import { isLochError } from '../errors.ts'
+import { missingCause } from './causes.ts'
 import { differences } from './changes.ts'
 import type { Cursor, Direction } from './cursor.ts'
+import type { FilterOptions } from './filter.ts'
 import { type Lines, Panel } from './panel.ts'
-import { differenceLine, rowHeading, rowOf, stateLines, widthsFor } from './rows.ts'
+import { differenceLine, rowHeading, rowOf, stateLines, UNCERTAIN, widthsFor } from './rows.ts'
 import { textDiagram } from './sequence-diagram.ts'
+import { filled, packed, wrapped } from './text-lines.ts'
 
 interface Prompt {
   readonly label: string
@@ -15,14 +18,25 @@ interface Prompt {
   text: string
 }
 
-/** Each fits into the narrowest window that is usual, of 80 columns. */
-export const HELP = [
-  'n/p step  N/P within  / search  ? back  v/V watch on/back  g goto  f filter',
-  's state  d diff  w why  e effects  x query  S diagram  m mark  D since  q quit',
+export const KEYS = [
+  'n/p step',
+  'N/P within',
+  '/ search',
+  '? back',
+  'v/V watch on/back',
+  'g goto',
+  'f filter',
+  's state',
+  'd diff',
+  'w why',
+  'e effects',
+  'x query',
+  'S diagram',
+  'm mark',
+  'D since',
+  'q quit',
 ]
-export const PANEL_HELP = ['arrows, page up/down, home, end: scroll', 'space, return, q: back to the events']
-/** Lines that are not events: heading, message, keys. */
-const FRAME_LINES = 2 + HELP.length
+export const PANEL_KEYS = ['arrows, page up/down, home, end: scroll', 'space, return, q: back to the events']
 const INVERSE = '\u001b[7m'
 const PLAIN = '\u001b[0m'
 /** In a panel: what an event led to may be the whole log. */
@@ -37,6 +51,8 @@ export class View {
   /** A place to be compared with. */
   #mark: number | undefined
   #message = ''
+  /** Filters that the view was opened with. */
+  readonly #given: FilterOptions
   /** Events that were shown last. */
   #body = 1
   isDone = false
@@ -44,6 +60,7 @@ export class View {
 
   constructor(cursor: Cursor) {
     this.#cursor = cursor
+    this.#given = cursor.filter
     this.#commands = this.#commandsOf(cursor)
     this.#message = cursor.log.problem?.problem ?? ''
   }
@@ -53,7 +70,7 @@ export class View {
     const search = (direction: Direction) => (typed: string) => this.#moved(cursor.until(typed, direction, 'search'))
     const watch = (direction: Direction) => (typed: string) => this.#moved(cursor.watch(typed, direction, 'watch'))
     const leaf = (direction: Direction) => () => this.#leaf(direction)
-    const filter = (typed: string) => cursor.show(typed === '' ? {} : { where: typed })
+    const filter = (typed: string) => cursor.show(typed === '' ? {} : { ...this.#given, where: typed })
     const state = (typed: string) => this.#showState(typed || cursor.event.source)
     const effects = () => cursor.effectsOf(cursor.place, PLACES_SHOWN_MAX + 1).map(({ place }) => place)
     return new Map([
@@ -75,7 +92,7 @@ export class View {
       ['f', () => this.#ask('show only where (empty: all)', filter)],
       ['s', () => this.#ask('state of (empty: this actor)', state)],
       ['d', () => this.#showChanges()],
-      ['w', () => this.#showPlaces('Why', cursor.why().places)],
+      ['w', () => this.#showWhy()],
       ['e', () => this.#showPlaces('Effects', effects())],
       ['x', () => this.#ask('events with a past or future', (typed) => this.#showMatches(typed))],
       ['S', () => this.#showDiagram()],
@@ -107,16 +124,19 @@ export class View {
   }
 
   render(columns: number, rows: number): string {
-    const body = Math.max(1, rows - FRAME_LINES)
+    const frame = [...this.#status(columns), ...packed(this.#panel && !this.#prompt ? PANEL_KEYS : KEYS, columns)]
+    const body = Math.max(1, rows - 1 - frame.length)
     this.#body = body
     const lines = [...(this.#panel?.render(columns, body) ?? this.#events(body, columns))]
     while (lines.length < body) lines.push('')
+    return [rowHeading(widthsFor(columns)), ...lines, ...frame].map((line) => cut(line, columns)).join('\n')
+  }
+
+  /** Whole, on as many lines as it takes: of an error the end says what to do. */
+  #status(columns: number): readonly string[] {
+    if (this.#prompt) return filled(`${this.#prompt.label}: ${this.#prompt.text}`, columns)
     const { log, place } = this.#cursor
-    const status = this.#prompt
-      ? `${this.#prompt.label}: ${this.#prompt.text}`
-      : this.#message || `${place + 1} of ${log.length}${this.#withinMark()}`
-    const help = this.#panel && !this.#prompt ? PANEL_HELP : HELP
-    return [rowHeading(widthsFor(columns)), ...lines, status, ...help].map((line) => cut(line, columns)).join('\n')
+    return wrapped(this.#message || `${place + 1} of ${log.length}${this.#withinMark()}`, columns)
   }
 
   /** The event here in the middle, with what is shown before and after it. */
@@ -157,7 +177,8 @@ export class View {
 
   #showState(actor: string): void {
     const known = this.#cursor.stateAt(actor)
-    this.#show(known ? [known.source, ...stateLines(known.snapshot)] : [`${actor} has no state here.`])
+    if (known === undefined) this.#show([`${actor} has no state here.`])
+    else this.#show([`${known.source}${known.isCertain ? '' : UNCERTAIN}`, ...stateLines(known.snapshot)])
   }
 
   /** What this event, or the microstep, changed. */
@@ -168,7 +189,7 @@ export class View {
     const found =
       microstep === undefined
         ? differences(before?.snapshot, after?.snapshot)
-        : differences(steps[microstep - 1]?.snapshot, steps[microstep]?.snapshot)
+        : differences(steps[Math.max(0, microstep - 1)]?.snapshot, steps[microstep]?.snapshot)
     this.#show(found.length === 0 ? ['Nothing changed.'] : found.map(differenceLine))
   }
 
@@ -190,12 +211,19 @@ export class View {
   }
 
   #showMatches(query: string): void {
-    const places = [...this.#cursor.query(query, 'query')].map(({ place }) => place)
+    const { log } = this.#cursor
+    const others = new Map([...this.#cursor.query(query, 'query')].map(({ place, other }) => [place, other]))
     // What is followed by something is found from the end on.
-    this.#showPlaces(
-      'Found',
-      places.sort((left, right) => left - right),
-    )
+    const places = [...others.keys()].sort((left, right) => left - right)
+    this.#showPlaces('Found', places, (place) => {
+      const other = others.get(place)
+      return other === undefined ? '' : `(${log.event(other).sequence}) `
+    })
+  }
+
+  #showWhy(): void {
+    const { places, missing } = this.#cursor.why()
+    this.#showPlaces('Why', places, () => '', missing === undefined ? [] : [missingCause(missing)])
   }
 
   #showDiagram(): void {
@@ -208,12 +236,19 @@ export class View {
     this.#panel = new Panel(() => lines)
   }
 
-  #showPlaces(title: string, places: readonly number[]): void {
+  /** `before` is put before the line of a place. */
+  #showPlaces(
+    title: string,
+    places: readonly number[],
+    before: (place: number) => string = () => '',
+    remarks: readonly string[] = [],
+  ): void {
     const shown = places.slice(0, PLACES_SHOWN_MAX)
     const first = shown.length < places.length ? 'the first ' : ''
     const count = `${title}: ${first}${shown.length} ${shown.length === 1 ? 'event' : 'events'}`
-    const lines: Lines = (columns) => shown.map((place) => rowOf(this.#cursor.log, place, widthsFor(columns)))
-    this.#panel = new Panel((columns) => [count, ...lines(columns)])
+    const lines: Lines = (columns) =>
+      shown.map((place) => `${before(place)}${rowOf(this.#cursor.log, place, widthsFor(columns))}`)
+    this.#panel = new Panel((columns) => [count, ...remarks, ...lines(columns)])
   }
 
   #ask(label: string, use: (text: string) => void): void {

@@ -7,8 +7,8 @@ import { useChecksum } from '../../../events/checksum.ts'
 import { dataPaths } from '../../data-directory.ts'
 import { BadArgument } from '../../errors.ts'
 import { recordedEvents, writeRunLog } from '../../replay/export.ts'
-import { parseDuration, parseTime } from '../../replay/times.ts'
 import { eventJson } from '../../replay/rows.ts'
+import { parseDuration, parseTime } from '../../replay/times.ts'
 import type { Command } from '../cli.ts'
 
 export const logCommand: Command<'log'> = async ({ values, operands }, output) => {
