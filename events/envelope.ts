@@ -59,8 +59,9 @@ export interface Identity {
   readonly term: number
 }
 
-/** What led to an event, and the command that began it all. */
-export type Cause = Pick<Envelope, 'id' | 'correlationId'>
+/** What led to an event, and the command that began it all; as it stands in messages that are no events themselves. */
+export const Cause = Schema.Struct({ id: Schema.String, correlationId: Schema.String })
+export type Cause = typeof Cause.Type
 
 /** The cause of what a message led to that is not itself hosted as an event: whatever led to the message. */
 export function causeOf({ causationId, correlationId }: Envelope): Cause {

@@ -5,12 +5,15 @@
 import * as Result from 'effect/Result'
 import * as Schema from 'effect/Schema'
 import { decode, encode } from '../../events/codec.ts'
+import { Cause } from '../../events/envelope.ts'
 import { Term, TimelineId } from '../../events/identifiers.ts'
 
 export const Deposition = Schema.Struct({
   timeline: TimelineId,
   /** Of the new writer. */
   term: Term,
+  /** The event for which it wants to serve. */
+  cause: Schema.optional(Cause),
 })
 export type Deposition = typeof Deposition.Type
 
@@ -18,8 +21,11 @@ export function depositionSubject(project: string, zone: string): string {
   return `loch.${project}.zone.${zone}.depose`
 }
 
-export function encodeDeposition({ timeline, term }: Deposition): Uint8Array {
-  return encode({ timeline, term })
+export function encodeDeposition({ timeline, term, cause }: Deposition): Uint8Array {
+  if (cause === undefined) return encode({ timeline, term })
+  // It may be a whole envelope.
+  const { id, correlationId } = cause
+  return encode({ timeline, term, cause: { id, correlationId } })
 }
 
 /** Undefined for what is not one: it is not answered, and the sender waits for leases to end. */

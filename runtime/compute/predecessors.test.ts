@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { decode } from '../../events/codec.ts'
 import { TimelineId } from '../../events/identifiers.ts'
 import { depositionSubject, encodeDeposition, parseDeposition } from './deposition.ts'
 import { LEASE_MS_MAX as LEASE_MS, leasesEndAtMs, Predecessors } from './predecessors.ts'
@@ -20,7 +21,12 @@ describe('no predecessor has a lease', () => {
 
 test('what is no deposition is none', () => {
   const timeline = TimelineId.make('main')
-  expect(parseDeposition(encodeDeposition({ timeline, term: world.grant(3).term }))).toEqual({ timeline, term: 3 })
+  const { term } = world.grant(3)
+  expect(parseDeposition(encodeDeposition({ timeline, term }))).toEqual({ timeline, term: 3 })
+  const cause = { id: 'a', correlationId: 'b' }
+  const envelope = { ...cause, payload: 'long' }
+  expect(decode(encodeDeposition({ timeline, term, cause: envelope }))).toEqual({ timeline, term: 3, cause })
+  expect(parseDeposition(encodeDeposition({ timeline, term, cause }))).toEqual({ timeline, term: 3, cause })
   expect(parseDeposition(Buffer.from('hello'))).toBeUndefined()
   expect(parseDeposition(new Uint8Array(0))).toBeUndefined()
 })

@@ -42,7 +42,8 @@ export class Predecessors {
   constructor(ports: ReignPorts, { grant, predecessorsEndAtMs }: Pick<Reign, 'grant' | 'predecessorsEndAtMs'>) {
     this.#ports = ports
     this.#endAtMs = predecessorsEndAtMs
-    this.#message = encodeDeposition({ timeline: TimelineId.make(ports.timeline), term: grant.term })
+    const { cause } = ports
+    this.#message = encodeDeposition({ timeline: TimelineId.make(ports.timeline), term: grant.term, cause })
     this.#silent = new Set(grant.term === 1 ? [] : grant.zones)
     for (const zone of this.#silent) void this.#ask(zone)
   }

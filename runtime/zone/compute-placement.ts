@@ -5,7 +5,7 @@
 import * as Result from 'effect/Result'
 import * as Schema from 'effect/Schema'
 import { decode, encode } from '../../events/codec.ts'
-import { Count } from '../../events/envelope.ts'
+import { Cause, Count } from '../../events/envelope.ts'
 import { ComputeId, EndpointId, TimelineId, ZoneId } from '../../events/identifiers.ts'
 
 export const ComputePlacement = Schema.Struct({
@@ -15,7 +15,7 @@ export const ComputePlacement = Schema.Struct({
   zone: ZoneId,
   launch: Count,
   /** The endpoint's event that led to it. */
-  cause: Schema.optional(Schema.Struct({ id: Schema.String, correlationId: Schema.String })),
+  cause: Schema.optional(Cause),
 })
 export type ComputePlacement = typeof ComputePlacement.Type
 

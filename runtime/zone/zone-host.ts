@@ -229,12 +229,12 @@ export class ZoneHost {
     this.#subscriptions.push(subscription)
   }
 
-  async #depose({ timeline, term }: Deposition): Promise<void> {
+  async #depose({ timeline, term, cause }: Deposition): Promise<void> {
     const ended = [...this.#computes.values()].map(async ({ actor, host }) => {
       const { current, term: own } = actor.snapshot.context
       if (current?.timeline !== timeline) return
       const problem = `another compute serves ${timeline} under term ${term}`
-      if (own < term) actor.tell({ type: 'AppendRejected', at: 0, term: own, problem })
+      if (own < term) actor.tell({ type: 'AppendRejected', at: 0, term: own, problem }, cause)
       await host.depose(term)
     })
     await Promise.all(ended)

@@ -1,4 +1,5 @@
 /** The run log of a simulation: that it can be looked into as those of production can, and that writing it changes nothing. */
+import { readFileSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { useChecksum } from '../../events/checksum.ts'
@@ -9,6 +10,7 @@ import { openBytes, rewritten } from '../../runtime/replay/testing.ts'
 import { generatePlan } from '../plan/generate.ts'
 import type { Plan } from '../plan/plan.ts'
 import { type Outcome, runPlan } from '../run/run.ts'
+import { readKeptSeed } from '../seeds/kept-seed.ts'
 import { SimulationLog } from './simulation-log.ts'
 
 useChecksum((bytes, before) => crc32(bytes, before))
@@ -133,6 +135,25 @@ describe('causes', () => {
     expect(chainOf(began!).slice(-2)).toEqual(['compute FenceGranted', 'timeline RecordTermBegan'])
     const beats = placesOf('type = Heartbeat').slice(3)
     expect(chainOf(beats[0]!)).toEqual(['zone Tick', 'zone Heartbeat'])
+  })
+
+  test('lead from what ends a server to the order of whoever brought up its successor', async () => {
+    const kept = new URL('../seeds/reads-of-a-deposed-server.json', import.meta.url)
+    const { plan } = readKeptSeed(kept.pathname, readFileSync(kept, 'utf8'))
+    const chunks: Uint8Array[] = []
+    await runPlan(plan, new SimulationLog(plan, (chunk) => chunks.push(chunk)))
+    const own = openBytes(Buffer.concat(chunks))
+    own.show({ where: "type = AppendRejected and payload.problem ~ 'another compute serves'" })
+    const [rejected] = own.shown()
+    const { places, missing } = own.why(rejected)
+    expect(missing).toBeUndefined()
+    const chain = places.map((place) => own.log.event(place)).map(({ source, type }) => `${source} ${type}`)
+    expect(chain).toEqual([
+      'endpoint.main@zone-1 ZoneDown',
+      'compute.main-zone-2@zone-2 Start',
+      'compute.main-zone-2@zone-2 TermGranted',
+      'compute.main-zone-1@zone-1 AppendRejected',
+    ])
   })
 
   test('lead from the beginning to all that came of it', () => {

@@ -3,8 +3,9 @@
  * it the plan, faults, messages, reports, clients and the verdict. A run is a function of its plan, and so are these bytes:
  * nothing may get into them that differs between two processes.
  */
-import { decodeEnvelope, isFault } from '../../events/envelope.ts'
+import { type Cause, decodeEnvelope, isFault } from '../../events/envelope.ts'
 import { RunLogEncoder } from '../../events/run-log.ts'
+import { parseDeposition } from '../../runtime/compute/deposition.ts'
 import { type MessageCause, RunRecorder } from '../../runtime/replay/recorder.ts'
 import type { Recorder } from '../../runtime/system/ports.ts'
 import { parsePlacement } from '../../runtime/zone/compute-placement.ts'
@@ -24,6 +25,7 @@ const TIMELINE = 'timeline.main'
 const ENVELOPES = /^(?:_INBOX\b|loch\.[^.]+\.(?:actor|events|heartbeat)\b)/
 const EVENTS = /^loch\.[^.]+\.events\./
 const PLACEMENTS = /^loch\.[^.]+\.zone\.[^.]+\.place$/
+const DEPOSITIONS = /^loch\.[^.]+\.zone\.[^.]+\.depose$/
 
 export class SimulationLog implements RunObserver {
   readonly #runs: RunRecorder
@@ -84,12 +86,18 @@ const REPORTS_OF_THE_WORLD = ['FAULT', 'WORLD']
  * becomes where it is heard.
  */
 function originOf(subject: string, data: Uint8Array): MessageCause | undefined {
-  const placement = PLACEMENTS.test(subject) ? parsePlacement(data)?.cause : undefined
-  if (placement) return { causationId: placement.id, correlationId: placement.correlationId }
+  const cause = causeOfOrder(subject, data)
+  if (cause) return { causationId: cause.id, correlationId: cause.correlationId }
   const envelope = ENVELOPES.test(subject) ? decodeEnvelope(data) : undefined
   if (envelope === undefined || isFault(envelope)) return undefined
   const { id, causationId, correlationId } = envelope
   // One that is published stands in the log already; one that nothing led to is where a chain begins.
   if (EVENTS.test(subject)) return { causationId: id, correlationId }
   return causationId === id ? { correlationId } : { causationId, correlationId }
+}
+
+/** Of what is said to a zone. */
+function causeOfOrder(subject: string, data: Uint8Array): Cause | undefined {
+  if (PLACEMENTS.test(subject)) return parsePlacement(data)?.cause
+  return DEPOSITIONS.test(subject) ? parseDeposition(data)?.cause : undefined
 }
