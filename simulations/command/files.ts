@@ -34,10 +34,10 @@ export function save(flag: string, file: string, text: string): void {
   }
 }
 
-/** A log is long: it is written while the run goes on, in pieces of this size. */
-const LOG_PIECE_BYTES = 256 * 1024
+/** A log is written while the run goes on, in pieces of this size: whoever kills the process takes no more of it. */
+const LOG_PIECE_BYTES = 16 * 1024
 
-/** A file that grows while a run goes on. */
+/** A file that grows while a run goes on. What it was given is written even if the process ends before it is closed. */
 export class LogFile {
   readonly #file: number
   #pending: Uint8Array[] = []
@@ -50,6 +50,7 @@ export class LogFile {
     } catch (error) {
       throw unusable(flag, path, `it cannot be written (${codeOf(error)})`, 'Name a file in a directory that exists.')
     }
+    process.on('exit', this.#flush)
   }
 
   readonly write = (bytes: Uint8Array): void => {
@@ -59,11 +60,12 @@ export class LogFile {
   }
 
   close(): void {
+    process.off('exit', this.#flush)
     this.#flush()
     closeSync(this.#file)
   }
 
-  #flush(): void {
+  readonly #flush = (): void => {
     const bytes = Buffer.concat(this.#pending)
     for (let done = 0; done < bytes.length; ) done += writeSync(this.#file, bytes, done)
     this.#pending = []

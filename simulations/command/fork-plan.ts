@@ -10,10 +10,10 @@ import { RunLog } from '../../runtime/replay/open-log.ts'
 import { type Alteration, type Fork, forkOf } from '../fork/fork.ts'
 import { formatPlan } from '../plan/read.ts'
 import { SimulationLog } from '../report/simulation-log.ts'
-import { runPlan } from '../run/run.ts'
 import { forkedPlanName } from './failure-names.ts'
 import { save } from './files.ts'
 import type { SimulateFlags } from './flags.ts'
+import { runGuarded } from './guarded-run.ts'
 
 /** The file that its plan stands in from now on: there is no seed that tells it.
  * @throws BadArgument; Refused if today's code comes to another run before the event */
@@ -57,7 +57,7 @@ async function checkSameUpTo(log: RunLog, { from, place }: Fork): Promise<void> 
     }
     offset += bytes.length
   })
-  again.end(await runPlan(from, again))
+  again.end(await runGuarded(from, [again]))
   if (differsAt === undefined) return
   const { sequence } = log.event(firstFrom(log, differsAt))
   throw new Refused({

@@ -8,9 +8,10 @@ import type { Output } from '../../runtime/control/output.ts'
 import { describeFault, describePlan, moment } from '../plan/describe.ts'
 import type { Plan } from '../plan/plan.ts'
 import { Digest } from '../run/digest.ts'
-import { type RunEvent, type RunObserver, together } from '../run/observer.ts'
-import { type Outcome, runPlan } from '../run/run.ts'
+import type { RunEvent, RunObserver } from '../run/observer.ts'
+import type { Outcome } from '../run/run.ts'
 import { indent } from './failure-text.ts'
+import { runGuarded } from './guarded-run.ts'
 
 export interface OneRun {
   readonly outcome: Outcome
@@ -27,7 +28,7 @@ export async function runOne(
   if (!output.json) output.text(`seed ${plan.seed}\n${indent(describePlan(plan))}\n\n`)
   const digest = new Digest()
   const teller = { observe: (event: RunEvent) => tell(event, plan, output) }
-  const outcome = await runPlan(plan, together([digest, teller, ...observers.filter((one) => one !== undefined)]))
+  const outcome = await runGuarded(plan, [digest, teller, ...observers.filter((one) => one !== undefined)])
   return { outcome, digest: digest.value }
 }
 

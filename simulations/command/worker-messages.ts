@@ -11,6 +11,14 @@ export interface Job {
   readonly log?: string
 }
 
+export type Reply = Result | Crash
+
+/** The process is of no use any more. */
+export interface Crash {
+  /** The error that nobody has caught, in words. */
+  readonly crash: string
+}
+
 export interface Result {
   /** Without its reports, which whoever repeats the run gets anew. */
   readonly outcome: Omit<Outcome, 'reports'>

@@ -4,11 +4,11 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { Job, Result } from './worker-messages.ts'
+import type { Job, Reply, Result } from './worker-messages.ts'
 
 export type Answer =
   | { readonly kind: 'result'; readonly result: Result }
-  /** The process is gone without an answer. */
+  /** The process is gone, or of no use any more. */
   | { readonly kind: 'crash'; readonly words: string }
   /** We have killed it ourselves, because nobody waits any more. */
   | { readonly kind: 'stopped' }
@@ -69,6 +69,11 @@ export class WorkerProcess {
     this.#end({ kind: 'stopped' })
   }
 
+  #take(reply: Reply): void {
+    if ('crash' in reply) this.#end({ kind: 'crash', words: reply.crash })
+    else this.#settle?.({ kind: 'result', result: reply })
+  }
+
   #giveUp(): void {
     this.#end({ kind: 'crash', words: `it did not end within ${this.#answerMsMax / 1000} s, and was killed` })
   }
@@ -90,7 +95,7 @@ export class WorkerProcess {
       this.#lastWords = (this.#lastWords + chunk).slice(-LAST_WORDS_MAX)
     })
     child.on('message', (message) => {
-      if (child === this.#child) this.#settle?.({ kind: 'result', result: message as Result })
+      if (child === this.#child) this.#take(message as Reply)
     })
     const gone = (how: string) => {
       if (child !== this.#child) return

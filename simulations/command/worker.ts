@@ -5,17 +5,25 @@
 import { crc32 } from 'node:zlib'
 import { useChecksum } from '../../events/checksum.ts'
 import { Digest } from '../run/digest.ts'
-import { type Outcome, runPlan } from '../run/run.ts'
+import { inWords, type Outcome, runPlan } from '../run/run.ts'
 import { runLogged } from './logged-run.ts'
-import type { Job, Result } from './worker-messages.ts'
+import type { Job, Reply, Result } from './worker-messages.ts'
 
 useChecksum((bytes, before) => crc32(bytes, before))
 // A terminal sends it to all processes of the command; the first one ends the others.
 process.on('SIGINT', () => {})
 process.on('disconnect', () => process.exit(0))
-process.on('message', (job: Job) => void carryOut(job).then((result) => process.send?.(result)))
+/** A run that is logged ends with such an error as its violation, and is answered when its log is whole. */
+let isLogged = false
+process.on('uncaughtException', (error) => isLogged || reply({ crash: inWords(error) }))
+process.on('message', (job: Job) => void carryOut(job).then(reply))
+
+function reply(what: Reply): void {
+  process.send?.(what)
+}
 
 async function carryOut({ plan, withDigest, log }: Job): Promise<Result> {
+  isLogged = log !== undefined
   const digest = withDigest ? new Digest() : undefined
   const before = process.cpuUsage()
   const outcome = withoutReports(await (log === undefined ? runPlan(plan, digest) : runLogged(plan, log)))

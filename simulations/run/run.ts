@@ -139,7 +139,8 @@ async function endUnhealed({ kernel, cluster, oracles }: Run): Promise<void> {
   await oracles.atUnhealedEnd(cluster)
 }
 
-function inWords(error: unknown): string {
+/** An error that has ended a run, as its violation. */
+export function inWords(error: unknown): string {
   if (typeof error === 'object' && error !== null && 'words' in error) return String(error.words)
   if (error instanceof Error) return error.stack ?? error.message
   return String(error)
