@@ -42,10 +42,19 @@ export const EDIT_KINDS = ['drop', 'change', 'insert', 'strike', 'lose'] as cons
 export function whyNotToBeTold(actor: string, event: Fields): string | undefined {
   const definition = definitionOf(actor)
   if (definition === undefined) return `there is no actor ${actor}`
-  const parsed = Schema.decodeUnknownResult(definition.schema)({ at: 0, ...event })
-  if (Result.isFailure(parsed)) return parsed.failure.message
+  if (Object.hasOwn(event, 'at')) return NO_TIME
+  const parsed = Schema.decodeUnknownResult(definition.schema)({ at: 0, ...event }, { onExcessProperty: 'error' })
+  if (Result.isFailure(parsed)) return parsed.failure.message.replace(/\n\s*/g, ' ')
   return isFact(definition, parsed.success.type) ? 'a fact cannot be told, only recorded by its host' : undefined
 }
+
+/** Why these cannot be the fields that a change names; undefined if they can. */
+export function whyNotToBeChanged(fields: Fields): string | undefined {
+  if (Object.keys(fields).length === 0) return 'it changes nothing'
+  return Object.hasOwn(fields, 'at') ? NO_TIME : undefined
+}
+
+const NO_TIME = 'a message has no time of its own: it is taken when its turn comes'
 
 export function describeEdit(edit: Edit): string {
   if (edit.kind === 'lose') return `lose message ${edit.number} on ${edit.subject} from ${edit.from} to ${edit.to}`

@@ -10,6 +10,7 @@ import type { Plan } from '../plan/plan.ts'
 import { checkPlan, formatPlan, readPlan } from '../plan/read.ts'
 import { SimulationLog } from '../report/simulation-log.ts'
 import { runPlan } from '../run/run.ts'
+import { whyNotToBeTold } from './edit.ts'
 import { Edits } from './edits.ts'
 import { type Alteration, forkOf } from './fork.ts'
 
@@ -169,6 +170,28 @@ describe('refuses', () => {
     expect(problemOf(ready, { kind: 'insert', what: { kind: 'earthquake' } })).toMatch(/there is no such fault/)
   })
 
+  test('fields that the message does not have, and what alters nothing', () => {
+    const granted = took('FenceGranted')
+    const change = (fields: Record<string, unknown>) => problemOf(granted, { kind: 'change', fields })
+    expect(change({ typo: 1 })).toMatch(/^--change: .*typo/s)
+    expect(change({})).toBe('--change: it changes nothing')
+    expect(change({ at: 5 })).toMatch(/^--change: a message has no time of its own/)
+    expect(change({ term: granted.payload['term'] })).toBe('--change: it is like that already')
+    const what = { type: 'LeaseRenewed', term: 1, bogus: 5 }
+    expect(problemOf(granted, { kind: 'insert', what })).toMatch(/^--insert: .*bogus/s)
+    const timed = { type: 'LeaseRenewed', term: 1, at: 5 }
+    expect(problemOf(granted, { kind: 'insert', what: timed })).toMatch(/^--insert: a message has no time of its own/)
+    const cut = eventWhere(({ kind }) => kind === 'fault')
+    expect(problemOf(cut, { kind: 'change', fields: {} })).toBe('--change: it changes nothing')
+    expect(problemOf(cut, { kind: 'change', fields: { zone: 1 } })).toBe('--change: it is like that already')
+  })
+
+  test('no field of a message as it was recorded', () => {
+    for (const { kind, source, type, payload } of eventsOf(log)) {
+      if (kind === 'took') expect(whyNotToBeTold(source, { ...payload, type }) ?? '').not.toMatch(/excess|unexpected/i)
+    }
+  })
+
   test('events that are no messages, and to change bytes that nobody kept', () => {
     expect(
       problemOf(
@@ -195,6 +218,7 @@ describe('refuses', () => {
   test.each([
     [[{ kind: 'forget', actor: 'a', id: 'b' }], 'edits[0].kind'],
     [[{ kind: 'drop', actor: 'a' }], 'edits[0].id'],
+    [[{ kind: 'change', actor: 'a', id: 'b', fields: {} }], 'edits[0].fields'],
     [[{ kind: 'lose', from: 'a', to: 'b', subject: 'c', number: 0 }], 'edits[0].number'],
     [[{ kind: 'insert', actor: 'zone.a@b', id: 'c', event: { type: 'Nonsense' } }], 'edits[0].event'],
   ])('plans with edits like %j', (edits, where) => {

@@ -10,7 +10,7 @@ import type { Fault } from '../faults/fault.ts'
 import type { Plan } from '../plan/plan.ts'
 import { checkPlan } from '../plan/read.ts'
 import { PLAN_NOTE } from '../report/simulation-log.ts'
-import { type Edit, type Fields, whyNotToBeTold } from './edit.ts'
+import { type Edit, type Fields, whyNotToBeChanged, whyNotToBeTold } from './edit.ts'
 
 export type Alteration =
   | { readonly kind: 'drop' }
@@ -60,6 +60,7 @@ function editOf(event: RunEvent, alteration: Alteration): Edit {
   }
   if (alteration.kind === 'drop') return { kind: 'drop', actor, id }
   if (alteration.kind === 'change') {
+    checkChange({ ...payload, type }, alteration.fields)
     checkTold(actor, { ...payload, type, ...alteration.fields }, '--change')
     return { kind: 'change', actor, id, fields: alteration.fields }
   }
@@ -76,6 +77,15 @@ function checkTold(actor: string, event: Fields, flag: string): void {
   if (problem === undefined) return
   const remedy = `Write one of the messages in events/${actor.split('.', 1)[0]}.ts, with all its fields.`
   throw new BadArgument({ component: flag, value: JSON.stringify(event), problem, remedy })
+}
+
+/** A fork that is the run as it was answers another question than the one that was asked. */
+function checkChange(before: Fields, fields: Fields): void {
+  const isSame = Object.entries(fields).every(([name, value]) => JSON.stringify(before[name]) === JSON.stringify(value))
+  const problem = whyNotToBeChanged(fields) ?? (isSame ? 'it is like that already' : undefined)
+  if (problem === undefined) return
+  const remedy = `Write other values for some of ${Object.keys(before).join(', ')}.`
+  throw new BadArgument({ component: '--change', value: JSON.stringify(fields), problem, remedy })
 }
 
 /** Bytes stand in no log, so a message can be lost and not changed. */
@@ -104,6 +114,7 @@ function withFault(log: RunLog, place: number, plan: Plan, alteration: Alteratio
   if (alteration.kind === 'insert') return withMore(plan, { atMs, ...alteration.what } as unknown as Fault)
   if (number < 0) throw refuse(log.event(place), 'an edit of the plan made this fault', 'Fork the log without it.')
   const { kind } = alteration
+  if (kind === 'change') checkChange({ ...plan.faults[number]! }, alteration.fields)
   const instead = kind === 'drop' ? [] : [{ ...plan.faults[number]!, ...alteration.fields } as Fault]
   return { ...plan, faults: plan.faults.toSpliced(number, 1, ...instead) }
 }

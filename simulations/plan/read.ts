@@ -7,7 +7,7 @@ import { BadArgument, FormatTooNew } from '../../runtime/errors.ts'
 import type { GapLimits } from '../../runtime/safekeeper/append-path.ts'
 import type { LogLimits } from '../../runtime/safekeeper/disk-log.ts'
 import { BUS_CLIENTS, FAULT_KINDS, type Fault, type FaultKind, ORDERS } from '../faults/fault.ts'
-import { EDIT_KINDS, type Edit, type Fields, whyNotToBeTold } from '../fork/edit.ts'
+import { EDIT_KINDS, type Edit, type Fields, whyNotToBeChanged, whyNotToBeTold } from '../fork/edit.ts'
 import { MISTAKES, type PostgresSettings } from '../postgres/settings.ts'
 import type { WorkloadPlan } from '../workloads/plan.ts'
 import { type ClockError, DRIFT_PPM_MAX } from '../world/clock.ts'
@@ -84,10 +84,16 @@ const fault: Check = (value, path) => {
 /** What an edit holds beside its kind. */
 type EditChecks = { readonly [K in Edit['kind']]: ChecksOf<Omit<Extract<Edit, { readonly kind: K }>, 'kind'>> }
 
+const otherFields: Check = (value, path) => {
+  anything(value, path)
+  const problem = whyNotToBeChanged(value as Fields)
+  if (problem !== undefined) refuse(path, value, problem, 'Write fields of the message with other values.')
+}
+
 const atIntake = { actor: words, id: words }
 const EDITS: EditChecks = {
   drop: atIntake,
-  change: { ...atIntake, fields: anything },
+  change: { ...atIntake, fields: otherFields },
   insert: { ...atIntake, event: anything },
   strike: { ...atIntake, fault },
   lose: { from: words, to: words, subject: words, number: whole(1, Number.MAX_SAFE_INTEGER) },
