@@ -5,6 +5,7 @@ import { useChecksum } from '../../events/checksum.ts'
 import { type RunEvent, RunLogEncoder } from '../../events/run-log.ts'
 import { memorySource } from '../../runtime/replay/byte-source.ts'
 import { RunLog } from '../../runtime/replay/open-log.ts'
+import type { Fault } from '../faults/fault.ts'
 import { generatePlan } from '../plan/generate.ts'
 import type { Plan } from '../plan/plan.ts'
 import { checkPlan, formatPlan, readPlan } from '../plan/read.ts'
@@ -99,6 +100,19 @@ describe('a message to an actor', () => {
     expect(partsAt(fork).sequence).toBeGreaterThanOrEqual(ready.sequence)
     expect(outcome.violation).toBeUndefined()
   })
+})
+
+test('a fault before what an actor of a wrong clock does strikes when the world gets there', async () => {
+  const clocks = [-5_000, 60_000, 60_000].map((skewMs) => ({ skewMs, driftPpm: 0 }))
+  const { log: wrong } = await recorded(asData({ ...PLAN, clocks }))
+  const what = { kind: 'kill-postgres' }
+  for (const event of eventsOf(wrong).filter(({ kind }) => kind === 'began')) {
+    const { plan } = forkOf(wrong, String(event.sequence), { kind: 'insert', what })
+    const [{ atMs }] = plan.faults.filter(({ kind }) => kind === 'kill-postgres') as [Fault]
+    const world = eventsOf(wrong).filter(({ kind }) => ['message', 'note', 'fault'].includes(kind))
+    const before = world.filter(({ sequence }) => sequence < event.sequence).at(-1)!
+    expect(atMs).toBe(before.at - wrong.header.startedAt)
+  }
 })
 
 test('of messages on the bus just the one gets lost', async () => {

@@ -5,7 +5,7 @@
 import { KINDS, type RunEvent } from '../../events/run-log.ts'
 import { BadArgument } from '../../runtime/errors.ts'
 import type { RunLog } from '../../runtime/replay/open-log.ts'
-import { parsePlace } from '../../runtime/replay/places.ts'
+import { parsePlace, tellsTime } from '../../runtime/replay/places.ts'
 import type { Fault } from '../faults/fault.ts'
 import type { Plan } from '../plan/plan.ts'
 import { checkPlan } from '../plan/read.ts'
@@ -34,7 +34,7 @@ export function forkOf(log: RunLog, at: string, alteration: Alteration): Fork {
   const event = log.event(place)
   if (event.kind === 'fault') return { from, place, plan: checkPlan(withFault(log, place, from, alteration)) }
   if (alteration.kind === 'insert' && 'kind' in alteration.what && event.kind !== 'took') {
-    const atMs = event.at - log.header.startedAt
+    const atMs = momentOf(log, place)
     return { from, place, plan: checkPlan(withMore(from, { ...alteration.what, atMs } as Fault)) }
   }
   const edit = event.kind === 'message' ? lossOf(log, place, alteration) : editOf(event, alteration)
@@ -107,8 +107,8 @@ const MESSAGE = KINDS.indexOf('message')
 
 /** Faults stand in the plan, in the order of their moments and so in that in which they struck. */
 function withFault(log: RunLog, place: number, plan: Plan, alteration: Alteration): Plan {
-  const { at, type, payload } = log.event(place)
-  const atMs = at - log.header.startedAt
+  const { type, payload } = log.event(place)
+  const atMs = momentOf(log, place)
   const recorded = JSON.stringify({ kind: type, ...payload })
   const number = plan.faults.findIndex(({ kind, ...fields }) => JSON.stringify({ kind, ...fields }) === recorded)
   if (alteration.kind === 'insert') return withMore(plan, { atMs, ...alteration.what } as unknown as Fault)
@@ -117,6 +117,13 @@ function withFault(log: RunLog, place: number, plan: Plan, alteration: Alteratio
   if (kind === 'change') checkChange({ ...plan.faults[number]! }, alteration.fields)
   const instead = kind === 'drop' ? [] : [{ ...plan.faults[number]!, ...alteration.fields } as Fault]
   return { ...plan, faults: plan.faults.toSpliced(number, 1, ...instead) }
+}
+
+/** Since the beginning of the run, as the world counts: what an actor takes has the time of a clock that may be set wrong. */
+function momentOf(log: RunLog, place: number): number {
+  let told = place
+  while (told > 0 && !tellsTime(log, told)) told--
+  return Math.max(0, log.event(told).at - log.header.startedAt)
 }
 
 function withMore(plan: Plan, fault: Fault): Plan {
