@@ -206,6 +206,19 @@ describe('refuses', () => {
     }
   })
 
+  test('a fault that would not strike', () => {
+    const heal = eventWhere(({ kind, type }) => kind === 'note' && type === 'heal')
+    const what = { kind: 'kill-zone', zone: 0, forMs: 4 }
+    expect(problemOf(heal, { kind: 'insert', what })).toMatch(/^--at: no fault strikes any more by then/)
+    const last = eventsOf(log).findLast(({ kind }) => kind === 'took')!
+    expect(problemOf(last, { kind: 'insert', what })).toMatch(/^--at: no fault strikes any more by then/)
+    const cut = eventWhere(({ kind }) => kind === 'fault')
+    for (const atMs of [2_999, PLAN.durationMs]) {
+      const problem = problemOf(cut, { kind: 'change', fields: { atMs } })
+      expect(problem).toBe('--change: it cannot strike then')
+    }
+  })
+
   test('events that are no messages, and to change bytes that nobody kept', () => {
     expect(
       problemOf(

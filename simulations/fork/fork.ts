@@ -31,14 +31,23 @@ export interface Fork {
 export function forkOf(log: RunLog, at: string, alteration: Alteration): Fork {
   const from = planIn(log)
   const place = parsePlace(log, at, '--at')
+  return { from, place, plan: checkPlan(altered(log, place, from, alteration)) }
+}
+
+function altered(log: RunLog, place: number, from: Plan, alteration: Alteration): Plan {
   const event = log.event(place)
-  if (event.kind === 'fault') return { from, place, plan: checkPlan(withFault(log, place, from, alteration)) }
+  if (alteration.kind === 'insert' && 'kind' in alteration.what) checkStrikes(log, place, from)
+  if (event.kind === 'fault') return withFault(log, place, from, alteration)
   if (alteration.kind === 'insert' && 'kind' in alteration.what && event.kind !== 'took') {
-    const atMs = momentOf(log, place)
-    return { from, place, plan: checkPlan(withMore(from, { ...alteration.what, atMs } as Fault)) }
+    return withMore(from, { ...alteration.what, atMs: momentOf(log, place) } as Fault)
   }
   const edit = event.kind === 'message' ? lossOf(log, place, alteration) : editOf(event, alteration)
-  return { from, place, plan: checkPlan({ ...from, edits: [...(from.edits ?? []), edit] }) }
+  return { ...from, edits: [...(from.edits ?? []), edit] }
+}
+
+function checkStrikes(log: RunLog, place: number, { durationMs }: Plan): void {
+  if (momentOf(log, place) < durationMs) return
+  throw refuse(log.event(place), 'no fault strikes any more by then', `Choose an event of the first ${durationMs} ms.`)
 }
 
 /** @throws BadArgument if the log is not of a simulation */
@@ -115,8 +124,17 @@ function withFault(log: RunLog, place: number, plan: Plan, alteration: Alteratio
   if (number < 0) throw refuse(log.event(place), 'an edit of the plan made this fault', 'Fork the log without it.')
   const { kind } = alteration
   if (kind === 'change') checkChange({ ...plan.faults[number]! }, alteration.fields)
-  const instead = kind === 'drop' ? [] : [{ ...plan.faults[number]!, ...alteration.fields } as Fault]
-  return { ...plan, faults: plan.faults.toSpliced(number, 1, ...instead) }
+  const others = { ...plan, faults: plan.faults.toSpliced(number, 1) }
+  if (kind === 'drop') return others
+  const instead = { ...plan.faults[number]!, ...alteration.fields } as Fault
+  if (instead.atMs >= atMs && instead.atMs < plan.durationMs) return withMore(others, instead)
+  const remedy = `Write a moment from ${atMs} to before ${plan.durationMs}.`
+  throw new BadArgument({
+    component: '--change',
+    value: `atMs ${instead.atMs}`,
+    problem: 'it cannot strike then',
+    remedy,
+  })
 }
 
 /** Since the beginning of the run, as the world counts: what an actor takes has the time of a clock that may be set wrong. */

@@ -1,7 +1,7 @@
 /** A plan and its faults in words, for people: what a run is about, in a few lines. Nothing parses this. */
 import type { Fault } from '../faults/fault.ts'
 import { describeEdit } from '../fork/edit.ts'
-import type { Plan } from './plan.ts'
+import { neverStrikes, type Plan } from './plan.ts'
 
 export function describePlan(plan: Plan): string {
   const {
@@ -22,8 +22,10 @@ export function describePlan(plan: Plan): string {
   const tail = network.latency
     ? `${percent(network.latency.tailShare)} of messages late by ${network.latency.tailMeanMs} ms`
     : ''
+  const late = faults.filter((fault) => neverStrikes(plan, fault)).length
   return [
     `${zones} zones, commits acknowledged when ${durability}, ${seconds(durationMs)} of faults (${faults.length})`,
+    ...(late === 0 ? [] : [`of the faults ${late} would come later than that, and never strike`]),
     ...(plan.isBeyondPromise ? ['beyond the promise: what is shown must be right, service may be gone for good'] : []),
     `${workload.clients} clients on ${workload.keys} keys, ${percent(workload.writeShare)} writes, ` +
       `every ${workload.thinkMeanMs} ms`,
@@ -55,8 +57,11 @@ export function describeFault(fault: Fault, zones: number): string {
 }
 
 /** Of all faults: a line each, with its moment. */
-export function describeFaults({ faults, zones }: Plan): readonly string[] {
-  return faults.map((fault) => `${moment(fault.atMs)}  ${describeFault(fault, zones)}`)
+export function describeFaults(plan: Plan): readonly string[] {
+  return plan.faults.map((fault) => {
+    const what = `${moment(fault.atMs)}  ${describeFault(fault, plan.zones)}`
+    return neverStrikes(plan, fault) ? `${what} (never strikes: too late)` : what
+  })
 }
 
 /** Since the beginning of a run, in a column. */

@@ -53,3 +53,8 @@ export interface Plan {
   /** How long faults may strike; afterwards the world heals. */
   readonly durationMs: number
 }
+
+/** None strikes a world that has healed. Plans are drawn and cut short without regard to that, so such faults are common. */
+export function neverStrikes({ durationMs }: Plan, { atMs }: Fault): boolean {
+  return atMs >= durationMs
+}

@@ -83,5 +83,8 @@ describe('a plan in a file', () => {
     const cut: Fault = { kind: 'cut', atMs: 6_880, zone: 5, client: '.bus', forMs: 1_468 }
     expect(describeFaults({ ...PLAN, zones: 3, faults: [cut] })).toEqual(['   6.880 s  cut zone-3.bus for 1468 ms'])
     expect(describeFaults(PLAN)).toHaveLength(PLAN.faults.length)
+    const late = { ...PLAN, faults: [cut], durationMs: 6_880 }
+    expect(describeFaults(late)).toEqual([expect.stringContaining('(never strikes: too late)')])
+    expect(describePlan(late)).toContain('of the faults 1 would come later than that, and never strike')
   })
 })

@@ -14,7 +14,7 @@ import { audit, awaitService, RECOVERY_MS_MAX } from '../oracles/liveness.ts'
 import { Oracles } from '../oracles/oracles.ts'
 import type { Probe } from '../oracles/sometimes.ts'
 import { Violated } from '../oracles/violated.ts'
-import type { Plan } from '../plan/plan.ts'
+import { neverStrikes, type Plan } from '../plan/plan.ts'
 import { EPOCH_MS, type Happening, type RunObserver } from './observer.ts'
 
 export interface Outcome {
@@ -110,8 +110,7 @@ async function carryOut(run: Run): Promise<void> {
   }
   cluster.start()
   for (const fault of plan.faults) {
-    // None strikes a world that has healed, be the plan cut short as it may.
-    if (fault.atMs >= plan.durationMs) continue
+    if (neverStrikes(plan, fault)) continue
     kernel.after(WORLD, fault.atMs, () => strikeNow(run, fault))
   }
   await kernel.run(EPOCH_MS + plan.durationMs)
