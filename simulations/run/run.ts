@@ -126,16 +126,23 @@ async function carryOut(run: Run): Promise<void> {
   await audit(cluster, kernel.nowMs + RECOVERY_MS_MAX)
   await oracles.audited(cluster)
   await oracles.atEnd(cluster, kernel.nowMs + RECOVERY_MS_MAX)
-  const [missed] = cluster.edits.missed
-  if (missed !== undefined) throw new Violated(`the run has not come to an edit of its plan: ${missed}`)
+  checkEdits(run)
 }
 
 /** Nobody heals what nobody promises to survive: the world goes on as it is for a while, and what it has shown is judged. */
-async function endUnhealed({ kernel, cluster, oracles }: Run): Promise<void> {
+async function endUnhealed(run: Run): Promise<void> {
+  const { kernel, cluster, oracles } = run
   await kernel.run(kernel.nowMs + UNHEALED_MS)
   cluster.workload.stop()
   await kernel.run(kernel.nowMs + UNHEALED_MS, () => cluster.workload.isQuiet)
   await oracles.atUnhealedEnd(cluster)
+  checkEdits(run)
+}
+
+/** A run that never comes to its edit answers another question than the one that was asked. */
+function checkEdits({ cluster }: Run): void {
+  const [missed] = cluster.edits.missed
+  if (missed !== undefined) throw new Violated(`the run has not come to an edit of its plan: ${missed}`)
 }
 
 /** An error that has ended a run, as its violation. */
