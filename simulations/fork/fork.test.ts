@@ -222,6 +222,17 @@ describe('refuses', () => {
     }
   })
 
+  test('a message before a fault, and a fault with a moment of its own', () => {
+    const cut = eventWhere(({ kind }) => kind === 'fault')
+    expect(problemOf(cut, { kind: 'insert', what: { type: 'Wake' } })).toBe(
+      '--insert: only a fault goes before a fault',
+    )
+    const what = { kind: 'kill-zone', zone: 1, forMs: 300, atMs: 100 }
+    for (const at of [cut, took('PostgresReady'), eventWhere(({ kind }) => kind === 'message')]) {
+      expect(problemOf(at, { kind: 'insert', what })).toBe('--insert: it strikes where --at says')
+    }
+  })
+
   test('events that are no messages, and to change bytes that nobody kept', () => {
     expect(
       problemOf(

@@ -55,6 +55,6 @@ export interface Plan {
 }
 
 /** None strikes a world that has healed. Plans are drawn and cut short without regard to that, so such faults are common. */
-export function neverStrikes({ durationMs }: Plan, { atMs }: Fault): boolean {
+export function neverStrikes({ durationMs }: Plan, { atMs }: Pick<Fault, 'atMs'>): boolean {
   return atMs >= durationMs
 }
