@@ -5,6 +5,7 @@ import { generatePlan } from '../plan/generate.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Cause } from '../shrink/cause.ts'
 import { Explainer, type Explanation } from './explain.ts'
+import { describeExplanation } from './failure-text.ts'
 import { Findings } from './findings.ts'
 import type { Runner, Verdict } from './runner.ts'
 import { type Failure, Tally } from './tally.ts'
@@ -39,6 +40,16 @@ describe('an explanation', () => {
 
   test('says if no fault is needed', async () => {
     expect(await explain(runner(() => true))).toMatchObject({ plan: { faults: [] }, cause: 'no-fault-needed' })
+  })
+
+  test('says why no cause is looked for where edits make faults strike', async () => {
+    const edits = [{ kind: 'strike', actor: 'zone.zone-1@zone-1', id: 'x', fault: kill(0, 0) }] as const
+    const needed = runner((plan) => plan.edits !== undefined)
+    const plan = { ...PLAN, faults: [], edits }
+    const explanation = await new Explainer(needed, () => {}).explain(plan, VIOLATION)
+    expect(explanation).toMatchObject({ plan: { edits }, cause: 'unknown' })
+    const told = describeExplanation(new Tally().add(plan, { violation: VIOLATION }, [])!, explanation, undefined)
+    expect(told).toContain(' cause:\n  not looked for: when the faults of edits strike')
   })
 
   test('says if the failure does not come back', async () => {

@@ -54,6 +54,11 @@ export interface Plan {
   readonly durationMs: number
 }
 
+/** Whether faults strike at what actors take, beside those that strike at their moments. */
+export function hasStrikes({ edits = [] }: Plan): boolean {
+  return edits.some(({ kind }) => kind === 'strike')
+}
+
 /** None strikes a world that has healed. Plans are drawn and cut short without regard to that, so such faults are common. */
 export function neverStrikes({ durationMs }: Plan, { atMs }: Pick<Fault, 'atMs'>): boolean {
   return atMs >= durationMs

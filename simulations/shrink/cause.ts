@@ -6,7 +6,7 @@
  * comes to its edits.
  */
 import type { Fault } from '../faults/fault.ts'
-import type { Plan } from '../plan/plan.ts'
+import { hasStrikes, type Plan } from '../plan/plan.ts'
 import { BUDGET, type Run } from './attempts.ts'
 import { violationKind } from './violation-kind.ts'
 
@@ -35,9 +35,13 @@ const RESOLUTION_MS = 10
 
 type Healing = 'saves' | 'fails-alike' | 'fails-otherwise'
 
-/** `never-saved`: at no moment that was tried. Rejects with `GivenUp` if `run` does: half a search tells nothing. */
-export async function findCause(options: CauseOptions): Promise<Cause | 'no-fault-needed' | 'never-saved'> {
+/**
+ * `never-saved`: at no moment that was tried. `unknown`: where edits make faults strike, nobody knows beforehand when they do,
+ * and so not which of them a world that heals sooner is spared. Rejects with `GivenUp` if `run` does: half a search tells nothing.
+ */
+export async function findCause(options: CauseOptions): Promise<Cause | 'no-fault-needed' | 'never-saved' | 'unknown'> {
   const { plan, runsMax = BUDGET.runsMax } = options
+  if (hasStrikes(plan)) return 'unknown'
   // What is healed after the failure comes too late without being tried.
   const { simulatedMs } = await options.run(plan)
   const failedAtMs = simulatedMs === 0 ? plan.durationMs : Math.min(plan.durationMs, simulatedMs)

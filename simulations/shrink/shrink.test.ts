@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { useChecksum } from '../../events/checksum.ts'
 import type { Fault } from '../faults/fault.ts'
+import type { Edit } from '../fork/edit.ts'
 import { generatePlan } from '../plan/generate.ts'
 import type { Plan } from '../plan/plan.ts'
 import { runPlan } from '../run/run.ts'
@@ -108,6 +109,16 @@ describe('shrink', () => {
     const shrunk = await shrink({ plan: planOf([kill(1, 4_321)]), violation: VIOLATION, run })
     expect(shrunk.isComplete).toBe(true)
     expect(shrunk.plan.faults).toEqual([{ kind: 'kill-zone', zone: 1, atMs: 4_000, forMs: 500 }])
+  })
+
+  test('leaves out edits that are not needed, and then the field', async () => {
+    const edits: readonly Edit[] = ['x', 'y', 'z'].map((id) => ({ kind: 'drop', actor: 'nobody@zone-1', id }))
+    const needs = (id: string) => async (one: Plan) =>
+      one.edits?.some((edit) => 'id' in edit && edit.id === id) ? FAILS : HOLDS
+    const plan = { ...planOf([]), edits }
+    expect((await shrink({ plan, violation: VIOLATION, run: needs('y') })).plan.edits).toEqual([edits[1]])
+    const unneeded = await shrink({ plan: { ...plan, edits }, violation: VIOLATION, run: async () => FAILS })
+    expect(unneeded.plan).not.toHaveProperty('edits')
   })
 
   test('another violation is another error', async () => {
@@ -219,6 +230,15 @@ describe('findCause', () => {
     expect(await findCause({ plan, violation: VIOLATION, run: async () => FAILS })).toBe('no-fault-needed')
     const late = async () => outcome(VIOLATION)
     expect(await findCause({ plan: { ...plan, faults: [] }, violation: VIOLATION, run: late })).toBe('no-fault-needed')
+  })
+
+  test('is not looked for where edits make faults strike', async () => {
+    const edits: readonly Edit[] = [{ kind: 'strike', actor: 'a@b', id: 'x', fault: kill(0, 0) }]
+    const run = async () => FAILS
+    expect(await findCause({ plan: { ...plan, faults: [], edits }, violation: VIOLATION, run })).toBe('unknown')
+    // Healed before it, a run does not come to its edit, and counts as failed in another way.
+    const missed = async (one: Plan) => outcome(one.durationMs < 6_000 ? 'has not come to an edit' : VIOLATION)
+    expect(await findCause({ plan: { ...plan, edits }, violation: VIOLATION, run: missed })).toBe('unknown')
   })
 
   test('healing ends what lasts', () => {

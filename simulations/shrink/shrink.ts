@@ -1,7 +1,8 @@
 /**
- * Shrinks a failing plan: fewer faults first, since they cost most to understand, then whatever else may be simpler. The result
+ * Shrinks a failing plan: fewer faults and edits first, since they cost most to understand, then whatever else may be simpler. The result
  * fails with the same kind of violation. Nothing is drawn: a plan and a budget lead to the same result every time.
  */
+import type { Edit } from '../fork/edit.ts'
 import type { Plan } from '../plan/plan.ts'
 import { type Attempt, Attempts, BUDGET, type Budget, type Run } from './attempts.ts'
 import { minimize } from './minimize.ts'
@@ -30,6 +31,7 @@ export async function shrink({ plan, violation, run, budget, progress = () => {}
   for (let before: Plan | undefined; before !== attempts.best && !attempts.isSpent; ) {
     before = attempts.best
     await dropFaults(attempts)
+    await dropEdits(attempts)
     await simplify(attempts)
   }
   return { plan: attempts.best, violation: attempts.violation, runs: attempts.runs, isComplete: !attempts.isSpent }
@@ -38,6 +40,12 @@ export async function shrink({ plan, violation, run, budget, progress = () => {}
 async function dropFaults(attempts: Attempts): Promise<void> {
   const plan = attempts.best
   await minimize(plan.faults, (faults) => attempts.fails({ ...plan, faults }, `${faults.length} faults`))
+}
+
+async function dropEdits(attempts: Attempts): Promise<void> {
+  const { edits = [], ...unedited } = attempts.best
+  const planOf = (some: readonly Edit[]): Plan => (some.length === 0 ? unedited : { ...unedited, edits: some })
+  await minimize(edits, (some) => attempts.fails(planOf(some), `${some.length} edits`))
 }
 
 /** Each respect as far as it goes, before the next. */
