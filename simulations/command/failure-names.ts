@@ -43,10 +43,12 @@ export class FailureNames {
   }
 }
 
-/** Of the plan of a fork, and so of all that comes of it. It may be a fork of a fork. */
-export function forkedPlanName({ seed }: Plan, log: string): string {
+/** Of the plan of a fork, and so of all that comes of it: one that no other fork has. It may be a fork of a fork. */
+export function forkedPlanName({ seed }: Plan, log: string, isTaken: (name: string) => boolean): string {
   const from = stem(log)
-  return `${from.startsWith(`loch-fork-${seed}`) ? stem(next(log)) : `loch-fork-${seed}`}.json`
+  let name = `${from.startsWith(`loch-fork-${seed}`) ? stem(next(log)) : `loch-fork-${seed}`}.json`
+  while (isTaken(name)) name = next(name)
+  return name
 }
 
 function ofSeed({ seed }: Plan): string {

@@ -2,6 +2,7 @@
  * The flags of `loch simulate`, declared once for parsing, help and errors, as those of all commands are
  * (runtime/control/command-table.ts), and which of them go together. What they do stands elsewhere.
  */
+import { resolve } from 'node:path'
 import { parseArguments } from '../../runtime/control/arguments.ts'
 import { SIMULATE } from '../../runtime/control/command-table.ts'
 import { bad, count, type Flag, text, toggle, type ValuesOf } from '../../runtime/control/flags.ts'
@@ -76,6 +77,7 @@ export function parseFlags(words: readonly string[]): SimulateArguments {
   refuseTwoPlans(values, 'plan', ['seed', 'seeds', 'for'])
   refuseTwoPlans(values, 'fork', ['seed', 'seeds', 'for', 'plan', 'check-determinism'])
   checkFork(values)
+  refuseOneFileTwice(values)
   for (const name of ['report', 'log', 'save-plan'] as const) {
     if (!isGiven(values, name) || isOfOneRun(values)) continue
     throw bad(`--${name}`, values[name]!, 'it is of one run, and many were asked for', 'Write --seed N with it, alone.')
@@ -104,6 +106,18 @@ function checkFork(values: SimulateFlags): void {
   if (!isGiven(values, 'at')) throw bad('--fork', '', 'it is not said where', 'Add --at EVENT.')
   if (alterations.length === 1) return
   throw bad('--fork', alterations.join(' '), 'one thing is altered', 'Write one of --drop, --change and --insert.')
+}
+
+/** What one of them reads another would overwrite, and so would two that write. */
+function refuseOneFileTwice(values: SimulateFlags): void {
+  const named = new Map<string, string>()
+  for (const name of ['plan', 'fork', 'save-plan', 'log', 'report'] as const) {
+    const file = values[name]
+    if (file === undefined) continue
+    const other = named.get(resolve(file))
+    if (other !== undefined) throw bad(`--${name}`, file, `--${other} names this file too`, 'Name another one.')
+    named.set(resolve(file), name)
+  }
 }
 
 const NOT_OF_MUTATIONS = [

@@ -2,6 +2,7 @@
  * `loch simulate --fork FILE --at EVENT`: from the flags to the plan that is run. Before it, the recorded plan is run again up
  * to the event, because what today's code does not come to in the same way cannot be altered there.
  */
+import { existsSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { useChecksum } from '../../events/checksum.ts'
 import { BadArgument, Refused } from '../../runtime/errors.ts'
@@ -23,7 +24,7 @@ export async function forkedPlan(flags: SimulateFlags): Promise<string> {
   try {
     const fork = forkOf(log, flags.at!, alterationOf(flags))
     await checkSameUpTo(log, fork)
-    const file = flags['save-plan'] ?? forkedPlanName(fork.plan, flags.fork!)
+    const file = flags['save-plan'] ?? forkedPlanName(fork.plan, flags.fork!, existsSync)
     save('--save-plan', file, formatPlan(fork.plan))
     return file
   } finally {

@@ -111,6 +111,10 @@ describe('loch simulate', () => {
     [['--fork', 'x', '--at', '1'], '--fork', 'one of --drop, --change and --insert'],
     [['--fork', 'x', '--at', '1', '--drop', '--seed', '1'], '--fork', 'Leave one of them out'],
     [['--fork', '/no/such/file', '--at', '1', '--drop'], '/no/such/file', 'ENOENT'],
+    [['--plan', 'a', '--report', './a'], './a', '--plan names this file too'],
+    [['--plan', 'a', '--save-plan', 'a'], 'a', '--plan names this file too'],
+    [['--fork', 'a', '--at', '1', '--drop', '--log', 'a'], 'a', '--fork names this file too'],
+    [['--seed', '1', '--log', 'a', '--report', 'a'], 'a', '--log names this file too'],
     [['word'], 'word', 'one too many'],
     [['--mutations', '--plan', 'a'], '--plan', 'does not go with it'],
     [['--mutations', 'choose-longest-tale'], 'choose-longest-tale', 'Did you mean choose-longest-tail?'],
@@ -304,6 +308,15 @@ describe('a fork', () => {
     expect(again.stdout).toContain('npx loch replay loch-fork-3-2.loch')
     expect(existsSync('loch-fork-3-2.json')).toBe(true)
     expect(readFileSync('loch-fork-3.loch').equals(first)).toBe(true)
+  })
+
+  test('leaves the plan of another one as it was', async () => {
+    const insert = ['--at', '+5.2s', '--insert', '{"kind": "kill-postgres"}']
+    await fork(...insert)
+    const first = readFileSync('loch-fork-3.json')
+    await fork(...insert.with(1, '+5.4s'))
+    expect(readFileSync('loch-fork-3.json').equals(first)).toBe(true)
+    expect(readPlan(readFileSync('loch-fork-3-2.json', 'utf8')).faults).not.toEqual(readPlan(first.toString()).faults)
   })
 
   test('of a run that today’s code does not come to is refused', async () => {
