@@ -62,6 +62,12 @@ describe('the table', () => {
     })
   })
 
+  test('a mutation that is named twice is run once', async () => {
+    const { stdout } = await simulate(['keep-lease', 'forget-fresh', 'keep-lease'])
+    expect(stdout.match(/^keep-lease /gm)).toHaveLength(1)
+    expect(stdout).toContain('2 of 2 mutations were caught\n')
+  })
+
   test('what was given up was not caught', async () => {
     const { code, stdout } = await simulate(['keep-lease'], [], true)
     expect({ code, stdout }).toMatchObject({ code: 1, stdout: expect.stringContaining('1 were given up') })

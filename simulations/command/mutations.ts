@@ -55,10 +55,11 @@ export async function showMutations({ flags, names, output, makeLaboratory }: Mu
   }
 }
 
+/** Each once: two runs of one mutation would share the directory that its code is copied to. */
 function choose(names: readonly string[]): readonly Mutation[] {
   if (names.length === 0) return MUTATIONS
   const known = MUTATIONS.map(({ name }) => name)
-  return names.map((name) => {
+  return [...new Set(names)].map((name) => {
     const mutation = MUTATIONS.find((one) => one.name === name)
     if (mutation !== undefined) return mutation
     const near = nearest(name, known)
