@@ -246,6 +246,26 @@ describe('refuses', () => {
     expect(problemOf(message, { kind: 'change', fields: {} })).toMatch(/only length and checksum/)
   })
 
+  test('what stands behind damage, and says so', async () => {
+    const { bytes } = await recorded(PLAN)
+    const damagedAt = (offset: number) => {
+      const copy = Buffer.from(bytes)
+      copy[offset]! ^= 0xff
+      return new RunLog(memorySource(copy))
+    }
+    const middle = log.table.offset[100]! + 10
+    const fork = (of: RunLog, { sequence }: RunEvent) => forkOf(of, String(sequence), { kind: 'drop' })
+    const [early, late] = [log.event(9), log.event(200)]
+    expect(early.kind).toBe('message')
+    expect(() => fork(damagedAt(middle), early)).not.toThrow()
+    expect(() => fork(damagedAt(middle), late)).toThrow(
+      expect.objectContaining({ _tag: 'Damaged', problem: expect.stringMatching(/^it is damaged before the event/) }),
+    )
+    expect(() => fork(damagedAt(20), early)).toThrow(
+      expect.objectContaining({ _tag: 'Damaged', problem: expect.stringContaining('its header is damaged') }),
+    )
+  })
+
   test('a log that no simulation wrote', () => {
     const chunks: Uint8Array[] = []
     const encoder = new RunLogEncoder({ kind: 'production', startedAt: 0 }, (chunk) => chunks.push(chunk))

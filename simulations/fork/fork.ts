@@ -3,7 +3,7 @@
  * becomes an edit (edit.ts) or, for a fault, a change of the plan itself (fork-faults.ts). Reading the log only; nothing is run here.
  */
 import { KINDS, type RunEvent } from '../../events/run-log.ts'
-import { BadArgument } from '../../runtime/errors.ts'
+import { BadArgument, Damaged } from '../../runtime/errors.ts'
 import type { RunLog } from '../../runtime/replay/open-log.ts'
 import { parsePlace } from '../../runtime/replay/places.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -28,10 +28,11 @@ export interface Fork {
   readonly place: number
 }
 
-/** @throws BadArgument */
+/** @throws BadArgument; Damaged if not all before the event can be read */
 export function forkOf(log: RunLog, at: string, alteration: Alteration): Fork {
   const from = planIn(log)
   const place = parsePlace(log, at, '--at')
+  checkWhole(log, place)
   return { from, place, plan: checkPlan(altered(log, place, from, alteration)) }
 }
 
@@ -51,8 +52,27 @@ function withEdit(plan: Plan, edit: Edit): Plan {
   return { ...plan, edits: [...(plan.edits ?? []), edit] }
 }
 
-/** @throws BadArgument if the log is not of a simulation */
+/** What is lost cannot be compared with what today's code comes to. */
+function checkWhole(log: RunLog, place: number): void {
+  if (log.lastDamageEnd(place) === 0) return
+  const { offset, end, problem } = log.damages[0]!
+  const what = end > offset ? `bytes ${offset} to ${end} cannot be read` : problem
+  throw damaged(log, `it is damaged before the event: ${what}`, 'Choose an earlier event, or write')
+}
+
+function damaged({ source }: RunLog, problem: string, remedy: string): Damaged {
+  return new Damaged({
+    component: '--fork',
+    value: source.name,
+    problem,
+    remedy: `${remedy} the log anew with \`loch simulate --log\`.`,
+  })
+}
+
+/** @throws BadArgument if the log is not of a simulation; Damaged if nobody can tell */
 function planIn(log: RunLog): Plan {
+  if (log.damages[0]?.offset === 0)
+    throw damaged(log, 'its header is damaged, so its seed is lost', 'Copy it again, or write')
   for (let place = 0; place < log.length; place++) {
     const event = log.event(place)
     if (event.kind === 'note' && event.type === PLAN_NOTE) return checkPlan(event.payload)
