@@ -240,5 +240,7 @@ describe('failures leave logs', () => {
   test('by a process of its own', async () => {
     expect(await logInProcess(PLAN, 'x', worker('answer({ commits: job.log === "x" ? 1 : 0 })'))).toBeUndefined()
     expect(await logInProcess(PLAN, 'x', worker('process.exit(9)'))).toBe('its process ended with code 9')
+    const refused = 'process.send({ crash: "--log: it cannot be written" })'
+    expect(await logInProcess(PLAN, 'x', worker(refused))).toBe('--log: it cannot be written')
   })
 })

@@ -9,7 +9,7 @@ import type { Explanation } from './explain.ts'
 import { LOGS_MAX, type LoggedFailure, type LogRun, leaveLogs } from './failure-logs.ts'
 import { FailureNames } from './failure-names.ts'
 import { commandsFor, describeExplanation, describePlanOf, describeViolation } from './failure-text.ts'
-import { save } from './files.ts'
+import { save, whyNotToBeWritten } from './files.ts'
 import { Findings } from './findings.ts'
 import type { SimulateFlags } from './flags.ts'
 import { ProgressLine } from './progress-line.ts'
@@ -55,7 +55,7 @@ export class FailureReport {
   /** Counts a run, and tells of it if it has failed. */
   judged(plan: Plan, verdict: Verdict): void {
     const { flags, output, tally } = this.#options
-    const log = this.#logs.size < LOGS_MAX ? this.#names.log(plan, flags.plan) : undefined
+    const log = this.#logs.size < LOGS_MAX ? this.#logOf(plan, flags.plan) : undefined
     const shown = { file: flags.plan, log, twice: flags['check-determinism'] }
     const failure = tally.add(plan, verdict, commandsFor(plan, shown))
     if (failure === undefined) return
@@ -91,9 +91,18 @@ export class FailureReport {
   /** The commands show the plan that was found, and so does the log. */
   #show({ seed }: Failure, plan: Plan, file: string): Pick<Failure, 'commands'> {
     const { flags } = this.#options
-    const log = this.#names.log(plan, file)
-    this.#logs.set(seed, { plan, log })
+    const log = this.#logOf(plan, file)
+    if (log !== undefined) this.#logs.set(seed, { plan, log })
     return { commands: commandsFor(plan, { file, log, twice: flags['check-determinism'] }) }
+  }
+
+  /** The file of the log that its failure leaves; undefined if there can be none. */
+  #logOf(plan: Plan, shown: string | undefined): string | undefined {
+    const log = this.#names.log(plan, shown)
+    const problem = whyNotToBeWritten(log)
+    if (problem === undefined) return log
+    this.#options.output.complain(`no log of seed ${plan.seed} is left: ${log} cannot be written (${problem})`)
+    return undefined
   }
 
   /** Undefined if it could not be saved; the explanation is worth its time without the file, too. */

@@ -1,5 +1,5 @@
 /** The command line `loch simulate`, in this process: what it prints, writes and refuses. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -105,6 +105,7 @@ describe('loch simulate', () => {
     [['--seed', '1', '--save-plan', '/no/such/file'], '--save-plan', 'ENOENT'],
     [['--seed', '1', '--report', '/no/such/file'], '--report', 'ENOENT'],
     [['--seed', '1', '--log', '/no/such/file'], '--log', 'ENOENT'],
+    [['--seed', '1', '--log', '/dev/full'], '--log', 'ENOSPC'],
     [['--seeds', '2', '--log', 'x'], '--log', '--seed N'],
     [['--drop'], '--drop', 'Add --fork FILE'],
     [['--fork', 'x', '--drop'], '--fork', 'Add --at EVENT'],
@@ -242,6 +243,14 @@ describe('one run', () => {
     expect(await shown('plan')).toEqual(readPlan(readFileSync('plan-shortest.json', 'utf8')))
     expect(readFileSync('plan.json', 'utf8')).toBe(formatPlan(FAILING_PLAN))
     expect((await shown('verdict')).violation).toMatch(/stale-read|lost-commit|recovered from the log/)
+  })
+
+  test('names no log where there can be none', async () => {
+    mkdirSync('plan.loch')
+    const { code, stdout, stderr } = await simulate('--plan', planFile(FAILING_PLAN), '--no-shrink')
+    expect(code).toBe(1)
+    expect(stdout).not.toContain('npx loch replay')
+    expect(stderr).toBe('no log of seed 3 is left: plan.loch cannot be written (EISDIR)\n')
   })
 
   test('leaves its log where it is told to, one that can be decided again', async () => {

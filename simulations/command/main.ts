@@ -79,10 +79,11 @@ async function one({ flags, output, tally, report }: Task): Promise<number> {
   const savedPlan = flags['save-plan']
   if (savedPlan !== undefined) save('--save-plan', savedPlan, formatPlan(plan))
   const recorder = flags.report === undefined ? undefined : new Recorder(plan)
-  // Refused before the run, and not after it.
+  // Refused before the run, and not after it: a page, and a log when its header is written.
   if (flags.report !== undefined) save('--report', flags.report, '')
   const file = flags.log === undefined ? undefined : new LogFile('--log', flags.log)
   const log = file && new SimulationLog(plan, file.write)
+  file?.check()
   const beganMs = performance.now()
   const run = await runOne(plan, output, [recorder, log])
   const elapsedMs = performance.now() - beganMs

@@ -15,7 +15,7 @@ export type Reply = Result | Crash
 
 /** The process is of no use any more. */
 export interface Crash {
-  /** The error that nobody has caught, in words. */
+  /** The error that has ended it, in words. */
   readonly crash: string
 }
 

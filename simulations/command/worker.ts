@@ -4,6 +4,7 @@
  */
 import { crc32 } from 'node:zlib'
 import { useChecksum } from '../../events/checksum.ts'
+import { problemOf } from '../../runtime/errors.ts'
 import { Digest } from '../run/digest.ts'
 import { inWords, type Outcome, runPlan } from '../run/run.ts'
 import { runLogged } from './logged-run.ts'
@@ -16,7 +17,7 @@ process.on('disconnect', () => process.exit(0))
 /** A run that is logged ends with such an error as its violation, and is answered when its log is whole. */
 let isLogged = false
 process.on('uncaughtException', (error) => isLogged || reply({ crash: inWords(error) }))
-process.on('message', (job: Job) => void carryOut(job).then(reply))
+process.on('message', (job: Job) => void carryOut(job).then(reply, (error) => reply({ crash: problemOf(error) })))
 
 function reply(what: Reply): void {
   process.send?.(what)
