@@ -161,10 +161,10 @@ function build(sources) {
   process.stderr.write(` ${Math.round(performance.now() - begin)} ms\n`)
 }
 
-/** What builders left that were killed. */
+/** What builders left that were killed, and who ran mutations (simulations/command/process-laboratory.ts). */
 function removeUnfinished() {
   for (const name of readdirSync(root)) {
-    const pid = /^\.dist-(?:old-|guard-)?(\d+)$/.exec(name)?.[1]
+    const pid = /^\.dist-(?:old-|guard-|mutants-)?(\d+)$/.exec(name)?.[1]
     if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(root, name), { recursive: true, force: true })
   }
 }

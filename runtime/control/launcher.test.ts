@@ -101,6 +101,7 @@ describe('the launcher', () => {
   ])('clears up after a builder %s', async (_, builder) => {
     writeFileSync(join(root, '.dist-guard'), builder())
     mkdirSync(join(root, '.dist-4194400', 'runtime'), { recursive: true })
+    mkdirSync(join(root, '.dist-mutants-4194400', 'unmutated'), { recursive: true })
     expect(await loch()).toEqual({ said: 'hello', compiles: true })
     expect(leftovers()).toEqual([])
   })

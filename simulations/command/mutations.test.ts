@@ -1,6 +1,8 @@
 /** `loch simulate --mutations`: what it prints of results on paper, and that real errors in the compiled program are caught. */
 import { spawn } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import type { Mutation } from '../mutations/mutation.ts'
@@ -8,8 +10,10 @@ import { MUTATIONS } from '../mutations/mutations.ts'
 import type { Failure } from '../mutations/run-mutations.ts'
 import { GivenUp } from '../shrink/attempts.ts'
 import { main } from './main.ts'
+import { ProcessLaboratory } from './process-laboratory.ts'
 
 const launcher = fileURLToPath(new URL('../../bin/loch.mjs', import.meta.url))
+const repository = dirname(dirname(launcher))
 
 /** Seeds of all mutations but `missed` fail at once. */
 async function simulate(words: readonly string[], missed: readonly string[] = [], isStopped = false) {
@@ -88,6 +92,21 @@ const RUNS_WITHIN_MS = 600_000
 /** Few seeds show them, so a plan was kept for each. */
 const SHOWN = MUTATIONS.filter(({ plan }) => plan !== undefined).map(({ name }) => name)
 
+test('copies of the code that a killed process left are removed', () => {
+  const root = mkdtempSync(join(tmpdir(), 'loch-mutations-'))
+  try {
+    const [dead, alive] = [join(root, '.dist-mutants-4194305'), join(root, `.dist-mutants-${process.ppid}`)]
+    const folders = ['events', 'actors', 'runtime', 'simulations'].map((layer) => join(root, 'dist', layer))
+    for (const folder of [dead, alive, ...folders]) mkdirSync(folder, { recursive: true })
+    const laboratory = new ProcessLaboratory(join(root, 'dist'))
+    expect([existsSync(dead), existsSync(alive)]).toEqual([false, true])
+    laboratory.close()
+    expect(readdirSync(root).sort()).toEqual([`.dist-mutants-${process.ppid}`, 'dist'])
+  } finally {
+    rmSync(root, { recursive: true, force: true })
+  }
+})
+
 describe('the compiled program', { timeout: RUNS_WITHIN_MS }, () => {
   async function caught(names: readonly string[], seeds: number) {
     const words = [launcher, 'simulate', '--mutations', ...names, '--seeds', String(seeds), '--json']
@@ -106,6 +125,18 @@ describe('the compiled program', { timeout: RUNS_WITHIN_MS }, () => {
   test('catches what is caught within a few seeds', async () => {
     const results = await caught(QUICK, 100)
     expect(new Set(results.map(({ caughtBy }) => caughtBy)).size).toBeGreaterThan(2)
+  })
+
+  test('leaves no copies of the code when it is interrupted twice', async () => {
+    const child = spawn(process.execPath, [launcher, 'simulate', '--mutations'], { cwd: tmpdir(), stdio: 'ignore' })
+    const copies = join(repository, `.dist-mutants-${child.pid}`)
+    // One of the code as it is, and one that is mutated.
+    await expect.poll(() => existsSync(copies) && readdirSync(copies).length).toBeGreaterThan(1)
+    const code = new Promise((resolve) => child.once('close', resolve))
+    child.kill('SIGINT')
+    child.kill('SIGTERM')
+    expect(await code).toBe(130)
+    expect(existsSync(copies)).toBe(false)
   })
 
   test('catches by its plan what few seeds show', async () => {

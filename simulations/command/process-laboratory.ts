@@ -1,8 +1,9 @@
 /**
  * Runs mutated code in processes of its own: a copy of the compiled code for each mutation, beside it, so that packages are
- * found. The compiled code is copied at once, because a build may replace it while the mutations run.
+ * found. The compiled code is copied at once, because a build may replace it while the mutations run. The copies are removed when
+ * the process ends, and those of processes that were killed by the next one.
  */
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { compiledFile, edit, editsOf, type Mutation } from '../mutations/mutation.ts'
@@ -13,6 +14,8 @@ import type { StoppableLaboratory } from './mutations.ts'
 
 const WORKER = 'simulations/command/mutant-worker.js'
 const LAYERS = ['events', 'actors', 'runtime', 'simulations']
+/** With the process whose it is; the launcher (bin/loch.mjs) knows the name as well. */
+const SCRATCH = '.dist-mutants-'
 const UNMUTATED = 'unmutated'
 /** A process keeps what its runs leave behind, so it is replaced now and then. */
 const SEEDS_A_PROCESS = 200
@@ -27,7 +30,9 @@ export class ProcessLaboratory implements StoppableLaboratory {
   /** `dist`: the compiled code; if this is run from it, it need not be given. */
   constructor(dist = fileURLToPath(new URL('../..', import.meta.url))) {
     this.#plans = join(dist, '..', 'simulations')
-    this.#scratch = join(dist, '..', `.dist-mutants-${process.pid}`)
+    this.#scratch = join(dist, '..', `${SCRATCH}${process.pid}`)
+    removeUnfinished(join(dist, '..'))
+    process.on('exit', this.#abandon)
     copyCode(dist, join(this.#scratch, UNMUTATED))
   }
 
@@ -54,7 +59,13 @@ export class ProcessLaboratory implements StoppableLaboratory {
   }
 
   close(): void {
+    process.off('exit', this.#abandon)
     rmSync(this.#scratch, { recursive: true, force: true })
+  }
+
+  readonly #abandon = (): void => {
+    this.stop()
+    this.close()
   }
 
   async #inCode<A>(mutation: Mutation | undefined, work: (directory: string) => Promise<A>): Promise<A> {
@@ -85,6 +96,14 @@ export class ProcessLaboratory implements StoppableLaboratory {
       writeFileSync(path, edit(readFileSync(path, 'utf8'), one))
     }
     return directory
+  }
+}
+
+/** What others left that were killed. */
+function removeUnfinished(root: string): void {
+  for (const name of readdirSync(root)) {
+    const pid = name.startsWith(SCRATCH) ? name.slice(SCRATCH.length) : undefined
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(root, name), { recursive: true, force: true })
   }
 }
 
