@@ -145,6 +145,18 @@ describe('a recording', () => {
     expect(disks.at(-1)).toMatch(/disk/)
   })
 
+  test('has a band of a fault that an edit makes strike', async () => {
+    const events = Array.from({ length: cursor.log.length }, (_, place) => cursor.log.event(place))
+    const { source: actor, id } = events.find(({ kind, type }) => kind === 'took' && type === 'StartTerm')!
+    const fault = { kind: 'pause-zone', atMs: 0, zone: 1, forMs: 50 } as const
+    const plan: Plan = { ...PLAN, faults: [], edits: [{ kind: 'strike', actor, id, fault }], durationMs: 8_000 }
+    const recorder = new Recorder(plan)
+    const { faults } = recorder.shown(await runPlan(plan, recorder), '', '')
+    expect(faults).toMatchObject([{ zone: 'zone-2', text: 'pause-zone zone-2 for 50 ms' }])
+    expect(faults[0]!.fromMs).toBeGreaterThan(0)
+    expect(faults[0]!.untilMs).toBeCloseTo(faults[0]!.fromMs + 50)
+  })
+
   test('cuts what is long so that a change of its end still shows', () => {
     const [left, right] = ['a', 'b'].map((end) => cutForDisplay({ problem: 'x'.repeat(5_000) + end })['problem']!)
     expect(left).not.toBe(right)

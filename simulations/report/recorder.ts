@@ -6,6 +6,7 @@ import { cutForDisplay } from '../../runtime/replay/page/fields.ts'
 import type { FaultBand, Line, Shown, ShownMessage, StateChange } from '../../runtime/replay/page/shown.ts'
 import { Thinned } from '../../runtime/replay/page/thinned.ts'
 import type { SimCluster } from '../cluster/sim-cluster.ts'
+import type { Fault } from '../faults/fault.ts'
 import { describeFault, describePlan } from '../plan/describe.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { RunEvent, RunEventKind, RunObserver } from '../run/observer.ts'
@@ -32,6 +33,7 @@ export class Recorder implements RunObserver {
   #lastSnapshot: Snapshot = new Map()
   #lastLookMs = Number.NEGATIVE_INFINITY
   #nowMs = 0
+  readonly #struck: Fault[] = []
   #healedAtMs = Number.POSITIVE_INFINITY
 
   constructor(plan: Plan) {
@@ -41,6 +43,7 @@ export class Recorder implements RunObserver {
 
   observe(event: RunEvent): void {
     if (event.kind === 'heal') this.#healedAtMs = event.atMs
+    if (event.kind === 'fault') this.#struck.push({ ...(JSON.parse(event.text) as Fault), atMs: event.atMs })
     if (event.kind === 'forwarded') this.#message(event)
     else if (SHOWN.includes(event.kind) && !REPORTS_OF_THE_WORLD.includes(event.lane)) {
       listOf(this.#events, event.kind, EVENTS_A_KIND_MAX).add(event)
@@ -95,16 +98,14 @@ export class Recorder implements RunObserver {
     this.#states.push({ atMs: this.#nowMs, changes: Object.fromEntries(shown) })
   }
 
-  /** Those that have struck. All end when the world heals. */
+  /** Of faults that have struck, be they of the plan or of its edits. All end when the world heals. */
   #bands(endMs: number): readonly FaultBand[] {
-    const { faults, zones, durationMs } = this.#plan
-    return faults
-      .filter(({ atMs }) => atMs < Math.min(durationMs, endMs))
-      .map((fault) => {
-        const untilMs = Math.min(this.#healedAtMs, endMs, fault.atMs + ('forMs' in fault ? fault.forMs : 0))
-        const band = { fromMs: fault.atMs, untilMs, text: describeFault(fault, zones) }
-        return 'zone' in fault ? { ...band, zone: `zone-${(fault.zone % zones) + 1}` } : band
-      })
+    const { zones } = this.#plan
+    return this.#struck.map((fault) => {
+      const untilMs = Math.min(this.#healedAtMs, endMs, fault.atMs + ('forMs' in fault ? fault.forMs : 0))
+      const band = { fromMs: fault.atMs, untilMs, text: describeFault(fault, zones) }
+      return 'zone' in fault ? { ...band, zone: `zone-${(fault.zone % zones) + 1}` } : band
+    })
   }
 }
 
