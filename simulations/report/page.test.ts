@@ -2,7 +2,7 @@
 import { crc32 } from 'node:zlib'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { useChecksum } from '../../events/checksum.ts'
-import { RunLogEncoder } from '../../events/run-log.ts'
+import { type RunEvent, RunLogEncoder } from '../../events/run-log.ts'
 import type { Cursor } from '../../runtime/replay/cursor.ts'
 import { cutForDisplay } from '../../runtime/replay/page/fields.ts'
 import { shownOf } from '../../runtime/replay/page/from-log.ts'
@@ -18,6 +18,7 @@ import { runPlan } from '../run/run.ts'
 import { Recorder } from './recorder.ts'
 import { SimulationLog } from './simulation-log.ts'
 import { changesBetween } from './snapshot.ts'
+import { StateHistory } from './state-history.ts'
 
 useChecksum((bytes, before) => crc32(bytes, before))
 
@@ -120,15 +121,39 @@ describe('a recording', () => {
       expect(recording.events.map((event) => event.kind)).toContain(kind)
     }
     expect(recording.messages.length).toBeGreaterThan(100)
-    expect(recording.messagesSeen).toBeGreaterThan(recording.messages.length)
+    expect(recording.messages).toHaveLength(recording.messagesSeen)
     const actors = new Set(recording.states.flatMap(({ changes }) => Object.keys(changes)))
     for (const actor of ['zone-1/safekeeper', 'zone-1/process', 'zone-2/zone.zone-2']) expect(actors).toContain(actor)
     expect([...actors].some((actor) => /timeline/.test(actor))).toBe(true)
   })
 
-  test('looks at states no oftener than every 50 ms, and only if one changed', () => {
-    const gaps = recording.states.slice(1, -1).map(({ atMs }, at) => atMs - recording.states[at]!.atMs)
-    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(50)
+  test('has all states that an actor was in, each at the moment at which it came to it', () => {
+    const { log } = cursor
+    const events = Array.from({ length: log.length }, (_, place) => log.event(place))
+    const moments = events.map((_, place) => events[place]!.at - log.header.startedAt)
+    const isOfTheWorld = ({ kind }: RunEvent) => ['message', 'note', 'fault'].includes(kind)
+    const keyOf = (source: string) => source.split('@').reverse().join('/')
+    const actors = new Set(events.flatMap(({ kind, source }) => (kind === 'began' ? [source] : [])))
+    for (const actor of [...actors].filter((one) => !one.startsWith('safekeeper.'))) {
+      const steps = recording.states.flatMap(({ atMs, changes }) => {
+        const state = changes[keyOf(actor)]?.['state']
+        return state === undefined ? [] : [{ atMs, state }]
+      })
+      const heard = events.flatMap(({ source, state }, place) => (source === actor ? [{ place, state }] : []))
+      const known = heard.filter(({ state }, at) => state !== heard[at - 1]?.state)
+      for (const { place, state } of known) {
+        // Not as the actor's clock tells it.
+        const before = moments[events.findLastIndex((event, other) => other < place && isOfTheWorld(event))]!
+        const after = moments[events.findIndex((event, other) => other > place && isOfTheWorld(event))]!
+        const isThen = ({ atMs }: { readonly atMs: number }) => atMs >= before && atMs < after + 0.1
+        expect(steps.filter(isThen).map((step) => step.state)).toContain(state)
+      }
+    }
+  })
+
+  test('has changes only, and each at a moment of its own', () => {
+    const gaps = recording.states.slice(1).map(({ atMs }, at) => atMs - recording.states[at]!.atMs)
+    expect(Math.min(...gaps)).toBeGreaterThan(0)
     const state = { state: 'up' }
     expect(changesBetween(new Map([['a', state]]), new Map([['a', { ...state }]]))).toBeUndefined()
     expect(changesBetween(new Map([['a', state]]), new Map([['b', state]]))).toEqual({ a: null, b: state })
@@ -164,6 +189,33 @@ describe('a recording', () => {
     expect(
       changesBetween(new Map([['a', { x: `${'y'.repeat(400)}1` }]]), new Map([['a', { x: `${'y'.repeat(400)}2` }]])),
     ).toBeDefined()
+  })
+
+  test('of states is bounded, and loses none that lasts, nor the last values', () => {
+    const history = new StateHistory(100)
+    const states = ['a', 'b', 'c', 'd']
+    for (let at = 0; at < 20_000; at++) {
+      const state = { state: states[Math.floor(at / 5_000)]!, queued: String(at) }
+      history.add(at, { 'zone-1/x': state, [`zone-1/${at % 2}`]: { state: 'up', at: String(at) } })
+    }
+    const { changes } = history
+    expect(changes.length).toBeLessThanOrEqual(100)
+    expect(changes.length).toBeGreaterThan(30)
+    const shown = changes.map((change) => change.changes['zone-1/x']?.['state'])
+    expect(shown.filter((state, at) => state !== shown[at - 1])).toEqual(states)
+    const last = Object.assign({}, ...changes.map((change) => change.changes))
+    expect(last).toEqual({
+      'zone-1/x': { state: 'd', queued: '19999' },
+      'zone-1/0': { state: 'up', at: '19998' },
+      'zone-1/1': { state: 'up', at: '19999' },
+    })
+  })
+
+  test('of states that are left all at once is bounded as well', () => {
+    const history = new StateHistory(10)
+    for (let at = 0; at < 1_000; at++) history.add(at * 500, { x: { state: String(at) } })
+    expect(history.changes.length).toBeLessThanOrEqual(10)
+    expect(history.changes.at(-1)!.changes).toEqual({ x: { state: '999' } })
   })
 
   test('is bounded, and what is left is spread over the whole time', () => {

@@ -2,43 +2,43 @@
  * Keeps of one run what a page can show of it: events, messages between zones, and the states of all actors whenever they
  * change. Everything is bounded, by leaving out evenly, so that a long run makes a page that can still be opened.
  */
-import { cutForDisplay } from '../../runtime/replay/page/fields.ts'
-import type { FaultBand, Line, Shown, ShownMessage, StateChange } from '../../runtime/replay/page/shown.ts'
+import type { FaultBand, Line, Shown, ShownMessage } from '../../runtime/replay/page/shown.ts'
 import { Thinned } from '../../runtime/replay/page/thinned.ts'
+import type { Recorder as ActorRecorder } from '../../runtime/system/ports.ts'
 import type { SimCluster } from '../cluster/sim-cluster.ts'
 import type { Fault } from '../faults/fault.ts'
 import { describeFault, describePlan } from '../plan/describe.ts'
 import type { Plan } from '../plan/plan.ts'
-import type { RunEvent, RunEventKind, RunObserver } from '../run/observer.ts'
+import { EPOCH_MS, type RunEvent, type RunEventKind, type RunObserver } from '../run/observer.ts'
 import type { Outcome } from '../run/run.ts'
-import { changesBetween, type Snapshot, snapshotOf } from './snapshot.ts'
+import { StateWatch } from './state-watch.ts'
 
-const SNAPSHOT_INTERVAL_MS = 50
-/** Beyond this, the interval grows with the length of the plan. */
-const SNAPSHOTS_MAX = 3_000
 const EVENTS_A_KIND_MAX = 2_000
 /** Of messages with alike subjects; rare ones are kept whole. */
-const MESSAGES_A_SUBJECT_MAX = 300
+const MESSAGES_A_SUBJECT_MAX = 1_000
 const SHOWN: readonly RunEventKind[] = ['heal', 'report', 'serving', 'acknowledged', 'lost']
 /** Reported beside events of their own. */
 const REPORTS_OF_THE_WORLD = ['FAULT', 'WORLD']
 
 export class Recorder implements RunObserver {
   readonly #plan: Plan
-  readonly #intervalMs: number
   readonly #events = new Map<RunEventKind, Thinned<RunEvent>>()
   readonly #messages = new Map<string, Thinned<ShownMessage>>()
-  readonly #states: StateChange[] = []
+  readonly #states = new StateWatch()
   #cluster: SimCluster | undefined
-  #lastSnapshot: Snapshot = new Map()
-  #lastLookMs = Number.NEGATIVE_INFINITY
-  #nowMs = 0
   readonly #struck: Fault[] = []
   #healedAtMs = Number.POSITIVE_INFINITY
 
   constructor(plan: Plan) {
     this.#plan = plan
-    this.#intervalMs = Math.max(SNAPSHOT_INTERVAL_MS, plan.durationMs / SNAPSHOTS_MAX)
+  }
+
+  begins(nowMs: () => number): void {
+    this.#states.begins(() => nowMs() - EPOCH_MS)
+  }
+
+  recorderOf(zone: string): ActorRecorder {
+    return this.#states.recorderOf(zone)
   }
 
   observe(event: RunEvent): void {
@@ -52,15 +52,13 @@ export class Recorder implements RunObserver {
 
   stepped(cluster: SimCluster, atMs: number): void {
     this.#cluster = cluster
-    this.#nowMs = atMs
-    if (atMs - this.#lastLookMs < this.#intervalMs) return
-    this.#lastLookMs = atMs
-    this.#look(cluster)
+    this.#states.stepped(cluster, atMs)
   }
 
   /** Of a run that has ended. */
   shown({ violation, simulatedMs, commits, servings, steps }: Outcome, digest: string, command: string): Shown {
-    if (this.#cluster !== undefined) this.#look(this.#cluster)
+    if (this.#cluster !== undefined) this.#states.end(this.#cluster)
+    const { changes } = this.#states
     const plan = this.#plan
     const messages = [...this.#messages.values()]
     const zones = Array.from({ length: plan.zones }, (_, at) => `zone-${at + 1}`)
@@ -70,13 +68,13 @@ export class Recorder implements RunObserver {
       problem: violation ?? '',
       about: describePlan(plan),
       details: [command, `${commits} commits`, `${servings} servings`, `${steps} events`, `digest ${digest}`],
-      endMs: simulatedMs,
+      endMs: Math.max(simulatedMs, changes.at(-1)?.atMs ?? 0),
       zones,
       faults: this.#bands(simulatedMs),
       events: byTime([...this.#events.values()].flatMap(({ kept }) => kept)),
       messages: byTime(messages.flatMap(({ kept }) => kept)),
       messagesSeen: messages.reduce((sum, { seen }) => sum + seen, 0),
-      states: this.#states,
+      states: changes,
       dashed: 'archived',
       charts: chartsOf(zones),
     }
@@ -87,15 +85,6 @@ export class Recorder implements RunObserver {
     if (from === undefined || receiver === undefined || from === receiver) return
     const message = { atMs, from, to: receiver, subject: text, bytes }
     listOf(this.#messages, alike(text), MESSAGES_A_SUBJECT_MAX).add(message)
-  }
-
-  #look(cluster: SimCluster): void {
-    const snapshot = snapshotOf(cluster)
-    const changes = changesBetween(this.#lastSnapshot, snapshot)
-    this.#lastSnapshot = snapshot
-    if (changes === undefined) return
-    const shown = Object.entries(changes).map(([actor, state]) => [actor, state && cutForDisplay(state)] as const)
-    this.#states.push({ atMs: this.#nowMs, changes: Object.fromEntries(shown) })
   }
 
   /** Of faults that have struck, be they of the plan or of its edits. All end when the world heals. */

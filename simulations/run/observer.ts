@@ -60,14 +60,16 @@ export interface RunObserver {
   stepped?(cluster: SimCluster, atMs: number): void
 }
 
-/** Several observers as one; at most one of them may want to record. */
+/** Several observers as one. */
 export function together(observers: readonly RunObserver[]): RunObserver {
-  const recording = observers.find(({ recorderOf }) => recorderOf !== undefined)
+  const recording = observers.filter(({ recorderOf }) => recorderOf !== undefined)
   return {
     begins: (nowMs) => {
       for (const observer of observers) observer.begins?.(nowMs)
     },
-    ...(recording === undefined ? {} : { recorderOf: (host: string) => recording.recorderOf!(host) }),
+    ...(recording.length === 0
+      ? {}
+      : { recorderOf: (host: string) => allOf(recording.map((one) => one.recorderOf!(host))) }),
     observe: (event) => {
       for (const observer of observers) observer.observe(event)
     },
@@ -76,6 +78,23 @@ export function together(observers: readonly RunObserver[]): RunObserver {
     },
     stepped: (cluster, atMs) => {
       for (const observer of observers) observer.stepped?.(cluster, atMs)
+    },
+  }
+}
+
+function allOf(recorders: readonly Recorder[]): Recorder {
+  return {
+    began: (...what) => {
+      for (const one of recorders) one.began(...what)
+    },
+    took: (...what) => {
+      for (const one of recorders) one.took(...what)
+    },
+    folded: (...what) => {
+      for (const one of recorders) one.folded(...what)
+    },
+    noted: (...what) => {
+      for (const one of recorders) one.noted(...what)
     },
   }
 }
