@@ -69,7 +69,7 @@ export function count<T extends number | undefined>(
     help,
     initial,
     parse: (value, flag) => {
-      const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN
+      const number = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN
       if (number >= minimum && number <= maximum) return number
       throw bad(flag, value, 'this number cannot be used', `Write a whole number from ${minimum} to ${maximum}.`)
     },

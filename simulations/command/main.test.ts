@@ -13,8 +13,10 @@ import { generatePlan } from '../plan/generate.ts'
 import type { Plan } from '../plan/plan.ts'
 import { formatPlan, readPlan } from '../plan/read.ts'
 import { runPlan } from '../run/run.ts'
+import { parseFlags } from './flags.ts'
 import { runLogged } from './logged-run.ts'
 import { main } from './main.ts'
+import { plansFor } from './plans.ts'
 import type { Runner } from './runner.ts'
 import { FAILING_PLAN, FAULTED_PLAN, LOST_PLAN } from './testing/failing-plan.ts'
 
@@ -91,6 +93,7 @@ describe('loch simulate', () => {
     [['--sed', '1'], '--sed', 'Did you mean --seed?'],
     [['--seed'], '--seed', 'the value is missing'],
     [['--seed', '-1'], '--seed', ''],
+    [['--seed', '9007199254740992'], '--seed', 'to 9007199254740991'],
     [['--seeds', '0'], '--seeds', 'from 1 to'],
     [['--for', '10'], '--for', '30s, 10m or 2h'],
     [['--for', '0s'], '--for', '30s, 10m or 2h'],
@@ -150,6 +153,14 @@ describe('loch simulate', () => {
 })
 
 describe('one run', () => {
+  test('may be of the largest seed, after which there is none', async () => {
+    const plan = (...words: readonly string[]) => plansFor(parseFlags(words).flags, () => 0)
+    const seed = '9007199254740991'
+    expect(plan('--seed', seed)()).toEqual(generatePlan(Number.MAX_SAFE_INTEGER))
+    const next = plan('--seed', seed, '--seeds', '3')
+    expect([next()?.seed, next()]).toEqual([Number.MAX_SAFE_INTEGER, undefined])
+  })
+
   test('may be that of a kept plan, with the words about it', async () => {
     const kept = { found: 'in a test', about: 'nothing', plan: SHORT }
     writeFileSync(file('kept.json'), JSON.stringify(kept))
@@ -276,6 +287,7 @@ describe('one run', () => {
     ])
     const good = await simulate('--plan', planFile(SHORT), '--json')
     expect(JSON.parse(good.stdout)).toMatchObject({ seeds: 1, failures: [], committedShare: 1 })
+    expect(JSON.parse(good.stdout).simulatedSecondsPerCpuSecond).toBeGreaterThan(0)
   })
 })
 

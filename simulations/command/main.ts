@@ -7,22 +7,19 @@ import { availableParallelism } from 'node:os'
 import { commandHelp } from '../../runtime/control/arguments.ts'
 import { explainError } from '../../runtime/control/cli.ts'
 import { type Output, standardOutput } from '../../runtime/control/output.ts'
-import { pageOf } from '../../runtime/replay/page/page.ts'
 import { generatePlan } from '../plan/generate.ts'
 import { formatPlan } from '../plan/read.ts'
-import { Recorder } from '../report/recorder.ts'
-import { SimulationLog } from '../report/simulation-log.ts'
 import { Campaign } from './campaign.ts'
 import { type LogRun, logInProcess } from './failure-logs.ts'
 import { FailureReport } from './failure-report.ts'
-import { commandsFor } from './failure-text.ts'
-import { LogFile, loadPlan, save } from './files.ts'
+import { loadPlan, save } from './files.ts'
 import { declaration, isOfOneRun, parseFlags, type SimulateFlags } from './flags.ts'
 import { forkedPlan } from './fork-plan.ts'
 import { type StoppableLaboratory, showMutations } from './mutations.ts'
-import { describeOutcome, runOne } from './one-run.ts'
+import { describeOutcome } from './one-run.ts'
 import { plansFor } from './plans.ts'
 import { ProcessLaboratory } from './process-laboratory.ts'
+import { runRecorded } from './recorded-run.ts'
 import { OnceRunner, type Runner, TwiceRunner } from './runner.ts'
 import { onSignal } from './signals.ts'
 import { describeSummary, describeUnreached, Tally } from './tally.ts'
@@ -78,26 +75,13 @@ async function one({ flags, output, tally, report }: Task): Promise<number> {
   const plan = flags.plan === undefined ? generatePlan(flags.seed!) : loadPlan(flags.plan)
   const savedPlan = flags['save-plan']
   if (savedPlan !== undefined) save('--save-plan', savedPlan, formatPlan(plan))
-  const recorder = flags.report === undefined ? undefined : new Recorder(plan)
-  // Refused before the run, and not after it: a page, and a log when its header is written.
-  if (flags.report !== undefined) save('--report', flags.report, '')
-  const file = flags.log === undefined ? undefined : new LogFile('--log', flags.log)
-  const log = file && new SimulationLog(plan, file.write)
-  file?.check()
-  const beganMs = performance.now()
-  const run = await runOne(plan, output, [recorder, log])
-  const elapsedMs = performance.now() - beganMs
-  log?.end(run.outcome)
-  file?.close()
-  const { violation } = run.outcome
-  if (flags.report !== undefined) {
-    const command = commandsFor(plan, { file: flags.plan, log: undefined, twice: false })[0]!
-    save('--report', flags.report, pageOf(recorder!.shown(run.outcome, run.digest, command)))
-  }
+  const run = await runRecorded(plan, flags, output)
+  const { outcome, cpuMs, elapsedMs } = run
+  const { violation } = outcome
   if (!output.json) output.text(`\n${describeOutcome(run, elapsedMs)}\n\n`)
   const takeSignalsBack = onSignal(() => report.hurry())
   report.showProgress(() => elapsedMs)
-  report.judged(plan, violation === undefined ? { outcome: run.outcome } : { outcome: run.outcome, violation })
+  report.judged(plan, violation === undefined ? { outcome, cpuMs } : { outcome, cpuMs, violation })
   await report.end()
   takeSignalsBack()
   if (output.json) output.line(JSON.stringify(tally.summary(elapsedMs)))

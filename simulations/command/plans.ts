@@ -13,7 +13,12 @@ export function plansFor(flags: SimulateFlags, elapsedMs: () => number): () => P
   const first = seed ?? Date.now()
   let begun = 0
   return () => {
-    if (begun >= most || elapsedMs() >= (flags.for ?? Number.POSITIVE_INFINITY)) return undefined
+    if (
+      begun >= most ||
+      first + begun > Number.MAX_SAFE_INTEGER ||
+      elapsedMs() >= (flags.for ?? Number.POSITIVE_INFINITY)
+    )
+      return undefined
     begun++
     return plan ?? generatePlan(first + begun - 1)
   }
