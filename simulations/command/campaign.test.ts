@@ -13,7 +13,7 @@ import { FailureReport } from './failure-report.ts'
 import { commandsFor, describePlanOf, describeViolation } from './failure-text.ts'
 import { parseFlags } from './flags.ts'
 import { differenceOf, OnceRunner, type Runner, TwiceRunner, type Verdict } from './runner.ts'
-import { describeSummary, describeUnreached, Tally } from './tally.ts'
+import { describeSummary, describeUnreached, summaryWithin, Tally } from './tally.ts'
 import type { Result } from './worker-messages.ts'
 import { WorkerProcess } from './worker-process.ts'
 
@@ -168,6 +168,11 @@ describe('a tally', () => {
       '3 seeds in 10 s · 6 simulated s/s · 200 events/s · 5 commits · 2 failovers · 33 % committed · 33 % changed term · ' +
         `${PROBES.length - 1} probes never reached · 1 failure`,
     )
+    const brief = `1 failed · 3 seeds · 10 s · 6 s/s · commits 33 % · terms 33 % · probes ${PROBES.length - 1}`
+    expect([summaryWithin(79, summary), summaryWithin(500, summary)]).toEqual([brief, describeSummary(summary)])
+    // After hours on many cores, on a terminal of 80 columns.
+    const long = { ...summary, seeds: 100_000, elapsedSeconds: 9_999, committedShare: 1 }
+    expect(summaryWithin(79, long).slice(0, 79)).toMatch(/^1 failed · .* · terms 33 % · /)
     expect(summary.probesNeverReached).toEqual(PROBES.filter((probe) => probe !== 'a term changed'))
     expect(describeUnreached(summary)).toMatch(/^never reached: .*a writer was fenced · .*\n$/)
     expect(new Tally().summary(0)).toMatchObject({ seeds: 0, committedShare: 0, eventsPerSecond: 0 })

@@ -14,7 +14,7 @@ import { Findings } from './findings.ts'
 import type { SimulateFlags } from './flags.ts'
 import { ProgressLine } from './progress-line.ts'
 import type { Runner, Verdict } from './runner.ts'
-import { describeSummary, type Failure, type Tally } from './tally.ts'
+import { type Failure, summaryWithin, type Tally } from './tally.ts'
 
 export interface FailureReportOptions {
   readonly flags: SimulateFlags
@@ -48,7 +48,7 @@ export class FailureReport {
       isTerminal: process.stderr.isTTY === true,
       columns: process.stderr.columns ?? 80,
       write: (text) => process.stderr.write(text),
-      line: () => this.#findings.progress ?? describeSummary(this.#options.tally.summary(elapsedMs())),
+      line: (room) => this.#findings.progress ?? summaryWithin(room, this.#options.tally.summary(elapsedMs())),
     })
   }
 

@@ -26,6 +26,17 @@ describe('the line of progress', () => {
     expect(written.slice(2)).toEqual(['\r\u001b[2K', '\r\u001b[2K'])
   })
 
+  test('knows how much room there is', () => {
+    const rooms: number[] = []
+    for (const isTerminal of [true, false]) {
+      const options = { isTerminal, columns: 80, write: () => {}, line: (room: number) => `${rooms.push(room)}` }
+      const shown = new ProgressLine(options)
+      shown.show()
+      shown.stop()
+    }
+    expect(rooms).toEqual([79, Number.POSITIVE_INFINITY])
+  })
+
   test('is printed every ten seconds elsewhere', () => {
     const { written, shown } = progress(false)
     vi.advanceTimersByTime(9_999)

@@ -7,7 +7,8 @@ export interface ProgressOptions {
   /** Of the terminal. */
   readonly columns: number
   readonly write: (text: string) => void
-  readonly line: () => string
+  /** In so many characters if possible: what is more is cut off. */
+  readonly line: (room: number) => string
 }
 
 const REWRITE_INTERVAL_MS = 250
@@ -26,7 +27,8 @@ export class ProgressLine {
   show(): void {
     const { isTerminal, columns, write, line } = this.#options
     // A line that wraps cannot be rewritten.
-    write(isTerminal ? `${CLEAR_LINE}${line().slice(0, columns - 1)}` : `${line()}\n`)
+    const room = isTerminal ? columns - 1 : Number.POSITIVE_INFINITY
+    write(isTerminal ? `${CLEAR_LINE}${line(room).slice(0, room)}` : `${line(room)}\n`)
   }
 
   /** Makes room for something that stays. */

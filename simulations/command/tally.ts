@@ -106,11 +106,30 @@ export function describeUnreached({ seeds, probesNeverReached }: Summary): strin
   return seeds === 0 || probesNeverReached.length === 0 ? '' : `never reached: ${probesNeverReached.join(' · ')}\n`
 }
 
+/** The line for people, or where there is no room for it what matters most of it, first that which must not be cut off. */
+export function summaryWithin(room: number, summary: Summary): string {
+  const whole = describeSummary(summary)
+  if (whole.length <= room) return whole
+  const { seeds, elapsedSeconds, simulatedSecondsPerSecond, probesNeverReached, failures } = summary
+  return [
+    `${failures.length} failed`,
+    `${seeds} seeds`,
+    `${Math.round(elapsedSeconds)} s`,
+    `${Math.round(simulatedSecondsPerSecond)} s/s`,
+    `commits ${percent(summary.committedShare)}`,
+    `terms ${percent(summary.changedTermShare)}`,
+    `probes ${probesNeverReached.length}`,
+  ].join(' · ')
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`
+}
+
 /** One line for people. */
 export function describeSummary(summary: Summary): string {
   const { seeds, elapsedSeconds, simulatedSecondsPerSecond, eventsPerSecond, commits, failovers } = summary
   const { probesNeverReached, failures } = summary
-  const percent = (share: number) => `${Math.round(share * 100)} %`
   return [
     `${seeds} ${seeds === 1 ? 'seed' : 'seeds'} in ${Math.round(elapsedSeconds)} s`,
     `${Math.round(simulatedSecondsPerSecond)} simulated s/s`,
