@@ -146,7 +146,7 @@ describe('loch simulate', () => {
     })
     writeFileSync(file('plan.json'), '{"version": 99}')
     expect(await simulate('--plan', file('plan.json'))).toMatchObject({
-      code: 1,
+      code: 2,
       stderr: expect.stringContaining('a newer Loch wrote this plan (99)'),
     })
   })

@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os'
 import { commandHelp } from '../../runtime/control/arguments.ts'
 import { explainError } from '../../runtime/control/cli.ts'
 import { type Output, standardOutput } from '../../runtime/control/output.ts'
+import { FormatTooNew } from '../../runtime/errors.ts'
 import { generatePlan } from '../plan/generate.ts'
 import { formatPlan } from '../plan/read.ts'
 import { Campaign } from './campaign.ts'
@@ -25,6 +26,7 @@ import { onSignal } from './signals.ts'
 import { describeSummary, describeUnreached, Tally } from './tally.ts'
 
 const EXIT_FAILED = 1
+const EXIT_NOT_UNDERSTOOD = 2
 
 export interface MainOptions {
   readonly makeOutput?: (json: boolean) => Output
@@ -59,7 +61,9 @@ export async function main(
     const task = { flags, output, tally, report, makeRunner: makeOne }
     return isOfOneRun(flags) ? await one(task) : await many(task)
   } catch (error) {
-    return explainError(error, output)
+    const code = explainError(error, output)
+    // A plan or a log of a newer Loch is no failure that was found.
+    return error instanceof FormatTooNew ? EXIT_NOT_UNDERSTOOD : code
   }
 }
 
