@@ -49,7 +49,7 @@ describe('an explanation', () => {
     const explanation = await new Explainer(needed, () => {}).explain(plan, VIOLATION)
     expect(explanation).toMatchObject({ plan: { edits }, cause: 'unknown' })
     const told = describeExplanation(new Tally().add(plan, { violation: VIOLATION }, [])!, explanation, undefined)
-    expect(told).toContain(' cause:\n  not looked for: when the faults of edits strike')
+    expect(told).toContain(' cause:\n  not looked for: its faults are edited')
   })
 
   test('says if the failure does not come back', async () => {

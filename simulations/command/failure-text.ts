@@ -1,6 +1,6 @@
 /** A failure as people see it: what was violated, what had happened before, and which commands show it again. */
 import { describeFault, describeFaults, describePlan, moment } from '../plan/describe.ts'
-import { hasStrikes, type Plan } from '../plan/plan.ts'
+import { editsFaults, type Plan } from '../plan/plan.ts'
 import type { Explanation } from './explain.ts'
 import type { Failure } from './tally.ts'
 
@@ -72,10 +72,10 @@ function planLines(plan: Plan): readonly string[] {
   ]
 }
 
-const OF_STRIKES = 'not looked for: when the faults of edits strike is not known before it is run'
+const OF_EDITED = 'not looked for: its faults are edited'
 
 function causeLines({ plan, cause }: Explanation): readonly string[] {
-  if (cause === 'unknown') return hasStrikes(plan) ? [' cause:', `  ${OF_STRIKES}`] : []
+  if (cause === 'unknown') return editsFaults(plan) ? [' cause:', `  ${OF_EDITED}`] : []
   if (cause === 'no-fault-needed') return [' cause:', '  it fails without any fault']
   if (cause === 'never-saved')
     return [' cause:', '  healed at any of the moments tried, it fails in this way or another']

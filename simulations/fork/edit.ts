@@ -27,6 +27,10 @@ export type Edit =
   | (AtIntake & { readonly kind: 'insert'; readonly event: Fields & { readonly type: string } })
   /** A fault strikes just when it is taken; its `atMs` does not count. */
   | (AtIntake & { readonly kind: 'strike'; readonly fault: Fault })
+  /** This fault of the plan does not strike. It stays in the plan, or the draws of what comes before it would be others. */
+  | { readonly kind: 'spare'; readonly fault: Fault }
+  /** One more strikes, at its moment. */
+  | { readonly kind: 'add'; readonly fault: Fault }
   /** The server of the bus passes all messages on but this one: the `number`-th, from 1, of these clients and this subject. */
   | {
       readonly kind: 'lose'
@@ -36,7 +40,7 @@ export type Edit =
       readonly number: number
     }
 
-export const EDIT_KINDS = ['drop', 'change', 'insert', 'strike', 'lose'] as const
+export const EDIT_KINDS = ['drop', 'change', 'insert', 'strike', 'spare', 'add', 'lose'] as const
 
 /** Why an actor could not be told this; undefined if it could. */
 export function whyNotToBeTold(actor: string, event: Fields): string | undefined {
@@ -57,6 +61,7 @@ export function whyNotToBeChanged(fields: Fields): string | undefined {
 const NO_TIME = 'a message has no time of its own: it is taken when its turn comes'
 
 export function describeEdit(edit: Edit): string {
+  if (edit.kind === 'spare' || edit.kind === 'add') return `${edit.kind} ${JSON.stringify(edit.fault)}`
   if (edit.kind === 'lose') return `lose message ${edit.number} on ${edit.subject} from ${edit.from} to ${edit.to}`
   const where = `${edit.kind === 'insert' || edit.kind === 'strike' ? 'before ' : ''}${edit.id} at ${edit.actor}`
   if (edit.kind === 'change') return `change ${where}: ${JSON.stringify(edit.fields)}`

@@ -6,8 +6,10 @@ import type { ActorEvent } from '../../events/envelope.ts'
 import type { Edited } from '../../runtime/system/ports.ts'
 import type { Fault } from '../faults/fault.ts'
 import { changed, describeEdit, type Edit } from './edit.ts'
+import { isSameFault } from './same-fault.ts'
 
-type AtIntake = Exclude<Edit, { readonly kind: 'lose' }>
+type AtIntake = Extract<Edit, { readonly actor: string }>
+type OfFault = Extract<Edit, { readonly kind: 'spare' | 'add' }>
 
 export class Edits {
   readonly #edits: readonly Edit[]
@@ -35,7 +37,7 @@ export class Edits {
     const name = `${actor}@${host}`
     let edited: Edited | undefined
     for (const edit of this.#edits) {
-      if (edit.kind === 'lose' || edit.actor !== name || edit.id !== id) continue
+      if (!('actor' in edit) || edit.actor !== name || edit.id !== id) continue
       // What could not be handled is taken once more; what stands before it, and what strikes, does so once.
       const isFirst = !this.#done.has(edit)
       if (edit.kind !== 'strike' || (isFirst && this.strike(edit.fault))) this.#done.add(edit)
@@ -55,6 +57,29 @@ export class Edits {
       case 'strike':
         return edited
     }
+  }
+
+  /** Whether this fault of the plan, whose moment has come, shall not strike. */
+  spares(fault: Fault): boolean {
+    return this.#finds('spare', fault)
+  }
+
+  /** Faults beside those of the plan. */
+  get added(): readonly Fault[] {
+    return this.#edits.flatMap((edit) => (edit.kind === 'add' ? [edit.fault] : []))
+  }
+
+  /** The moment of one that was added has come. */
+  struck(fault: Fault): void {
+    this.#finds('add', fault)
+  }
+
+  #finds(kind: OfFault['kind'], fault: Fault): boolean {
+    const found = this.#edits.find((edit) => {
+      return edit.kind === kind && isSameFault(edit.fault, fault) && !this.#done.has(edit)
+    })
+    if (found !== undefined) this.#done.add(found)
+    return found !== undefined
   }
 
   /** Whether the server is about to pass on a message that shall be lost. */

@@ -1,14 +1,15 @@
 /**
- * What a fork does with faults. They stand in the plan by their moments, so that one can be dropped, changed and added there;
- * before what an actor takes, which has no moment that could be told beforehand, one is an edit.
+ * What a fork does with faults: one of the plan is spared, one is added, and to change one is both. One that is put before what an
+ * actor takes strikes when that is taken, at whatever moment.
  */
 import { BadArgument } from '../../runtime/errors.ts'
 import type { RunLog } from '../../runtime/replay/open-log.ts'
 import { tellsTime } from '../../runtime/replay/places.ts'
 import type { Fault } from '../faults/fault.ts'
-import { neverStrikes, type Plan } from '../plan/plan.ts'
+import { neverStrikes, type Plan, withEdits } from '../plan/plan.ts'
 import type { Edit, Fields } from './edit.ts'
 import { checkChange, checkIntake, refuse } from './refusals.ts'
+import { isSameFault } from './same-fault.ts'
 
 /** Of a fault that was recorded. */
 export type FaultAlteration = { readonly kind: 'drop' } | { readonly kind: 'change'; readonly fields: Fields }
@@ -22,7 +23,7 @@ export function strikeBefore(log: RunLog, place: number, plan: Plan, what: Field
 
 export function withFaultBefore(log: RunLog, place: number, plan: Plan, what: Fields): Plan {
   checkFault(log, place, plan, what)
-  return withMore(plan, { ...what, atMs: momentOf(log, place) } as unknown as Fault)
+  return withEdits(plan, { kind: 'add', fault: { ...what, atMs: momentOf(log, place) } as unknown as Fault })
 }
 
 function checkFault(log: RunLog, place: number, plan: Plan, what: Fields): void {
@@ -37,24 +38,36 @@ function checkFault(log: RunLog, place: number, plan: Plan, what: Fields): void 
   throw refuse(log.event(place), 'no fault strikes any more by then', remedy)
 }
 
-/** Faults stand in the plan, in the order of their moments and so in that in which they struck. */
+/** One that was recorded does not strike, or another one does instead. */
 export function withFault(log: RunLog, place: number, plan: Plan, alteration: FaultAlteration): Plan {
   const { type, payload } = log.event(place)
-  const atMs = momentOf(log, place)
-  const recorded = JSON.stringify({ kind: type, ...payload })
-  const number = plan.faults.findIndex(({ kind, ...fields }) => JSON.stringify({ kind, ...fields }) === recorded)
-  if (number < 0) throw refuse(log.event(place), 'an edit of the plan made this fault', 'Fork the log without it.')
-  const others = { ...plan, faults: plan.faults.toSpliced(number, 1) }
-  if (alteration.kind === 'drop') return others
-  checkChange({ ...plan.faults[number]! }, alteration.fields)
-  const instead = { ...plan.faults[number]!, ...alteration.fields } as Fault
-  if (instead.atMs >= atMs && !neverStrikes(plan, instead)) return withMore(others, instead)
-  const remedy = `Write a moment from ${atMs} to before ${plan.durationMs}.`
+  const recorded = { kind: type, ...payload } as unknown as Fault
+  const spared = without(plan, recorded)
+  if (spared === undefined)
+    throw refuse(log.event(place), 'it struck at what an actor took', 'Fork the log without it.')
+  if (alteration.kind === 'drop') return spared
+  checkChange({ ...recorded }, alteration.fields)
+  const instead = { ...recorded, ...alteration.fields } as Fault
+  checkMoment(instead, momentOf(log, place), plan)
+  return withEdits(spared, { kind: 'add', fault: instead })
+}
+
+/** Undefined if neither the plan nor its edits have such a fault. */
+function without(plan: Plan, fault: Fault): Plan | undefined {
+  const { edits = [] } = plan
+  const added = edits.findIndex((edit) => edit.kind === 'add' && isSameFault(edit.fault, fault))
+  if (added >= 0) return { ...plan, edits: edits.toSpliced(added, 1) }
+  if (!plan.faults.some((one) => isSameFault(one, fault))) return undefined
+  return withEdits(plan, { kind: 'spare', fault })
+}
+
+function checkMoment(fault: Fault, fromMs: number, plan: Plan): void {
+  if (fault.atMs >= fromMs && !neverStrikes(plan, fault)) return
   throw new BadArgument({
     component: '--change',
-    value: `atMs ${instead.atMs}`,
+    value: `atMs ${fault.atMs}`,
     problem: 'it cannot strike then',
-    remedy,
+    remedy: `Write a moment from ${fromMs} to before ${plan.durationMs}.`,
   })
 }
 
@@ -63,8 +76,4 @@ function momentOf(log: RunLog, place: number): number {
   let told = place
   while (told > 0 && !tellsTime(log, told)) told--
   return Math.max(0, log.event(told).at - log.header.startedAt)
-}
-
-function withMore(plan: Plan, fault: Fault): Plan {
-  return { ...plan, faults: [...plan.faults, fault].sort((left, right) => left.atMs - right.atMs) }
 }

@@ -108,10 +108,10 @@ test('a fault before what an actor of a wrong clock does strikes when the world 
   const what = { kind: 'kill-postgres' }
   for (const event of eventsOf(wrong).filter(({ kind }) => kind === 'began')) {
     const { plan } = forkOf(wrong, String(event.sequence), { kind: 'insert', what })
-    const [{ atMs }] = plan.faults.filter(({ kind }) => kind === 'kill-postgres') as [Fault]
+    const [{ fault }] = plan.edits as unknown as [{ readonly fault: Fault }]
     const world = eventsOf(wrong).filter(({ kind }) => ['message', 'note', 'fault'].includes(kind))
     const before = world.filter(({ sequence }) => sequence < event.sequence).at(-1)!
-    expect(atMs).toBe(before.at - wrong.header.startedAt)
+    expect(fault).toEqual({ ...what, atMs: before.at - wrong.header.startedAt })
   }
 })
 
@@ -127,12 +127,47 @@ test('of messages on the bus just the one gets lost', async () => {
   expect(outcome.violation).toBeUndefined()
 })
 
-test('a fault is dropped, changed, or gets another one before it', () => {
-  const cut = eventWhere(({ kind }) => kind === 'fault')
-  expect(forked(cut, { kind: 'drop' }).faults).toEqual([])
-  expect(forked(cut, { kind: 'change', fields: { zone: 2 } }).faults).toEqual([{ ...PLAN.faults[0], zone: 2 }])
+describe('a fault', () => {
+  const struck = (of: RunLog) => eventsOf(of).filter(({ kind }) => kind === 'fault')
+  const cut = () => eventWhere(({ kind }) => kind === 'fault')
   const what = { kind: 'kill-zone', zone: 0, forMs: 100 }
-  expect(forked(cut, { kind: 'insert', what }).faults).toEqual([{ ...what, atMs: 3_000 }, PLAN.faults[0]].reverse())
+  const [fault] = PLAN.faults as [Fault]
+
+  test.each([
+    ['dropped', { kind: 'drop' }, [{ kind: 'spare', fault }], []],
+    [
+      'changed',
+      { kind: 'change', fields: { zone: 2 } },
+      [
+        { kind: 'spare', fault },
+        { kind: 'add', fault: { ...fault, zone: 2 } },
+      ],
+      [{ type: 'cut', payload: { zone: 2 } }],
+    ],
+    [
+      'put before another',
+      { kind: 'insert', what },
+      [{ kind: 'add', fault: { ...what, atMs: 3_000 } }],
+      [{ type: 'kill-zone' }, { type: 'cut' }],
+    ],
+  ] as const)('is %s, and all before it is as it was', async (_, alteration, edits, faults) => {
+    const plan = forked(cut(), alteration)
+    expect(plan).toEqual({ ...PLAN, edits })
+    const { log: fork, outcome } = await recorded(plan)
+    expect(struck(fork)).toMatchObject(faults)
+    expect(outcome.violation).toBeUndefined()
+    expect(partsAt(fork).at).toBeGreaterThanOrEqual(cut().at)
+  })
+
+  test('that a fork has added is dropped and changed like one of the plan', async () => {
+    const plan = forked(cut(), { kind: 'insert', what })
+    const { log: fork } = await recorded(plan)
+    const [added, own] = struck(fork)
+    const again = (event: RunEvent, alteration: Alteration) => forkOf(fork, String(event.sequence), alteration).plan
+    expect(again(added!, { kind: 'drop' })).toEqual({ ...PLAN, edits: [] })
+    expect(again(added!, { kind: 'change', fields: { forMs: 7 } }).edits).toMatchObject([{ fault: { forMs: 7 } }])
+    expect(again(own!, { kind: 'drop' }).edits).toMatchObject([{ kind: 'add' }, { kind: 'spare' }])
+  })
 })
 
 test('a fork is the same each time, is data, and can be forked itself', async () => {
@@ -141,7 +176,7 @@ test('a fork is the same each time, is data, and can be forked itself', async ()
   expect((await recorded(readPlan(formatPlan(plan)))).bytes.equals(one.bytes)).toBe(true)
   const cut = eventsOf(one.log).find(({ kind }) => kind === 'fault')!
   const again = forkOf(one.log, String(cut.sequence), { kind: 'drop' })
-  expect(again.plan).toEqual({ ...plan, faults: [] })
+  expect(again.plan).toEqual({ ...plan, edits: [...plan.edits!, { kind: 'spare', fault: PLAN.faults[0] }] })
 })
 
 test('an edit that the run does not come to is told', async () => {

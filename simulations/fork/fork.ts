@@ -1,12 +1,12 @@
 /**
  * A fork: the plan of a recorded run with one thing about it changed at one of its events. What the log says of the event
- * becomes an edit (edit.ts) or, for a fault, a change of the plan itself (fork-faults.ts). Reading the log only; nothing is run here.
+ * becomes an edit (edit.ts; for faults fork-faults.ts). All else of the plan stays, so that the run is the same until there. Reading the log only; nothing is run here.
  */
 import { KINDS, type RunEvent } from '../../events/run-log.ts'
 import { BadArgument, Damaged } from '../../runtime/errors.ts'
 import type { RunLog } from '../../runtime/replay/open-log.ts'
 import { parsePlace } from '../../runtime/replay/places.ts'
-import type { Plan } from '../plan/plan.ts'
+import { type Plan, withEdits } from '../plan/plan.ts'
 import { checkPlan } from '../plan/read.ts'
 import { PLAN_NOTE } from '../report/simulation-log.ts'
 import { type Edit, type Fields, whyNotToBeTold } from './edit.ts'
@@ -41,15 +41,11 @@ function altered(log: RunLog, place: number, from: Plan, alteration: Alteration)
   if (alteration.kind === 'insert' && (event.kind === 'fault' || 'kind' in alteration.what)) {
     const { what } = alteration
     return event.kind === 'took'
-      ? withEdit(from, strikeBefore(log, place, from, what))
+      ? withEdits(from, strikeBefore(log, place, from, what))
       : withFaultBefore(log, place, from, what)
   }
   if (event.kind === 'fault') return withFault(log, place, from, alteration as FaultAlteration)
-  return withEdit(from, event.kind === 'message' ? lossOf(log, place, alteration) : editOf(event, alteration))
-}
-
-function withEdit(plan: Plan, edit: Edit): Plan {
-  return { ...plan, edits: [...(plan.edits ?? []), edit] }
+  return withEdits(from, event.kind === 'message' ? lossOf(log, place, alteration) : editOf(event, alteration))
 }
 
 /** What is lost cannot be compared with what today's code comes to. */

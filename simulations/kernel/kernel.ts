@@ -59,6 +59,11 @@ export class Kernel {
     }
   }
 
+  /** Like `after`, before all else of that moment, and without a draw: what happens until then is what would happen without it. */
+  first(process: Process, delayMs: number, fire: () => void): void {
+    this.#queue.add(this.#nowMs + Math.max(0, delayMs), Number.NEGATIVE_INFINITY, process, fire)
+  }
+
   /** Ends the run with `error` after the present event, as the violation that was looked for. */
   fail(error: unknown): void {
     this.#failure ??= { error }

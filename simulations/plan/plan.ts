@@ -54,9 +54,13 @@ export interface Plan {
   readonly durationMs: number
 }
 
-/** Whether faults strike at what actors take, beside those that strike at their moments. */
-export function hasStrikes({ edits = [] }: Plan): boolean {
-  return edits.some(({ kind }) => kind === 'strike')
+/** Whether its edits are of faults too, so that `faults` does not tell all of them. */
+export function editsFaults({ edits = [] }: Plan): boolean {
+  return edits.some(({ kind }) => kind === 'strike' || kind === 'spare' || kind === 'add')
+}
+
+export function withEdits(plan: Plan, ...edits: readonly Edit[]): Plan {
+  return { ...plan, edits: [...(plan.edits ?? []), ...edits] }
 }
 
 /** None strikes a world that has healed. Plans are drawn and cut short without regard to that, so such faults are common. */

@@ -96,6 +96,8 @@ const EDITS: EditChecks = {
   change: { ...atIntake, fields: otherFields },
   insert: { ...atIntake, event: anything },
   strike: { ...atIntake, fault },
+  spare: { fault },
+  add: { fault },
   lose: { from: words, to: words, subject: words, number: whole(1, Number.MAX_SAFE_INTEGER) },
 }
 

@@ -111,7 +111,14 @@ async function carryOut(run: Run): Promise<void> {
   cluster.start()
   for (const fault of plan.faults) {
     if (neverStrikes(plan, fault)) continue
-    kernel.after(WORLD, fault.atMs, () => strikeNow(run, fault))
+    kernel.after(WORLD, fault.atMs, () => cluster.edits.spares(fault) || strikeNow(run, fault))
+  }
+  for (const fault of cluster.edits.added) {
+    if (neverStrikes(plan, fault)) continue
+    kernel.first(WORLD, fault.atMs, () => {
+      cluster.edits.struck(fault)
+      strikeNow(run, fault)
+    })
   }
   await kernel.run(EPOCH_MS + plan.durationMs)
   if (plan.isBeyondPromise) return endUnhealed(run)

@@ -6,7 +6,7 @@
  * comes to its edits.
  */
 import type { Fault } from '../faults/fault.ts'
-import { hasStrikes, type Plan } from '../plan/plan.ts'
+import { editsFaults, type Plan } from '../plan/plan.ts'
 import { BUDGET, type Run } from './attempts.ts'
 import { violationKind } from './violation-kind.ts'
 
@@ -41,7 +41,7 @@ type Healing = 'saves' | 'fails-alike' | 'fails-otherwise'
  */
 export async function findCause(options: CauseOptions): Promise<Cause | 'no-fault-needed' | 'never-saved' | 'unknown'> {
   const { plan, runsMax = BUDGET.runsMax } = options
-  if (hasStrikes(plan)) return 'unknown'
+  if (editsFaults(plan)) return 'unknown'
   // What is healed after the failure comes too late without being tried.
   const { simulatedMs } = await options.run(plan)
   const failedAtMs = simulatedMs === 0 ? plan.durationMs : Math.min(plan.durationMs, simulatedMs)
