@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { isLochError, type LochError } from '../errors.ts'
 import type { Cursor } from './cursor.ts'
 import { rowHeading, rowOf } from './rows.ts'
@@ -198,4 +198,18 @@ test('a line has fixed columns', () => {
     expect(sixth.indexOf(cell), cell).toBe(first.indexOf(heading))
   }
   expect(rowOf(log, 17)).toContain('refused: the timeline is being deleted')
+})
+
+test('a filter is asked of each event once, however often the events are shown', () => {
+  const own = openBytes(bytes)
+  const asked = vi.spyOn(own.states, 'around')
+  own.show({ where: 'before.state != after.state' })
+  const first = [...own.shown()]
+  const once = asked.mock.calls.length
+  expect(once).toBeGreaterThan(0)
+  expect([...own.shown()]).toEqual(first)
+  expect(asked.mock.calls.length).toBe(once)
+  // Another filter is asked anew.
+  own.show({ where: 'before.state = after.state' })
+  expect([...own.shown()]).toHaveLength(own.log.length - first.length)
 })
