@@ -337,7 +337,7 @@ describe('a fork', () => {
     const first = readFileSync('loch-fork-3.json')
     await fork(...insert.with(1, '+5.4s'))
     expect(readFileSync('loch-fork-3.json').equals(first)).toBe(true)
-    expect(readPlan(readFileSync('loch-fork-3-2.json', 'utf8')).faults).not.toEqual(readPlan(first.toString()).faults)
+    expect(readPlan(readFileSync('loch-fork-3-2.json', 'utf8')).edits).not.toEqual(readPlan(first.toString()).edits)
   })
 
   test('of a run that today’s code does not come to is refused', async () => {
