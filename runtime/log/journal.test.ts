@@ -2,7 +2,7 @@ import * as Effect from 'effect/Effect'
 import { describe, expect, test } from 'vitest'
 import { type Envelope, wrap } from '../../events/envelope.ts'
 import type { LochError } from '../errors.ts'
-import { isSnapshotDue, openJournal, SNAPSHOT_INTERVAL } from './journal.ts'
+import { openJournal, SNAPSHOT_INTERVAL_EVENTS } from './journal.ts'
 import { MemoryStore } from './testing.ts'
 
 const prefix = 'timelines/main/journal'
@@ -25,7 +25,7 @@ async function filled(store: MemoryStore, count: number, { size = 1, snapshots =
   for (let next = 1; next <= count; next += size) {
     await run(journal.append(next, batch(next, size)))
     const sequence = next + size - 1
-    if (!snapshots || !isSnapshotDue(next - 1, sequence)) continue
+    if (!snapshots || !journal.isSnapshotDue(next - 1, sequence)) continue
     await run(journal.keepSnapshot({ actor: 'timeline.main', sequence, state: 'active', remembered: { sequence } }))
   }
   return journal
@@ -57,10 +57,10 @@ describe('a journal', () => {
 
   test('opens with two lists and two reads however old it is', async () => {
     const store = new MemoryStore()
-    await filled(store, 10 * SNAPSHOT_INTERVAL + 30)
+    await filled(store, 10 * SNAPSHOT_INTERVAL_EVENTS + 30)
     Object.assign(store.requests, { read: 0, list: 0 })
     const { snapshot, events } = await run(openJournal(store, prefix).load())
-    expect([snapshot!.sequence, events.length]).toEqual([10 * SNAPSHOT_INTERVAL, 30])
+    expect([snapshot!.sequence, events.length]).toEqual([10 * SNAPSHOT_INTERVAL_EVENTS, 30])
     expect(store.requests).toMatchObject({ read: 2, list: 2 })
     expect([...store.objects.keys()].filter((key) => key.includes('/snapshots/'))).toHaveLength(2)
   })
@@ -114,8 +114,8 @@ describe('a journal', () => {
 
   test('does not fold over a gap', async () => {
     const store = new MemoryStore()
-    await filled(store, 3 * SNAPSHOT_INTERVAL + 5, { snapshots: false })
-    for (let sequence = 100; sequence <= 2 * SNAPSHOT_INTERVAL; sequence++) {
+    await filled(store, 3 * SNAPSHOT_INTERVAL_EVENTS + 5, { snapshots: false })
+    for (let sequence = 100; sequence <= 2 * SNAPSHOT_INTERVAL_EVENTS; sequence++) {
       store.objects.delete(`${prefix}/${String(sequence).padStart(12, '0')}`)
     }
     expect(await failure(openJournal(store, prefix).load())).toMatchObject({

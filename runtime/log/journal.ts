@@ -23,8 +23,8 @@ import {
 } from '../../events/journal-format.ts'
 import { Conflict, Damaged, FormatTooNew, type LochError, type ObjectMissing } from '../errors.ts'
 
-/** Events after which a snapshot is due, and after which a recap starts anew: it bounds what opening reads. */
-export const SNAPSHOT_INTERVAL = 64
+/** After so many events a snapshot is due, and a recap starts anew: it bounds what opening reads. Readers need not know it. */
+export const SNAPSHOT_INTERVAL_EVENTS = 64
 /** The newest, and the one before it for a reader that has just listed it. */
 const SNAPSHOTS_KEPT = 2
 
@@ -48,6 +48,8 @@ export interface JournalContent {
 
 export interface Journal {
   readonly prefix: string
+  /** True if the events (before, now] have made a snapshot due. */
+  readonly isSnapshotDue: (before: number, now: number) => boolean
   /** Newest snapshot and what follows it. Errors: Damaged, FormatTooNew, StoreUnavailable, StoreRefused. */
   readonly load: () => Effect.Effect<JournalContent, LochError>
   /** Events after `sequence`, written by anybody. */
@@ -64,7 +66,7 @@ export interface Journal {
 }
 
 /** Opens nothing yet: all reading happens in `load`. `prefix` has no slash at its end. */
-export function openJournal(store: JournalStore, prefix: string): Journal {
+export function openJournal(store: JournalStore, prefix: string, interval = SNAPSHOT_INTERVAL_EVENTS): Journal {
   const entryKey = (sequence: number) => `${prefix}/${digits(sequence)}`
   const snapshotKey = (sequence: number) => `${prefix}/snapshots/${digits(sequence)}`
   /** Events of the present group, to be repeated in the next object; must end where the journal ends. */
@@ -100,7 +102,7 @@ export function openJournal(store: JournalStore, prefix: string): Journal {
 
   const eventsAfter = Effect.fnUntraced(function* (after: number) {
     const events = yield* readBackTo(after, yield* listEntries(after))
-    group = groupOf([...group.filter((event) => event.sequence <= after), ...events])
+    group = groupOf([...group.filter((event) => event.sequence <= after), ...events], interval)
     return events
   })
 
@@ -134,7 +136,7 @@ export function openJournal(store: JournalStore, prefix: string): Journal {
         remedy: 'Nothing is lost: fold what it wrote and decide again.',
       })
     }
-    group = groupOf(all)
+    group = groupOf(all, interval)
   })
 
   const keepSnapshot = Effect.fnUntraced(function* (snapshot: JournalSnapshot) {
@@ -147,18 +149,15 @@ export function openJournal(store: JournalStore, prefix: string): Journal {
     return yield* readBackTo(0, yield* listEntries(0))
   })
 
-  return { prefix, load, eventsAfter, history, append, keepSnapshot }
-}
+  const isSnapshotDue = (before: number, now: number) => Math.floor(before / interval) < Math.floor(now / interval)
 
-/** True if the events (before, now] crossed a multiple of the interval. */
-export function isSnapshotDue(before: number, now: number): boolean {
-  return Math.floor(before / SNAPSHOT_INTERVAL) < Math.floor(now / SNAPSHOT_INTERVAL)
+  return { prefix, isSnapshotDue, load, eventsAfter, history, append, keepSnapshot }
 }
 
 /** Those events that share their group with the next one to come. */
-function groupOf(events: ReadonlyArray<Envelope>): ReadonlyArray<Envelope> {
+function groupOf(events: ReadonlyArray<Envelope>, interval: number): ReadonlyArray<Envelope> {
   const last = events.at(-1)?.sequence ?? 0
-  const from = Math.floor(last / SNAPSHOT_INTERVAL) * SNAPSHOT_INTERVAL
+  const from = Math.floor(last / interval) * interval
   return events.filter((event) => event.sequence > from)
 }
 

@@ -8,7 +8,7 @@ import type { ActorEffect, BaseContext, Definition, Outcome, SendEffect, Snapsho
 import { applyFacts, decide } from '../../actors/fold.ts'
 import { type ActorEvent, type Cause, causeOf, type Envelope, encodeEnvelope, wrap } from '../../events/envelope.ts'
 import { Conflict, isLochError, type LochError } from '../errors.ts'
-import { isSnapshotDue, type Journal } from '../log/journal.ts'
+import type { Journal } from '../log/journal.ts'
 import { Deadlines } from './deadlines.ts'
 import {
   answerOf,
@@ -359,7 +359,7 @@ export class HostedActor<
   }
 
   #keepSnapshot(added: number): void {
-    if (!this.#journal || !isSnapshotDue(this.#sequence - added, this.#sequence)) return
+    if (!this.#journal?.isSnapshotDue(this.#sequence - added, this.#sequence)) return
     const { state, context } = this.#snapshot
     const snapshot = { actor: this.actor, sequence: this.#sequence, state, remembered: context.remembered }
     run(this.#journal.keepSnapshot(snapshot)).catch((error) => this.#ports.report(this.actor, 'snapshot', error))

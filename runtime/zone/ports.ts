@@ -28,11 +28,13 @@ export interface ZoneWorld {
   /** Is shown what the zone's actors take. */
   readonly recorder?: Recorder | undefined
   readonly edited?: SystemPorts['edited']
+  /** Of journals; without, theirs. */
+  readonly snapshotIntervalEvents?: number | undefined
   readonly report: SystemPorts['report']
 }
 
 export function zonePorts(world: ZoneWorld): SystemPorts & { readonly close: () => void } {
-  const { project, bus, store, timers, newId, recorder, edited, report } = world
+  const { project, bus, store, timers, newId, recorder, edited, report, snapshotIntervalEvents } = world
   const nowMs = steadyClock(world)
   const armed = new Map<string, () => void>()
   const cancel = (name: string) => {
@@ -62,7 +64,7 @@ export function zonePorts(world: ZoneWorld): SystemPorts & { readonly close: () 
       },
       cancel,
     },
-    openJournal: (kind, id) => openJournal(store, JOURNALS[kind]!(id)),
+    openJournal: (kind, id) => openJournal(store, JOURNALS[kind]!(id), snapshotIntervalEvents),
     report,
     recorder,
     edited,

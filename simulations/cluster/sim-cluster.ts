@@ -90,6 +90,7 @@ export class SimCluster {
       ringBytes: plan.ringBytes,
       snapshotLogBytes: plan.snapshotLogBytes,
       syncMeanMs: plan.syncMeanMs,
+      snapshotIntervalEvents: plan.snapshotIntervalEvents,
       keys: plan.workload.keys,
     }
     const { network, bucket, edits, ledger: observer } = this

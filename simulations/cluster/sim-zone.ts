@@ -67,6 +67,7 @@ export interface SimProject {
   readonly ringBytes: number | undefined
   readonly snapshotLogBytes: number | undefined
   readonly syncMeanMs: number | undefined
+  readonly snapshotIntervalEvents: number | undefined
 }
 
 export interface ZoneInspection {
@@ -263,6 +264,7 @@ export class SimZone {
       monotonicMs,
       timers,
       newId,
+      snapshotIntervalEvents: this.#project.snapshotIntervalEvents,
       recorder: this.#world.recorderOf?.(this.name),
       ...(edits.isEmpty ? {} : { edited: (actor, id, event) => edits.editedAt(this.name, actor, id, event) }),
       report: (actor, doing, error) => say(`${actor}: ${doing}: ${problemOf(error)}`),

@@ -141,7 +141,8 @@ export class VolumeMount implements SimMount {
         const waitsForSeals = wasDirty && this.#state.changes.get(ino) === changes
         const wanted = waitsForSeals ? Math.max(written, this.#volume.lastPosition(ino)) : written
         const { serving } = this.#ports.thread
-        if (serving) this.#ports.synced({ ino, wanted, durable: serving.log.durable })
+        const isUnsealed = waitsForSeals && !this.#volume.isClean(ino)
+        if (serving) this.#ports.synced({ ino, wanted, durable: serving.log.durable, isUnsealed })
         resolve()
       })
       const sync = () => {

@@ -227,4 +227,20 @@ export const SAFEKEEPER_MUTATIONS: readonly Mutation[] = [
       'A log that lost what it had begun with within its term, on a disk that nobody calls damaged, is not begun anew.',
     plan: 'seeds/lying-disk-of-a-log-that-began-anew',
   },
+  {
+    name: 'past-of-the-newest-events',
+    file: 'runtime/safekeeper/past.ts',
+    find: 'const history = await run(openJournal(store, timelineJournal(timeline)).history());',
+    replace: 'const { events: history } = await run(openJournal(store, timelineJournal(timeline)).load());',
+    about: 'A disk without a memory learns of its past only what came after the last snapshot of the journal.',
+    needs: { faults: ['lose-disk', 'lose-everything'] },
+  },
+  {
+    name: 'status-is-no-answer',
+    file: 'runtime/safekeeper/safekeeper.ts',
+    find: 'this.#noteAnswer();\n            message.respond(encodeStatus',
+    replace: 'message.respond(encodeStatus',
+    about:
+      'Who has only said how it is does not count as one that a writer has heard, when it tells how long it was silent.',
+  },
 ]

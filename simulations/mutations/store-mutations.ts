@@ -149,6 +149,21 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
     plan: 'mutations/plans/clean-up-takes-newest-snapshot',
   },
   {
+    name: 'list-first-page-only',
+    file: S3,
+    find: 'if (token === undefined)',
+    replace: 'if (true)',
+    about: 'Of a listing that comes in pages the first one counts as all.',
+  },
+  {
+    name: 'fsync-after-abandoned-seal',
+    file: 'runtime/compute/sealer.ts',
+    find: 'if (waiter.seal < order)\n                continue;',
+    replace: 'continue;',
+    about: 'An fsync succeeds though the segment could not be stored that has its pages.',
+    needs: { durability: 'quorum', faults: ['store-outage'] },
+  },
+  {
     name: 'delete-when-resumed',
     file: 'actors/timeline/table.ts',
     find: "Resumed: ignored('nothing is under way')",

@@ -28,6 +28,8 @@ export interface SyncedAnswer {
   /** Up to where the log had to be durable, by the file's own writes and by a guard before it. */
   readonly wanted: number
   readonly durable: number
+  /** Pages that it had to make safe are not. */
+  readonly isUnsealed: boolean
 }
 
 export interface ReignObserver {

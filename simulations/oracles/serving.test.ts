@@ -46,10 +46,12 @@ test('no fsync succeeds before its log is durable', () => {
   const words: string[] = []
   const log = new CommittedLog({ nowMs: () => 0, violated: () => {} })
   const serving = watchServing({ log, admittingZones: () => [], violated: (problem) => void words.push(problem) })
-  serving.synced({ term: 1, ino: 7, wanted: 10, durable: 10 })
+  serving.synced({ term: 1, ino: 7, wanted: 10, durable: 10, isUnsealed: false })
   expect(words).toEqual([])
-  serving.synced({ term: 1, ino: 7, wanted: 11, durable: 10 })
-  expect(words).toEqual(['serving: an fsync of file 7 succeeds in term 1 at 10, though 11 is to be durable'])
+  serving.synced({ term: 1, ino: 7, wanted: 11, durable: 10, isUnsealed: false })
+  expect(words.splice(0)).toEqual(['serving: an fsync of file 7 succeeds in term 1 at 10, though 11 is to be durable'])
+  serving.synced({ term: 1, ino: 7, wanted: 10, durable: 10, isUnsealed: true })
+  expect(words).toEqual(['serving: an fsync of file 7 succeeds in term 1 with pages that are in no segment'])
 })
 
 test('a name is not used twice for other bytes', () => {

@@ -30,7 +30,9 @@ export function watchServing({
       if (reign && reign.durable > reign.position) return
       violated(`serving: term ${term} is served before an entry of its own is durable`)
     },
-    synced: ({ term, ino, wanted, durable }: SyncedAnswer) => {
+    synced: ({ term, ino, wanted, durable, isUnsealed }: SyncedAnswer) => {
+      if (isUnsealed)
+        violated(`serving: an fsync of file ${ino} succeeds in term ${term} with pages that are in no segment`)
       if (durable >= wanted) return
       violated(
         `serving: an fsync of file ${ino} succeeds in term ${term} at ${durable}, though ${wanted} is to be durable`,

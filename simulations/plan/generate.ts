@@ -65,6 +65,12 @@ const WIDE_SHARE = 0.1
 const WIDE_KEYS = 2_000
 /** Of the plans, in how many a Postgres that starts fsyncs each file, as it does if nobody tells it otherwise. */
 const INIT_SYNCED_SHARE = 0.1
+/** Of the plans, in how many hardly anything is written: what keeps a lease then is that safekeepers answer when they are asked. */
+const READING_SHARE = 0.03
+const READING_WRITE_SHARE = 0.1
+/** Of the plans, in how many a journal has its snapshots within a run. */
+const SHORT_JOURNAL_SHARE = 0.15
+const SHORT_JOURNAL_EVENTS = [4, 16]
 /** Of the plans, in how many clients do not think for a while: seals and snapshots then overlap with writes. */
 const BURST_SHARE = 0.3
 const BURST_MS_MAX = 2_000
@@ -104,6 +110,9 @@ export function generatePlan(seed: number): Plan {
     ...(draws.chance('plan.hasSnapshots', SNAPSHOTS_SHARE)
       ? { snapshotLogBytes: draws.pick('plan.snapshotLogBytes', [512, 4_096]) }
       : {}),
+    ...(draws.chance('plan.hasShortJournals', SHORT_JOURNAL_SHARE)
+      ? { snapshotIntervalEvents: draws.pick('plan.snapshotInterval', SHORT_JOURNAL_EVENTS) }
+      : {}),
     ...(draws.chance('plan.isDiskSlow', SLOW_DISK_SHARE) ? { syncMeanMs: SLOW_SYNC_MS } : {}),
     clocks: Array.from({ length: zones }, () => ({
       skewMs: Math.round((draws.uniform('plan.clock.skew') - 0.5) * draws.pick('plan.clock.badness', [0, 100, 10_000])),
@@ -133,7 +142,9 @@ function drawWorkload(draws: Draws): WorkloadPlan {
     readers,
     keys: draws.chance('plan.isWide', WIDE_SHARE) ? WIDE_KEYS : draws.pick('plan.keys', [4, 32]),
     thinkMeanMs: draws.pick('plan.think', [300, 1_000]),
-    writeShare: draws.pick('plan.writeShare', [0.4, 0.7, 0.9]),
+    writeShare: draws.chance('plan.isReading', READING_SHARE)
+      ? READING_WRITE_SHARE
+      : draws.pick('plan.writeShare', [0.4, 0.7, 0.9]),
     // Shorter than a serving lease, too: who gives a silent server up then looks for another while it still answers others.
     timeoutMs: draws.pick('plan.timeout', [1_000, 10_000]),
     ...(draws.chance('plan.hasBurst', BURST_SHARE) ? { burst: drawBurst(draws) } : {}),

@@ -37,6 +37,8 @@ export interface Plan {
   readonly ringBytes?: number
   /** Log after which a compute takes a snapshot of its index; without, more than a run writes. */
   readonly snapshotLogBytes?: number
+  /** Of journals: after so many events a snapshot is made and a recap starts anew; without, after more than most runs have. */
+  readonly snapshotIntervalEvents?: number
   /** How long a sync of a safekeeper's disk takes, in the mean; without, as long as on a fast one. */
   readonly syncMeanMs?: number
   readonly workload: WorkloadPlan

@@ -162,6 +162,7 @@ const STORE: ChecksOf<S3Settings> = {
   lateMaxMs: ms,
   conflictShare: share,
   truncatedShare: share,
+  pageKeysMax: whole(1, 1_000),
 }
 
 const CLOCK: ChecksOf<ClockError> = { skewMs: number(-DAY_MS, DAY_MS), driftPpm: number(-1e5, 1e5) }
@@ -181,6 +182,7 @@ const PLAN: ChecksOf<Plan> = {
   ringBytes: whole(RING_BYTES_MIN, BYTES_MAX),
   snapshotLogBytes: whole(1, BYTES_MAX),
   syncMeanMs: ms,
+  snapshotIntervalEvents: whole(1, 1_000_000),
   isBeyondPromise: flag,
   version: oneOf([PLAN_VERSION]),
   seed: whole(0, Number.MAX_SAFE_INTEGER),
@@ -230,6 +232,7 @@ export function checkPlan(value: unknown): Plan {
     'ringBytes',
     'snapshotLogBytes',
     'syncMeanMs',
+    'snapshotIntervalEvents',
     'edits',
     'isBeyondPromise',
   ])(value, '')

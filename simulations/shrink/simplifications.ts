@@ -96,6 +96,8 @@ function benignStore(plan: Plan): readonly Plan[] {
   for (const share of ['errorShare', 'lostAnswerShare', 'truncatedShare'] as const) {
     if ((plan.store[share] ?? 0) > S3_SETTINGS[share]) offers.push({ ...plan, store: { ...plan.store, [share]: 0 } })
   }
+  const { pageKeysMax, ...unpaged } = plan.store
+  if ((pageKeysMax ?? S3_SETTINGS.pageKeysMax) < S3_SETTINGS.pageKeysMax) offers.push({ ...plan, store: unpaged })
   return offers
 }
 
@@ -128,7 +130,15 @@ function largerCaches(plan: Plan): readonly Plan[] {
 }
 
 /** What a plan says only if it is unusual. */
-const ROOM = ['logLimits', 'gapLimits', 'segmentPages', 'ringBytes', 'snapshotLogBytes', 'syncMeanMs'] as const
+const ROOM = [
+  'logLimits',
+  'gapLimits',
+  'segmentPages',
+  'ringBytes',
+  'snapshotLogBytes',
+  'syncMeanMs',
+  'snapshotIntervalEvents',
+] as const
 
 function without(plan: Plan, name: (typeof ROOM)[number]): Plan {
   const { [name]: _, ...rest } = plan

@@ -30,13 +30,16 @@ export interface S3Input {
   readonly ContinuationToken?: string
 }
 
-const PAGE_KEYS_MAX = 1_000
-
 export class S3Objects {
+  readonly #pageKeysMax: number
   readonly bodies = new Map<string, Uint8Array>()
   readonly #metadata = new Map<string, Readonly<Record<string, string>>>()
   /** All keys, in order. */
   readonly #keys: string[] = []
+
+  constructor(pageKeysMax = 1_000) {
+    this.#pageKeysMax = pageKeysMax
+  }
 
   put({ Key: key = '', Body: body = NOTHING, IfNoneMatch, Metadata = {} }: S3Input): object {
     if (IfNoneMatch === '*' && this.bodies.has(key)) throw new S3Failure('PreconditionFailed', 412)
@@ -66,8 +69,8 @@ export class S3Objects {
     }
   }
 
-  list({ Prefix = '', MaxKeys = PAGE_KEYS_MAX, StartAfter = '', ContinuationToken }: S3Input): object {
-    const limit = Math.min(MaxKeys, PAGE_KEYS_MAX)
+  list({ Prefix = '', MaxKeys = this.#pageKeysMax, StartAfter = '', ContinuationToken }: S3Input): object {
+    const limit = Math.min(MaxKeys, this.#pageKeysMax)
     const after = ContinuationToken === undefined ? StartAfter : fromToken(ContinuationToken)
     const found: { Key: string; Size: number }[] = []
     let at = this.#firstNotBefore(after > Prefix ? after : Prefix)

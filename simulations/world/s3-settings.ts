@@ -21,6 +21,8 @@ export interface S3Settings {
   readonly conflictShare: number
   /** Of bodies: break off. */
   readonly truncatedShare: number
+  /** Keys that one answer to a LIST names: a service may give fewer than the 1,000 that it is asked for. */
+  readonly pageKeysMax: number
 }
 
 export const S3_SETTINGS: S3Settings = {
@@ -34,6 +36,7 @@ export const S3_SETTINGS: S3Settings = {
   lateMaxMs: 60_000,
   conflictShare: 0.5,
   truncatedShare: 0,
+  pageKeysMax: 1_000,
 }
 
 /** Beyond this the retries of the store do not suffice, which is what an outage is for. */
@@ -43,6 +46,10 @@ const LOST_ANSWER_SHARE_MAX = 0.04
 
 /** Near, far, and behind a line on which a segment takes seconds; most stores are near. */
 const BYTES_PER_MS = [50_000, 50_000, 5_000, 500]
+
+/** Of the stores, how many give a listing in pages so small that a run sees the second. */
+const PAGED_SHARE = 0.15
+const PAGE_KEYS = [2, 7, 40]
 
 /** A store of this seed's own kind: each fault is absent half of the time, so that the others are met alone, too. */
 export function drawS3Settings(draws: Draws): S3Settings {
@@ -59,5 +66,8 @@ export function drawS3Settings(draws: Draws): S3Settings {
     truncatedShare: share('truncated'),
     appliedShare: draws.uniform('s3.settings.applied'),
     conflictShare: draws.uniform('s3.settings.conflict'),
+    ...(draws.chance('s3.settings.isPaged', PAGED_SHARE)
+      ? { pageKeysMax: draws.pick('s3.settings.pageKeys', PAGE_KEYS) }
+      : {}),
   }
 }

@@ -76,7 +76,7 @@ export class SimBucket {
   watchRemoval: WatchRemoval | undefined
   readonly #kernel: Kernel
   #settings: S3Settings
-  readonly #objects = new S3Objects()
+  readonly #objects: S3Objects
   /** Creations on their way, by key. */
   readonly #creating = new Map<string, number>()
   #outageUntilMs = Number.NEGATIVE_INFINITY
@@ -86,6 +86,7 @@ export class SimBucket {
   constructor(kernel: Kernel, settings: Partial<S3Settings> = {}) {
     this.#kernel = kernel
     this.#settings = { ...S3_SETTINGS, ...settings }
+    this.#objects = new S3Objects(this.#settings.pageKeysMax)
   }
 
   /** For whoever looks on. */
