@@ -10,6 +10,8 @@ import { Violated } from './violated.ts'
 /** After the last fault: elections, an attach, recovery, and the longest backoffs on the way. */
 export const RECOVERY_MS_MAX = 120_000
 const AUDIT_AGAIN_MS = 500
+/** Of the last look: a register may cost a request to the store, which takes this long in the mean where the store is far and its line bad. */
+const AUDIT_MS_A_KEY_MAX = 500
 
 /** Runs until every client could have been answered once; throws if that takes too long. Returns the moment until which it may. */
 export async function awaitService(cluster: SimCluster, clients: number): Promise<number> {
@@ -21,6 +23,11 @@ export async function awaitService(cluster: SimCluster, clients: number): Promis
   if (answers() < wanted)
     throw new Violated(`no service within ${RECOVERY_MS_MAX} ms after the last fault: ${whoWaits(cluster)}`)
   return deadline
+}
+
+/** How long the last look at so many registers may take. It is no service that is promised: it must only come to an end. */
+export function auditMsMax(keys: number): number {
+  return RECOVERY_MS_MAX + keys * AUDIT_MS_A_KEY_MAX
 }
 
 /** Whatever was acknowledged is looked at once more. */

@@ -10,7 +10,7 @@ import { heal, strike } from '../faults/strike.ts'
 import { SeededDraws } from '../kernel/draws.ts'
 import { Kernel, WORLD } from '../kernel/kernel.ts'
 import { KernelScheduler } from '../kernel/scheduler.ts'
-import { audit, awaitService, RECOVERY_MS_MAX } from '../oracles/liveness.ts'
+import { audit, auditMsMax, awaitService, RECOVERY_MS_MAX } from '../oracles/liveness.ts'
 import { Oracles } from '../oracles/oracles.ts'
 import type { Probe } from '../oracles/sometimes.ts'
 import { Violated } from '../oracles/violated.ts'
@@ -130,7 +130,7 @@ async function carryOut(run: Run): Promise<void> {
   cluster.workload.stop()
   await kernel.run(deadline, () => cluster.workload.isQuiet)
   // The bound is one of service, which has come. What clients gave up while it was slow is carried out before the last look.
-  await audit(cluster, kernel.nowMs + RECOVERY_MS_MAX)
+  await audit(cluster, kernel.nowMs + auditMsMax(plan.workload.keys))
   await oracles.audited(cluster)
   await oracles.atEnd(cluster, kernel.nowMs + RECOVERY_MS_MAX)
   checkEdits(run)
