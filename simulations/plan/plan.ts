@@ -56,6 +56,17 @@ export interface Plan {
   readonly durationMs: number
 }
 
+/** Sizes and times that a plan names only if they are unusual. */
+export const UNUSUAL = [
+  'logLimits',
+  'gapLimits',
+  'segmentPages',
+  'ringBytes',
+  'snapshotLogBytes',
+  'syncMeanMs',
+  'snapshotIntervalEvents',
+] as const satisfies ReadonlyArray<keyof Plan>
+
 /** Whether its edits are of faults too, so that `faults` does not tell all of them. */
 export function editsFaults({ edits = [] }: Plan): boolean {
   return edits.some(({ kind }) => kind === 'strike' || kind === 'spare' || kind === 'add')

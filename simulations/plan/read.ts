@@ -15,7 +15,7 @@ import type { Latency } from '../world/latency.ts'
 import type { NetworkSettings } from '../world/network-settings.ts'
 import type { S3Settings } from '../world/s3-settings.ts'
 import { anything, type Check, fields, flag, list, number, oneOf, refuse, share, whole, words } from './check.ts'
-import { PLAN_VERSION, type Plan } from './plan.ts'
+import { PLAN_VERSION, type Plan, UNUSUAL } from './plan.ts'
 
 type ChecksOf<T> = { readonly [K in keyof T]-?: Check }
 /** What a fault holds beside its kind. */
@@ -225,17 +225,7 @@ export function ofFile<A>(file: string, read: () => A): A {
 /** The same for what has been parsed already. */
 export function checkPlan(value: unknown): Plan {
   checkVersion(value)
-  fields(PLAN, [
-    'logLimits',
-    'gapLimits',
-    'segmentPages',
-    'ringBytes',
-    'snapshotLogBytes',
-    'syncMeanMs',
-    'snapshotIntervalEvents',
-    'edits',
-    'isBeyondPromise',
-  ])(value, '')
+  fields(PLAN, [...UNUSUAL, 'edits', 'isBeyondPromise'])(value, '')
   const plan = value as Plan
   if (plan.clocks.length !== plan.zones) {
     refuse('clocks', plan.clocks.length, 'there is not one clock for each zone', `Write ${plan.zones} of them.`)

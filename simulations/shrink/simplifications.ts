@@ -4,7 +4,7 @@
  * so going over all of them again and again comes to an end.
  */
 import type { Fault } from '../faults/fault.ts'
-import type { Plan } from '../plan/plan.ts'
+import { type Plan, UNUSUAL } from '../plan/plan.ts'
 import { NETWORK_SETTINGS } from '../world/network-settings.ts'
 import { S3_SETTINGS } from '../world/s3-settings.ts'
 
@@ -125,22 +125,11 @@ function largerCaches(plan: Plan): readonly Plan[] {
   if (plan.cachePages < CACHE_PAGES_MAX) offers.push({ ...plan, cachePages: CACHE_PAGES_MAX })
   if (postgres.bufferPages < BUFFER_PAGES_MAX)
     offers.push({ ...plan, postgres: { ...postgres, bufferPages: BUFFER_PAGES_MAX } })
-  for (const name of ROOM) if (plan[name] !== undefined) offers.push(without(plan, name))
+  for (const name of UNUSUAL) if (plan[name] !== undefined) offers.push(without(plan, name))
   return offers
 }
 
-/** What a plan says only if it is unusual. */
-const ROOM = [
-  'logLimits',
-  'gapLimits',
-  'segmentPages',
-  'ringBytes',
-  'snapshotLogBytes',
-  'syncMeanMs',
-  'snapshotIntervalEvents',
-] as const
-
-function without(plan: Plan, name: (typeof ROOM)[number]): Plan {
+function without(plan: Plan, name: (typeof UNUSUAL)[number]): Plan {
   const { [name]: _, ...rest } = plan
   return rest
 }
