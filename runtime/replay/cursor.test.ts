@@ -127,6 +127,16 @@ test('a note says what no state holds', () => {
   expect([8, 9, 18].map(value)).toEqual([undefined, 4096, 4096])
 })
 
+test('the notes of a field are looked for once', () => {
+  const cursor = opened()
+  const value = cursor.value('timeline.main.nobodyNotesThis', '--print')
+  value(18)
+  const decoded = vi.spyOn(cursor.log, 'event')
+  for (const place of [0, 5, 9, 18]) expect(value(place)).toBeUndefined()
+  // The state's own events, kept since the first look, and no note.
+  expect(decoded.mock.calls.filter(([place]) => place === 9)).toEqual([])
+})
+
 test('filters hide and never drop', () => {
   const cursor = opened()
   const shown = (options: Parameters<Cursor['show']>[0]) => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { checksum } from '../../events/checksum.ts'
 import { encode } from '../../events/codec.ts'
-import { FRAME_BYTES, RUN_LOG_VERSION } from '../../events/run-log.ts'
+import { FRAME_BYTES, RUN_LOG_VERSION, RunLogEncoder } from '../../events/run-log.ts'
 import { BadArgument, Damaged, FormatTooNew } from '../errors.ts'
 import { memorySource } from './byte-source.ts'
 import { scanRecords } from './log-scan.ts'
@@ -104,6 +104,24 @@ test('no single lost record makes what today decides differ from what was record
       }
     }
   }
+})
+
+test('a whole state that stands further on, behind what is lost, tells nothing of before', async () => {
+  const chunks: Buffer[] = []
+  const encoder = new RunLogEncoder({ kind: 'production', startedAt: 0 }, (chunk) => chunks.push(Buffer.from(chunk)))
+  const lane = { source: 'timeline.main@zone-1', at: 0 }
+  encoder.event({ ...lane, kind: 'began', type: 'began', snapshot: { state: 'first', context: {} } })
+  encoder.event({ source: 'world', at: 0, kind: 'note', type: 'x' })
+  encoder.event({ ...lane, kind: 'took', type: 'Tick', changes: [[['state'], 'second']] })
+  const lost = chunks.at(-1)!
+  encoder.snapshot(lane.source, { state: 'second', context: {} })
+  encoder.event({ ...lane, kind: 'took', type: 'Tick' })
+  lost[FRAME_BYTES + 20] = lost[FRAME_BYTES + 20]! ^ 0x41
+  const { states, log } = openBytes(Buffer.concat(chunks))
+  expect(log.damages).toHaveLength(1)
+  const known = [0, 1, 2].map((place) => states.at(place, 'timeline.main'))
+  expect(known.map((one) => one?.snapshot.state)).toEqual(['first', 'first', 'second'])
+  expect(known.map((one) => one?.isCertain)).toEqual([true, true, true])
 })
 
 test('whole records that are missing are noticed by the sequences', () => {
